@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/base/address.hpp"
+
+#include <arpa/inet.h>
+
+#include <cstdio>
+
+namespace base {
+namespace {
+
+// -1 where the character is no hexadecimal digit.
+int hex_digit(char c) noexcept {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+}  // namespace
+
+std::optional<MacAddress> parse_mac(std::string_view text) noexcept {
+  if (text.size() != 17) return std::nullopt;
+  MacAddress result{};
+  for (std::size_t i = 0; i < 6; ++i) {
+    const int high = hex_digit(text[3 * i]);
+    const int low = hex_digit(text[3 * i + 1]);
+    if (high < 0 || low < 0) return std::nullopt;
+    if (i < 5 && text[3 * i + 2] != ':') return std::nullopt;
+    result.bytes[i] = static_cast<std::uint8_t>(high << 4 | low);
+  }
+  return result;
+}
+
+std::optional<IpAddress> parse_ip(std::string_view text) noexcept {
+  char buffer[INET6_ADDRSTRLEN];
+  // An embedded NUL would end the text early and hide what follows it.
+  if (text.size() >= sizeof buffer || text.find('\0') != text.npos) return std::nullopt;
+  buffer[text.copy(buffer, text.size())] = '\0';
+
+  std::uint32_t v4_raw;
+  if (inet_pton(AF_INET, buffer, &v4_raw) == 1) {
+    return IpAddress::from(Ipv4Address::from_raw(v4_raw));
+  }
+  IpAddress result{};
+  if (inet_pton(AF_INET6, buffer, result.v6.bytes.data()) == 1) return result;
+  return std::nullopt;
+}
+
+std::string to_string(const MacAddress& address) {
+  char text[18];
+  const auto& b = address.bytes;
+  std::snprintf(text, sizeof text, "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4],
+                b[5]);
+  return text;
+}
+
+std::string to_string(Ipv4Address address) {
+  const std::uint32_t raw = address.raw();
+  char text[INET_ADDRSTRLEN];
+  inet_ntop(AF_INET, &raw, text, sizeof text);
+  return text;
+}
+
+std::string to_string(const IpAddress& address) {
+  if (address.is_v4()) return to_string(address.v4());
+  char text[INET6_ADDRSTRLEN];
+  inet_ntop(AF_INET6, address.v6.bytes.data(), text, sizeof text);
+  return text;
+}
+
+}  // namespace base

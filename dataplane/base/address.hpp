@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// MAC and IP addresses as they lie on the wire, with text forms of one spelling
+// (lower case, RFC 5952 for IPv6).
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "dataplane/base/byte_order.hpp"
+
+namespace base {
+
+struct MacAddress {
+  std::array<std::uint8_t, 6> bytes;
+
+  // The I/G bit of IEEE 802: broadcast and multicast.
+  constexpr bool is_group() const noexcept { return (bytes[0] & 1) != 0; }
+  constexpr bool is_zero() const noexcept { return to_integer() == 0; }
+  // The address as a number of 48 bits, first byte most significant.
+  constexpr std::uint64_t to_integer() const noexcept {
+    std::uint64_t result = 0;
+    for (std::uint8_t byte : bytes) result = (result << 8) | byte;
+    return result;
+  }
+
+  friend constexpr auto operator<=>(const MacAddress&, const MacAddress&) = default;
+};
+
+using Ipv4Address = be32;
+
+struct Ipv6Address {
+  std::array<std::uint8_t, 16> bytes;
+
+  friend constexpr auto operator<=>(const Ipv6Address&, const Ipv6Address&) = default;
+};
+
+// An address of either family in one fixed shape: IPv4 is mapped (::ffff:a.b.c.d), which is also
+// how a RoCE GID writes it (IBTA Annex A17).
+struct IpAddress {
+  Ipv6Address v6;
+
+  static constexpr IpAddress from(Ipv4Address v4) noexcept {
+    IpAddress result{};
+    result.v6.bytes[10] = result.v6.bytes[11] = 0xff;
+    for (int i = 0; i < 4; ++i) {
+      result.v6.bytes[12 + i] = static_cast<std::uint8_t>(v4.host() >> (24 - 8 * i));
+    }
+    return result;
+  }
+  constexpr bool is_v4() const noexcept {
+    for (int i = 0; i < 10; ++i) {
+      if (v6.bytes[i] != 0) return false;
+    }
+    return v6.bytes[10] == 0xff && v6.bytes[11] == 0xff;
+  }
+  // Only where is_v4() holds.
+  constexpr Ipv4Address v4() const noexcept {
+    std::uint32_t value = 0;
+    for (int i = 12; i < 16; ++i) value = (value << 8) | v6.bytes[i];
+    return Ipv4Address(value);
+  }
+
+  friend constexpr auto operator<=>(const IpAddress&, const IpAddress&) = default;
+};
+
+static_assert(sizeof(MacAddress) == 6 && sizeof(IpAddress) == 16);
+
+// nullopt where the text is not exactly one address; "02:00:00:00:0a:01", "198.18.0.1", "fd00::1".
+std::optional<MacAddress> parse_mac(std::string_view text) noexcept;
+std::optional<IpAddress> parse_ip(std::string_view text) noexcept;
+
+std::string to_string(const MacAddress& address);
+std::string to_string(Ipv4Address address);
+std::string to_string(const IpAddress& address);
+
+}  // namespace base

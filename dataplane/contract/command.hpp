@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+// Control plane → data plane: one struct per verb.
+//
+// hello first. Then transactions: begin, any number of frames of records, commit. Nothing of a
+// transaction is seen by a packet before its commit, and all of it after; a refused record or
+// commit leaves everything as it was (the control plane then sends abort). Outside transactions:
+// hello, trace_add, trace_remove. One controller is connected at a time.
+//
+// Indices (PortId, NetworkId, VtepId) are chosen by the control plane, which keeps the names.
+// All fields are little-endian host integers except addresses, which lie as on the wire.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "dataplane/base/address.hpp"
+#include "dataplane/base/id.hpp"
+#include "dataplane/contract/frame.hpp"
+#include "dataplane/contract/limits.hpp"
+
+namespace contract {
+
+enum class Verb : std::uint16_t {
+  hello = 1,
+  begin = 2,
+  commit = 3,
+  abort = 4,
+
+  port_add = 10,
+  port_remove = 11,
+  port_set = 12,
+  network_set = 20,
+  network_remove = 21,
+  vtep_set = 30,
+  vtep_remove = 31,
+  endpoint_set = 40,
+  endpoint_remove = 41,
+
+  trace_add = 60,
+  trace_remove = 61,
+};
+
+struct Hello {
+  std::uint16_t version_min;   // The range of contract versions that the sender can speak.
+  std::uint16_t version_max;
+  std::uint32_t pid;
+  std::uint64_t features;      // Bits of what cannot be ignored; none exist in version 1.
+  Text<name_bytes> program;
+  Text<name_bytes> release;
+};
+
+struct Begin {
+  // Everything that is not set again in this transaction goes at its commit: how a control plane
+  // brings an unknown state to a known one.
+  std::uint32_t replace_all;   // 0 or 1.
+};
+
+struct Commit {
+  std::uint32_t reserved;
+};
+
+struct Abort {
+  std::uint32_t reserved;
+};
+
+// Creates a device; it is started, but carries nothing until a port_set of the same commit.
+struct PortAdd {
+  base::PortId port;
+  std::uint16_t rx_queues;       // 0: one per worker.
+  std::uint16_t rx_descriptors;  // Per queue; 0: the data plane's default.
+  std::uint16_t tx_descriptors;
+  Text<name_bytes> name;         // As the operator calls it.
+  Text<device_bytes> device;     // DPDK devargs: "net_tap0,iface=host0" or a PCI address.
+};
+
+struct PortRemove {
+  base::PortId port;
+};
+
+enum class PortRole : std::uint8_t {
+  none = 0,      // Frames are not read.
+  underlay = 1,  // Towards the fabric: pipeline wire_to_host.
+  tenant = 2,    // Towards a host or VM: pipeline host_to_wire.
+  transit = 3,   // Underlay only, frames leave at the peer port: pipeline transit.
+};
+
+struct PortSet {
+  base::PortId port;
+  PortRole role;
+  std::uint8_t reserved;
+  base::NetworkId network;      // Of a tenant port; 0: none yet.
+  base::PortId transit_peer;    // Of a transit port; no_port: none yet.
+  std::uint16_t mtu;            // Largest IP packet that may leave here, bytes; 0: the device's.
+  std::uint16_t reserved2;
+};
+
+struct NetworkSet {
+  base::NetworkId network;
+  std::uint16_t flood_vtep_count;
+  std::uint32_t vni;
+  // 1: frames to a unicast MAC that no endpoint has are flooded like broadcast; 0: dropped.
+  std::uint8_t flood_unknown_unicast;
+  std::array<std::uint8_t, 3> reserved;
+  std::array<base::VtepId, flood_vteps_max> flood_vteps;  // Remote ones; the rest is 0.
+};
+
+struct NetworkRemove {
+  base::NetworkId network;
+};
+
+enum class VtepKind : std::uint8_t { local = 1, remote = 2 };
+enum class DscpMode : std::uint8_t {
+  copy = 0,  // Outer DSCP is the inner one (uniform model, RFC 2983).
+  pin = 1,   // Outer DSCP is a constant (pipe model).
+};
+
+struct VtepSet {
+  base::VtepId vtep;
+  VtepKind kind;
+  DscpMode dscp_mode;            // Of a remote VTEP, as the next four fields.
+  std::uint8_t dscp;             // 0..63, where pinned.
+  std::uint8_t ttl;              // Of the outer header; 0: 64.
+  base::VtepId source;           // The local VTEP whose address is the outer source.
+  base::PortId port;             // Local: where its packets arrive. Remote: where they leave.
+  base::MacAddress next_hop_mac; // All zero: not resolved.
+  base::IpAddress address;
+};
+
+struct VtepRemove {
+  base::VtepId vtep;
+};
+
+enum class EndpointPlace : std::uint8_t { port = 1, vtep = 2 };
+
+struct EndpointSet {
+  base::NetworkId network;
+  base::MacAddress mac;
+  EndpointPlace place;
+  std::uint8_t reserved;
+  std::uint16_t target;          // A PortId or a VtepId, as `place` says.
+};
+
+struct EndpointRemove {
+  base::NetworkId network;
+  base::MacAddress mac;
+};
+
+// Which frames a trace wants: every field whose bit is set in `fields` must be equal.
+enum class TraceField : std::uint16_t {
+  port = 1 << 0,
+  network = 1 << 1,
+  source_mac = 1 << 2,
+  destination_mac = 1 << 3,
+  source_ip = 1 << 4,
+  destination_ip = 1 << 5,
+  destination_qp = 1 << 6,
+  kind = 1 << 7,
+  ecn = 1 << 8,
+  reason = 1 << 9,   // Only frames dropped for this reason.
+  dropped = 1 << 10, // Only frames that were dropped, whatever for.
+};
+
+struct TraceAdd {
+  std::uint32_t trace;           // Chosen by the control plane.
+  std::uint32_t count;           // Frames wanted, 1..trace_count_max.
+  std::uint16_t fields;          // Bits of TraceField; 0: every frame.
+  base::PortId port;
+  base::NetworkId network;
+  std::uint8_t kind;             // A PacketKind.
+  std::uint8_t ecn;              // An Ecn, of the frame as it entered (inner header in a tunnel).
+  std::uint32_t destination_qp;
+  std::uint8_t reason;           // A DropReason.
+  std::array<std::uint8_t, 3> reserved;
+  base::MacAddress source_mac;
+  base::MacAddress destination_mac;
+  base::IpAddress source_ip;
+  base::IpAddress destination_ip;
+};
+
+struct TraceRemove {
+  std::uint32_t trace;           // 0: all.
+};
+
+inline constexpr std::uint32_t trace_count_max = 1000;
+
+static_assert(Record<Hello> && Record<Begin> && Record<Commit> && Record<Abort>);
+static_assert(Record<PortAdd> && Record<PortRemove> && Record<PortSet>);
+static_assert(Record<NetworkSet> && Record<NetworkRemove>);
+static_assert(Record<VtepSet> && Record<VtepRemove>);
+static_assert(Record<EndpointSet> && Record<EndpointRemove>);
+static_assert(Record<TraceAdd> && Record<TraceRemove>);
+
+// Golden sizes: a change here is a change of the contract (README.md says how).
+static_assert(sizeof(Hello) == 80 && sizeof(PortAdd) == 296 && sizeof(PortSet) == 12);
+static_assert(sizeof(NetworkSet) == 268 && sizeof(VtepSet) == 32 && sizeof(EndpointSet) == 12);
+static_assert(sizeof(TraceAdd) == 68);
+
+}  // namespace contract

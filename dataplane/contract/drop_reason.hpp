@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every way a packet may die: value, name, one sentence. The names are the same in code, CLI,
+// metrics and documents. Values are never renumbered; new ones go before `count`.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace contract {
+
+enum class DropReason : std::uint8_t {
+  none = 0,  // Not dropped.
+
+  // The frame and its headers.
+  frame_truncated,
+  headers_segmented,
+  ipv4_bad_version,
+  ipv4_bad_header_length,
+  ipv4_bad_total_length,
+  ipv4_bad_checksum,
+  ipv4_options,
+  ipv4_fragment,
+  ipv6_bad_version,
+  ipv6_bad_payload_length,
+  udp_bad_length,
+  udp_bad_checksum,
+
+  // The underlay side: is it a tunnel packet for this gateway?
+  wrong_destination_mac,
+  ethertype_not_handled,
+  destination_not_local,
+  protocol_not_handled,
+  udp_port_not_handled,
+  vxlan_bad_flags,
+  unknown_vni,
+  unknown_vtep,
+  ecn_ce_on_not_ect,
+
+  // Forwarding.
+  source_mac_group,
+  port_without_network,
+  unknown_destination,
+  no_flood_target,
+  destination_is_ingress_port,
+  split_horizon,
+  endpoint_target_missing,
+  next_hop_unresolved,
+  mtu_exceeded,
+  port_without_peer,
+
+  // Resources of this program.
+  no_headroom,
+  no_mbuf,
+  port_missing,
+  tx_ring_full,
+
+  // Lost before a worker saw the frame: counted by device or kernel, outside the identity.
+  rx_ring_full,
+  rx_no_mbuf,
+  rx_device_error,
+  tx_device_error,
+  kernel_dropped,
+
+  count,
+};
+
+inline constexpr std::size_t drop_reason_count = static_cast<std::size_t>(DropReason::count);
+inline constexpr std::size_t drop_reason_slots = 64;  // Room in shared memory; never shrinks.
+static_assert(drop_reason_count <= drop_reason_slots);
+
+struct DropReasonText {
+  DropReason reason;
+  std::string_view name;
+  std::string_view help;
+};
+
+inline constexpr std::array<DropReasonText, drop_reason_count> drop_reasons{{
+    {DropReason::none, "none", "Not dropped."},
+    {DropReason::frame_truncated, "frame_truncated",
+     "The frame ends inside a header that its own fields announce."},
+    {DropReason::headers_segmented, "headers_segmented",
+     "The headers are spread over several buffers, which this release does not read."},
+    {DropReason::ipv4_bad_version, "ipv4_bad_version",
+     "The EtherType says IPv4, the version field does not."},
+    {DropReason::ipv4_bad_header_length, "ipv4_bad_header_length",
+     "The IPv4 header length is below 5 words or beyond the packet."},
+    {DropReason::ipv4_bad_total_length, "ipv4_bad_total_length",
+     "The IPv4 total length is smaller than its header or larger than the frame."},
+    {DropReason::ipv4_bad_checksum, "ipv4_bad_checksum",
+     "The outer IPv4 header checksum is wrong: damaged on the way."},
+    {DropReason::ipv4_options, "ipv4_options",
+     "The outer IPv4 header carries options, which no VTEP sends."},
+    {DropReason::ipv4_fragment, "ipv4_fragment",
+     "The tunnel packet is an IP fragment; VTEPs must not fragment (RFC 7348 section 4.3)."},
+    {DropReason::ipv6_bad_version, "ipv6_bad_version",
+     "The EtherType says IPv6, the version field does not."},
+    {DropReason::ipv6_bad_payload_length, "ipv6_bad_payload_length",
+     "The IPv6 payload length is larger than the frame."},
+    {DropReason::udp_bad_length, "udp_bad_length",
+     "The outer UDP length disagrees with the IP length."},
+    {DropReason::udp_bad_checksum, "udp_bad_checksum",
+     "The outer UDP checksum is present and wrong: damaged on the way."},
+    {DropReason::wrong_destination_mac, "wrong_destination_mac",
+     "The frame on an underlay port is not addressed to that port's MAC."},
+    {DropReason::ethertype_not_handled, "ethertype_not_handled",
+     "The frame on an underlay port is neither IPv4 nor anything else Weir handles there."},
+    {DropReason::destination_not_local, "destination_not_local",
+     "The outer destination IP is no VTEP of this gateway."},
+    {DropReason::protocol_not_handled, "protocol_not_handled",
+     "The outer IP protocol is not UDP."},
+    {DropReason::udp_port_not_handled, "udp_port_not_handled",
+     "The outer UDP destination port belongs to no tunnel."},
+    {DropReason::vxlan_bad_flags, "vxlan_bad_flags",
+     "The VXLAN header's I flag is not set (RFC 7348 section 5)."},
+    {DropReason::unknown_vni, "unknown_vni", "No network has this VNI."},
+    {DropReason::unknown_vtep, "unknown_vtep",
+     "The outer source IP is no configured remote VTEP."},
+    {DropReason::ecn_ce_on_not_ect, "ecn_ce_on_not_ect",
+     "Outer CE on an inner Not-ECT packet: must be dropped (RFC 6040 section 4.2)."},
+    {DropReason::source_mac_group, "source_mac_group",
+     "The source MAC is a group address."},
+    {DropReason::port_without_network, "port_without_network",
+     "The frame entered at a tenant port that belongs to no network."},
+    {DropReason::unknown_destination, "unknown_destination",
+     "No endpoint has the destination MAC and the network does not flood unknown unicast."},
+    {DropReason::no_flood_target, "no_flood_target",
+     "The frame is to be flooded and the network has nobody else in it."},
+    {DropReason::destination_is_ingress_port, "destination_is_ingress_port",
+     "The destination endpoint is behind the port at which the frame entered."},
+    {DropReason::split_horizon, "split_horizon",
+     "The frame came from a remote VTEP and its destination is behind a remote VTEP."},
+    {DropReason::endpoint_target_missing, "endpoint_target_missing",
+     "The endpoint's port or VTEP has been removed."},
+    {DropReason::next_hop_unresolved, "next_hop_unresolved",
+     "The MAC of the next hop towards the remote VTEP is not known."},
+    {DropReason::mtu_exceeded, "mtu_exceeded",
+     "The frame with its tunnel header is larger than the MTU of the underlay port."},
+    {DropReason::port_without_peer, "port_without_peer",
+     "The frame entered at a transit port whose peer is not configured."},
+    {DropReason::no_headroom, "no_headroom",
+     "The buffer has no room in front of the frame for the tunnel header."},
+    {DropReason::no_mbuf, "no_mbuf",
+     "No buffer was free for a copy; raise --mbufs."},
+    {DropReason::port_missing, "port_missing",
+     "The outgoing port has been removed."},
+    {DropReason::tx_ring_full, "tx_ring_full",
+     "The outgoing port took no more frames."},
+    {DropReason::rx_ring_full, "rx_ring_full",
+     "The device's receive ring was full; the worker was too slow."},
+    {DropReason::rx_no_mbuf, "rx_no_mbuf",
+     "The device found no free buffer; raise --mbufs."},
+    {DropReason::rx_device_error, "rx_device_error",
+     "The device reported a damaged frame."},
+    {DropReason::tx_device_error, "tx_device_error",
+     "The device or kernel refused a frame that it had been handed."},
+    {DropReason::kernel_dropped, "kernel_dropped",
+     "The kernel's side of the port dropped the frame, usually because its queue was full."},
+}};
+
+constexpr bool drop_reasons_in_order() {
+  for (std::size_t i = 0; i < drop_reason_count; ++i) {
+    if (drop_reasons[i].reason != static_cast<DropReason>(i)) return false;
+  }
+  return true;
+}
+static_assert(drop_reasons_in_order(), "the table is indexed by the value");
+
+constexpr std::string_view name(DropReason reason) noexcept {
+  const auto index = static_cast<std::size_t>(reason);
+  return index < drop_reason_count ? drop_reasons[index].name : "unknown_reason";
+}
+
+// Losses before rx are drop reasons too, but stand outside the accounting identity.
+constexpr bool before_rx(DropReason reason) noexcept {
+  return reason >= DropReason::rx_ring_full;
+}
+
+}  // namespace contract
