@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every member of counters.hpp with unit and help. Forget one and tests/contract says which bytes
+// of which block nobody describes.
+#include "dataplane/contract/region_fields.hpp"
+
+namespace contract {
+namespace {
+
+using enum FieldKind;
+
+constexpr MemberDimension by_reason{.name = "drop_reason",
+                                    .labels = Labels::drop_reason,
+                                    .count = drop_reason_count,
+                                    .slots = drop_reason_slots,
+                                    .stride_bytes = 8};
+constexpr MemberDimension by_kind{.name = "packet_kind",
+                                  .labels = Labels::packet_kind,
+                                  .count = packet_kind_count,
+                                  .slots = packet_kind_slots,
+                                  .stride_bytes = 4 * 8};
+
+constexpr MemberDimension by_ecn(std::string_view name, std::uint32_t stride_bytes = 8) {
+  return {.name = name,
+          .labels = Labels::ecn,
+          .count = ecn_names.size(),
+          .slots = ecn_names.size(),
+          .stride_bytes = stride_bytes};
+}
+
+constexpr Member worker_list[] = {
+    {"sequence", "writes", gauge, "Odd while the worker writes these totals.",
+     offsetof(WorkerTotals, sequence)},
+    {"rx", "packets", counter, "Packets taken from ports.", offsetof(WorkerTotals, rx)},
+    {"created", "packets", counter, "Copies made by flooding.", offsetof(WorkerTotals, created)},
+    {"taken_over", "packets", counter, "Packets taken from other workers' hand-over rings.",
+     offsetof(WorkerTotals, taken_over)},
+    {"tx", "packets", counter, "Packets that ports accepted.", offsetof(WorkerTotals, tx)},
+    {"dropped", "packets", counter, "Packets dropped, all reasons together.",
+     offsetof(WorkerTotals, dropped)},
+    {"consumed", "packets", counter, "Packets that ended here as meant, with an effect.",
+     offsetof(WorkerTotals, consumed)},
+    {"punted", "packets", counter, "Packets handed to the housekeeper.",
+     offsetof(WorkerTotals, punted)},
+    {"handed_over", "packets", counter, "Packets given to other workers' rings.",
+     offsetof(WorkerTotals, handed_over)},
+    {"held", "packets", gauge, "Packets in this worker's queues now, counted by walking them.",
+     offsetof(WorkerTotals, held)},
+    {"generation", "generations", gauge, "Configuration of the last batch or idle turn.",
+     offsetof(WorkerTotals, generation)},
+    {"turns", "turns", counter, "Rounds over all ports: the worker's heartbeat.",
+     offsetof(WorkerTotals, turns)},
+    {"turns_empty", "turns", counter, "Rounds that found no frame.",
+     offsetof(WorkerTotals, turns_empty)},
+    {"busy_cycles", "cycles", counter, "TSC cycles in rounds that found frames.",
+     offsetof(WorkerTotals, busy_cycles)},
+    {"idle_ns", "ns", counter, "Time asleep.", offsetof(WorkerTotals, idle_ns)},
+    {"bursts", "bursts", counter, "Receive bursts with at least one frame.",
+     offsetof(WorkerTotals, bursts)},
+    {"drops",
+     "packets",
+     counter,
+     "Packets dropped, by reason.",
+     offsetof(WorkerTotals, drops),
+     {by_reason}},
+};
+
+constexpr Member stage_list[] = {
+    {"packets", "packets", counter, "Packets that entered the stage.",
+     offsetof(StageCounters, packets)},
+    {"packets_sampled", "packets", counter, "Of them, those in batches whose cycles were taken.",
+     offsetof(StageCounters, packets_sampled)},
+    {"cycles_sampled", "cycles", counter, "TSC cycles of the sampled batches in this stage.",
+     offsetof(StageCounters, cycles_sampled)},
+    {"drops",
+     "packets",
+     counter,
+     "Packets that died in this stage, by reason.",
+     offsetof(StageCounters, drops),
+     {by_reason}},
+};
+
+constexpr Member port_list[] = {
+    {"rx_packets", "packets", counter, "Frames received.", offsetof(PortCounters, rx_packets)},
+    {"rx_bytes", "bytes", counter, "Bytes of received frames, from the Ethernet header on.",
+     offsetof(PortCounters, rx_bytes)},
+    {"tx_packets", "packets", counter, "Frames that the device accepted.",
+     offsetof(PortCounters, tx_packets)},
+    {"tx_bytes", "bytes", counter, "Bytes of sent frames, from the Ethernet header on.",
+     offsetof(PortCounters, tx_bytes)},
+    {"rx_kinds",
+     "packets",
+     counter,
+     "Received frames by kind of the tenant's packet and by ECN of the outermost IP header.",
+     offsetof(PortCounters, rx_kinds),
+     {by_kind, by_ecn("ecn")}},
+};
+
+constexpr Member network_list[] = {
+    {"encap_packets", "packets", counter, "Packets sent into tunnels, copies included.",
+     offsetof(NetworkCounters, encap_packets)},
+    {"encap_bytes", "bytes", counter, "Bytes of tenant frames sent into tunnels.",
+     offsetof(NetworkCounters, encap_bytes)},
+    {"decap_packets", "packets", counter, "Packets taken out of tunnels.",
+     offsetof(NetworkCounters, decap_packets)},
+    {"decap_bytes", "bytes", counter, "Bytes of tenant frames taken out of tunnels.",
+     offsetof(NetworkCounters, decap_bytes)},
+    {"local_packets", "packets", counter, "Packets from tenant port to tenant port here.",
+     offsetof(NetworkCounters, local_packets)},
+    {"local_bytes", "bytes", counter, "Bytes of frames from tenant port to tenant port here.",
+     offsetof(NetworkCounters, local_bytes)},
+    {"flooded_packets", "packets", counter,
+     "Frames that were flooded; their copies are counted as created by the worker.",
+     offsetof(NetworkCounters, flooded_packets)},
+    {"ecn_encap",
+     "packets",
+     counter,
+     "Encapsulated packets by ECN of the tenant's packet.",
+     offsetof(NetworkCounters, ecn_encap),
+     {by_ecn("ecn")}},
+    {"ecn_decap",
+     "packets",
+     counter,
+     "Decapsulated packets by inner and outer ECN: the cells of RFC 6040.",
+     offsetof(NetworkCounters, ecn_decap),
+     {by_ecn("inner_ecn", 4 * 8), by_ecn("outer_ecn")}},
+};
+
+constexpr Member vtep_list[] = {
+    {"encap_packets", "packets", counter, "Packets sent to this VTEP.",
+     offsetof(VtepCounters, encap_packets)},
+    {"encap_bytes", "bytes", counter, "Bytes of tenant frames sent to this VTEP.",
+     offsetof(VtepCounters, encap_bytes)},
+    {"decap_packets", "packets", counter, "Packets received from this VTEP.",
+     offsetof(VtepCounters, decap_packets)},
+    {"decap_bytes", "bytes", counter, "Bytes of tenant frames received from this VTEP.",
+     offsetof(VtepCounters, decap_bytes)},
+};
+
+constexpr Member port_state_list[] = {
+    {"present", "bool", gauge, "1: the port exists.", offsetof(PortState, present)},
+    {"link_up", "bool", gauge, "1: the device reports a link.", offsetof(PortState, link_up)},
+    {"link_speed_mbps", "mbps", gauge, "Speed of the link; 0: the device does not say.",
+     offsetof(PortState, link_speed_mbps)},
+    {"rx_queues", "queues", gauge, "Receive queues in use.", offsetof(PortState, rx_queues)},
+    {"tx_queues", "queues", gauge, "Transmit queues in use.", offsetof(PortState, tx_queues)},
+    {"mtu", "bytes", gauge, "Largest IP packet that may leave here.", offsetof(PortState, mtu)},
+    {"device_drops",
+     "packets",
+     counter,
+     "Frames lost by device or kernel before a worker saw them or after it sent them, by reason.",
+     offsetof(PortState, device_drops),
+     {by_reason}},
+    {"name",
+     "text",
+     text,
+     "The port as the operator calls it.",
+     offsetof(PortState, name),
+     {},
+     sizeof(PortState::name)},
+};
+
+constexpr Member global_list[] = {
+    {"boot_id", "id", gauge, "Random per start of the data plane.", offsetof(GlobalState, boot_id)},
+    {"generation", "generations", gauge, "Configuration in force; grows by one per commit.",
+     offsetof(GlobalState, generation)},
+    {"started_ns", "ns", gauge, "CLOCK_MONOTONIC at the start of the data plane.",
+     offsetof(GlobalState, started_ns)},
+    {"heartbeat_ns", "ns", gauge, "CLOCK_MONOTONIC of the housekeeper's last turn.",
+     offsetof(GlobalState, heartbeat_ns)},
+    {"commits", "commits", counter, "Transactions put in force.", offsetof(GlobalState, commits)},
+    {"commits_refused", "commits", counter, "Transactions refused at their commit.",
+     offsetof(GlobalState, commits_refused)},
+    {"controller_connected", "bool", gauge, "1: a control plane is connected.",
+     offsetof(GlobalState, controller_connected)},
+    {"tsc_hz", "hertz", gauge, "Cycles per second of the time-stamp counter.",
+     offsetof(GlobalState, tsc_hz)},
+    {"mbufs_capacity", "mbufs", gauge, "Packet buffers in the pool.",
+     offsetof(GlobalState, mbufs_capacity)},
+    {"mbufs_in_use", "mbufs", gauge, "Packet buffers that are not free.",
+     offsetof(GlobalState, mbufs_in_use)},
+    {"networks_used", "entries", gauge, "Networks configured.",
+     offsetof(GlobalState, networks_used)},
+    {"networks_capacity", "entries", gauge, "Room for networks (--networks).",
+     offsetof(GlobalState, networks_capacity)},
+    {"vteps_used", "entries", gauge, "VTEPs configured.", offsetof(GlobalState, vteps_used)},
+    {"vteps_capacity", "entries", gauge, "Room for VTEPs (--vteps).",
+     offsetof(GlobalState, vteps_capacity)},
+    {"endpoints_used", "entries", gauge, "Endpoints configured.",
+     offsetof(GlobalState, endpoints_used)},
+    {"endpoints_capacity", "entries", gauge, "Room for endpoints (--endpoints).",
+     offsetof(GlobalState, endpoints_capacity)},
+    {"ports_used", "entries", gauge, "Ports that exist.", offsetof(GlobalState, ports_used)},
+    {"ports_capacity", "entries", gauge, "Room for ports.", offsetof(GlobalState, ports_capacity)},
+    {"hugepages", "bool", gauge, "1: packet memory is on hugepages.",
+     offsetof(GlobalState, hugepages)},
+    {"traces_lost", "packets", counter, "Traced packets for which the ring had no room.",
+     offsetof(GlobalState, traces_lost)},
+};
+
+// A block in the region: its members, where it starts, and the dimensions around it.
+struct Block {
+  std::string_view name;
+  std::span<const Member> members;
+  std::uint64_t offset;
+  std::vector<Dimension> outer;
+};
+
+Dimension dimension(std::string_view name, std::uint64_t count, std::uint64_t stride_bytes,
+                    Labels labels = Labels::none) {
+  return {.name = to_text<name_bytes>(name),
+          .count = static_cast<std::uint32_t>(count),
+          .stride_bytes = static_cast<std::uint32_t>(stride_bytes),
+          .label_list = static_cast<std::uint32_t>(labels),
+          .reserved = 0};
+}
+
+std::vector<Block> blocks(const RegionShape& shape) {
+  const RegionLayout at = lay_out(shape);
+  const Dimension worker = dimension("worker", shape.worker_count, at.worker_stride);
+  const std::uint64_t workers = at.workers_offset;
+  return {
+      {"global", global_list, at.global_offset, {}},
+      {"port_state",
+       port_state_list,
+       at.port_states_offset,
+       {dimension("port", shape.port_count, sizeof(PortState))}},
+      {"worker", worker_list, workers + at.totals_offset, {worker}},
+      {"stage",
+       stage_list,
+       workers + at.stages_offset,
+       {worker, dimension("stage", shape.stages.size(), sizeof(StageCounters), Labels::stage)}},
+      {"port",
+       port_list,
+       workers + at.ports_offset,
+       {worker, dimension("port", shape.port_count, sizeof(PortCounters))}},
+      {"network",
+       network_list,
+       workers + at.networks_offset,
+       {worker, dimension("network", shape.network_count, sizeof(NetworkCounters))}},
+      {"vtep",
+       vtep_list,
+       workers + at.vteps_offset,
+       {worker, dimension("vtep", shape.vtep_count, sizeof(VtepCounters))}},
+  };
+}
+
+Field make_field(const Block& block, const Member& member) {
+  Field field{};
+  field.name = to_text<64>(std::string(block.name) + "." + std::string(member.name));
+  field.unit = to_text<16>(member.unit);
+  field.help = to_text<128>(member.help);
+  field.kind = member.kind;
+  field.element_bytes = member.element_bytes;
+  field.offset = block.offset + member.offset;
+  for (const Dimension& outer : block.outer)
+    field.dimensions[field.dimension_count++] = outer;
+  for (const MemberDimension& inner : member.dimensions) {
+    if (inner.name.empty()) continue;
+    field.dimensions[field.dimension_count++] =
+        dimension(inner.name, inner.count, inner.stride_bytes, inner.labels);
+  }
+  return field;
+}
+
+// The names of one dimension's positions, in the order of `Labels`.
+std::array<std::vector<std::string_view>, static_cast<std::size_t>(Labels::count)> label_texts(
+    const RegionShape& shape) {
+  std::array<std::vector<std::string_view>, static_cast<std::size_t>(Labels::count)> texts;
+  for (const DropReasonText& reason : drop_reasons)
+    texts[0].push_back(reason.name);
+  texts[1].assign(packet_kind_names.begin(), packet_kind_names.end());
+  texts[2].assign(ecn_names.begin(), ecn_names.end());
+  texts[3].assign(shape.stages.begin(), shape.stages.end());
+  return texts;
+}
+
+constexpr std::array<std::string_view, static_cast<std::size_t>(Labels::count)> label_list_names{
+    "drop_reason", "packet_kind", "ecn", "stage"};
+
+constexpr std::size_t field_count = std::size(worker_list) + std::size(stage_list) +
+                                    std::size(port_list) + std::size(network_list) +
+                                    std::size(vtep_list) + std::size(port_state_list) +
+                                    std::size(global_list);
+
+constexpr std::uint64_t lists_offset = sizeof(RegionHeader);
+constexpr std::uint64_t fields_offset = lists_offset + label_list_names.size() * sizeof(LabelList);
+constexpr std::uint64_t labels_offset = fields_offset + field_count * sizeof(Field);
+
+template <class T>
+void write(std::span<std::byte> memory, std::uint64_t offset, const T& value) {
+  std::memcpy(memory.data() + offset, &value, sizeof value);
+}
+
+}  // namespace
+
+std::span<const Member> worker_members() noexcept {
+  return worker_list;
+}
+std::span<const Member> stage_members() noexcept {
+  return stage_list;
+}
+std::span<const Member> port_members() noexcept {
+  return port_list;
+}
+std::span<const Member> network_members() noexcept {
+  return network_list;
+}
+std::span<const Member> vtep_members() noexcept {
+  return vtep_list;
+}
+std::span<const Member> port_state_members() noexcept {
+  return port_state_list;
+}
+std::span<const Member> global_members() noexcept {
+  return global_list;
+}
+
+std::uint64_t description_bytes(const RegionShape& shape) noexcept {
+  const std::size_t labels =
+      drop_reason_count + packet_kind_count + ecn_names.size() + shape.stages.size();
+  return labels_offset + labels * label_bytes;
+}
+
+void describe_region(std::span<std::byte> memory, const RegionShape& shape) {
+  std::uint64_t labels_end = labels_offset;
+  const auto texts = label_texts(shape);
+  for (std::size_t list = 0; list < texts.size(); ++list) {
+    const LabelList head{.name = to_text<name_bytes>(label_list_names[list]),
+                         .offset = labels_end,
+                         .count = static_cast<std::uint32_t>(texts[list].size()),
+                         .reserved = 0};
+    write(memory, lists_offset + list * sizeof(LabelList), head);
+    for (std::string_view label : texts[list]) {
+      write(memory, labels_end, to_text<label_bytes>(label));
+      labels_end += label_bytes;
+    }
+  }
+
+  std::uint64_t next_field = fields_offset;
+  for (const Block& block : blocks(shape)) {
+    for (const Member& member : block.members) {
+      write(memory, next_field, make_field(block, member));
+      next_field += sizeof(Field);
+    }
+  }
+
+  // Last: a reader that maps the region early sees no magic yet.
+  write(memory, 0,
+        RegionHeader{.magic = region_magic,
+                     .version = region_version,
+                     .header_bytes = sizeof(RegionHeader),
+                     .total_bytes = lay_out(shape).total_bytes,
+                     .label_list_count = label_list_names.size(),
+                     .field_count = field_count,
+                     .label_lists_offset = lists_offset,
+                     .fields_offset = fields_offset});
+}
+
+}  // namespace contract
