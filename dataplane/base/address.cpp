@@ -2,7 +2,6 @@
 #include "dataplane/base/address.hpp"
 
 #include <arpa/inet.h>
-
 #include <cstdio>
 
 namespace base {

@@ -3,14 +3,14 @@
 // (lower case, RFC 5952 for IPv6).
 #pragma once
 
+#include "dataplane/base/byte_order.hpp"
+
 #include <array>
 #include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "dataplane/base/byte_order.hpp"
 
 namespace base {
 

@@ -8,7 +8,6 @@ namespace base {
 
 }  // namespace base
 
-#define CHECK(expression)              \
-  (__builtin_expect(!!(expression), 1) \
-       ? static_cast<void>(0)          \
-       : ::base::check_failed(#expression, __FILE__, __LINE__))
+#define CHECK(expression)                                     \
+  (__builtin_expect(!!(expression), 1) ? static_cast<void>(0) \
+                                       : ::base::check_failed(#expression, __FILE__, __LINE__))

@@ -18,12 +18,12 @@ struct StrongId {
   friend constexpr auto operator<=>(const StrongId&, const StrongId&) = default;
 };
 
-using PortId = StrongId<struct PortTag>;          // 0..port_count_max-1, given by the control plane.
-using QueueId = StrongId<struct QueueTag>;        // rx or tx queue of one port.
-using WorkerId = StrongId<struct WorkerTag>;      // 0..worker_count_max-1.
-using NetworkId = StrongId<struct NetworkTag>;    // 1.., 0 means "no network".
-using VtepId = StrongId<struct VtepTag>;          // 1.., 0 means "no VTEP".
-using Generation = std::uint64_t;                 // The configuration in force; grows by 1 a commit.
+using PortId = StrongId<struct PortTag>;        // 0..port_count_max-1, given by the control plane.
+using QueueId = StrongId<struct QueueTag>;      // rx or tx queue of one port.
+using WorkerId = StrongId<struct WorkerTag>;    // 0..worker_count_max-1.
+using NetworkId = StrongId<struct NetworkTag>;  // 1.., 0 means "no network".
+using VtepId = StrongId<struct VtepTag>;        // 1.., 0 means "no VTEP".
+using Generation = std::uint64_t;               // The configuration in force; grows by 1 a commit.
 
 inline constexpr PortId no_port{0xffff};
 inline constexpr NetworkId no_network{0};

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/base/log.hpp"
 
-#include <unistd.h>
-
 #include <cstdio>
 #include <ctime>
+#include <unistd.h>
 
 namespace base {
 namespace {
@@ -52,8 +51,7 @@ bool needs_quotes(std::string_view text) noexcept {
   return false;
 }
 
-void append_field(std::string& line, std::string_view key, std::string_view value,
-                  bool is_number) {
+void append_field(std::string& line, std::string_view key, std::string_view value, bool is_number) {
   if (line_format == LogFormat::json) {
     line += line.empty() ? '{' : ',';
     append_quoted(line, key);

@@ -3,14 +3,14 @@
 // Never from a worker: this header is out of reach for pipelines/ and worker/.
 #pragma once
 
+#include "dataplane/base/error.hpp"
+
 #include <atomic>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
 #include <string_view>
 #include <type_traits>
-
-#include "dataplane/base/error.hpp"
 
 namespace base {
 
@@ -48,10 +48,10 @@ void write_log(LogSite& site, LogLevel level, std::string_view event,
 }  // namespace base
 
 // LOG(info, "port_added", {"port", name}, {"queues", 2});
-#define LOG(level, event, ...)                                                      \
-  do {                                                                              \
-    if (::base::log_enabled(::base::LogLevel::level)) {                             \
-      static ::base::LogSite log_site;                                              \
-      ::base::write_log(log_site, ::base::LogLevel::level, event, {__VA_ARGS__});   \
-    }                                                                               \
+#define LOG(level, event, ...)                                                    \
+  do {                                                                            \
+    if (::base::log_enabled(::base::LogLevel::level)) {                           \
+      static ::base::LogSite log_site;                                            \
+      ::base::write_log(log_site, ::base::LogLevel::level, event, {__VA_ARGS__}); \
+    }                                                                             \
   } while (false)

@@ -10,13 +10,13 @@
 // All fields are little-endian host integers except addresses, which lie as on the wire.
 #pragma once
 
-#include <array>
-#include <cstdint>
-
 #include "dataplane/base/address.hpp"
 #include "dataplane/base/id.hpp"
 #include "dataplane/contract/frame.hpp"
 #include "dataplane/contract/limits.hpp"
+
+#include <array>
+#include <cstdint>
 
 namespace contract {
 
@@ -41,10 +41,10 @@ enum class Verb : std::uint16_t {
 };
 
 struct Hello {
-  std::uint16_t version_min;   // The range of contract versions that the sender can speak.
+  std::uint16_t version_min;  // The range of contract versions that the sender can speak.
   std::uint16_t version_max;
   std::uint32_t pid;
-  std::uint64_t features;      // Bits of what cannot be ignored; none exist in version 1.
+  std::uint64_t features;  // Bits of what cannot be ignored; none exist in version 1.
   Text<name_bytes> program;
   Text<name_bytes> release;
 };
@@ -52,7 +52,7 @@ struct Hello {
 struct Begin {
   // Everything that is not set again in this transaction goes at its commit: how a control plane
   // brings an unknown state to a known one.
-  std::uint32_t replace_all;   // 0 or 1.
+  std::uint32_t replace_all;  // 0 or 1.
 };
 
 struct Commit {
@@ -69,8 +69,8 @@ struct PortAdd {
   std::uint16_t rx_queues;       // 0: one per worker.
   std::uint16_t rx_descriptors;  // Per queue; 0: the data plane's default.
   std::uint16_t tx_descriptors;
-  Text<name_bytes> name;         // As the operator calls it.
-  Text<device_bytes> device;     // DPDK devargs: "net_tap0,iface=host0" or a PCI address.
+  Text<name_bytes> name;      // As the operator calls it.
+  Text<device_bytes> device;  // DPDK devargs: "net_tap0,iface=host0" or a PCI address.
 };
 
 struct PortRemove {
@@ -88,9 +88,9 @@ struct PortSet {
   base::PortId port;
   PortRole role;
   std::uint8_t reserved;
-  base::NetworkId network;      // Of a tenant port; 0: none yet.
-  base::PortId transit_peer;    // Of a transit port; no_port: none yet.
-  std::uint16_t mtu;            // Largest IP packet that may leave here, bytes; 0: the device's.
+  base::NetworkId network;    // Of a tenant port; 0: none yet.
+  base::PortId transit_peer;  // Of a transit port; no_port: none yet.
+  std::uint16_t mtu;          // Largest IP packet that may leave here, bytes; 0: the device's.
   std::uint16_t reserved2;
 };
 
@@ -117,12 +117,12 @@ enum class DscpMode : std::uint8_t {
 struct VtepSet {
   base::VtepId vtep;
   VtepKind kind;
-  DscpMode dscp_mode;            // Of a remote VTEP, as the next four fields.
-  std::uint8_t dscp;             // 0..63, where pinned.
-  std::uint8_t ttl;              // Of the outer header; 0: 64.
-  base::VtepId source;           // The local VTEP whose address is the outer source.
-  base::PortId port;             // Local: where its packets arrive. Remote: where they leave.
-  base::MacAddress next_hop_mac; // All zero: not resolved.
+  DscpMode dscp_mode;             // Of a remote VTEP, as the next four fields.
+  std::uint8_t dscp;              // 0..63, where pinned.
+  std::uint8_t ttl;               // Of the outer header; 0: 64.
+  base::VtepId source;            // The local VTEP whose address is the outer source.
+  base::PortId port;              // Local: where its packets arrive. Remote: where they leave.
+  base::MacAddress next_hop_mac;  // All zero: not resolved.
   base::IpAddress address;
 };
 
@@ -137,7 +137,7 @@ struct EndpointSet {
   base::MacAddress mac;
   EndpointPlace place;
   std::uint8_t reserved;
-  std::uint16_t target;          // A PortId or a VtepId, as `place` says.
+  std::uint16_t target;  // A PortId or a VtepId, as `place` says.
 };
 
 struct EndpointRemove {
@@ -156,20 +156,20 @@ enum class TraceField : std::uint16_t {
   destination_qp = 1 << 6,
   kind = 1 << 7,
   ecn = 1 << 8,
-  reason = 1 << 9,   // Only frames dropped for this reason.
-  dropped = 1 << 10, // Only frames that were dropped, whatever for.
+  reason = 1 << 9,    // Only frames dropped for this reason.
+  dropped = 1 << 10,  // Only frames that were dropped, whatever for.
 };
 
 struct TraceAdd {
-  std::uint32_t trace;           // Chosen by the control plane.
-  std::uint32_t count;           // Frames wanted, 1..trace_count_max.
-  std::uint16_t fields;          // Bits of TraceField; 0: every frame.
+  std::uint32_t trace;   // Chosen by the control plane.
+  std::uint32_t count;   // Frames wanted, 1..trace_count_max.
+  std::uint16_t fields;  // Bits of TraceField; 0: every frame.
   base::PortId port;
   base::NetworkId network;
-  std::uint8_t kind;             // A PacketKind.
-  std::uint8_t ecn;              // An Ecn, of the frame as it entered (inner header in a tunnel).
+  std::uint8_t kind;  // A PacketKind.
+  std::uint8_t ecn;   // An Ecn, of the frame as it entered (inner header in a tunnel).
   std::uint32_t destination_qp;
-  std::uint8_t reason;           // A DropReason.
+  std::uint8_t reason;  // A DropReason.
   std::array<std::uint8_t, 3> reserved;
   base::MacAddress source_mac;
   base::MacAddress destination_mac;
@@ -178,7 +178,7 @@ struct TraceAdd {
 };
 
 struct TraceRemove {
-  std::uint32_t trace;           // 0: all.
+  std::uint32_t trace;  // 0: all.
 };
 
 inline constexpr std::uint32_t trace_count_max = 1000;

@@ -10,12 +10,12 @@
 // region.cpp describes every member; a member without a description fails its test.
 #pragma once
 
+#include "dataplane/contract/drop_reason.hpp"
+#include "dataplane/contract/packet_kind.hpp"
+
 #include <array>
 #include <atomic>
 #include <cstdint>
-
-#include "dataplane/contract/drop_reason.hpp"
-#include "dataplane/contract/packet_kind.hpp"
 
 namespace contract {
 
@@ -23,22 +23,22 @@ inline constexpr std::size_t cache_line_bytes = 64;
 
 // Written by the worker at each batch end; read by anyone through read_totals().
 struct alignas(cache_line_bytes) WorkerTotals {
-  std::uint64_t sequence;      // Odd while the worker writes.
-  std::uint64_t rx;            // Packets taken from ports.
-  std::uint64_t created;       // Copies made by flooding (later: generated replies).
-  std::uint64_t taken_over;    // From other workers' hand-over rings.
-  std::uint64_t tx;            // Packets that ports accepted.
-  std::uint64_t dropped;       // All reasons together.
+  std::uint64_t sequence;    // Odd while the worker writes.
+  std::uint64_t rx;          // Packets taken from ports.
+  std::uint64_t created;     // Copies made by flooding (later: generated replies).
+  std::uint64_t taken_over;  // From other workers' hand-over rings.
+  std::uint64_t tx;          // Packets that ports accepted.
+  std::uint64_t dropped;     // All reasons together.
   std::uint64_t consumed;
-  std::uint64_t punted;        // To the housekeeper.
-  std::uint64_t handed_over;   // To other workers' rings.
-  std::uint64_t held;          // In this worker's queues now: walked, never derived.
-  std::uint64_t generation;    // Of the last batch or idle turn.
-  std::uint64_t turns;         // Rounds over all its ports: the heartbeat.
-  std::uint64_t turns_empty;   // Rounds that found no frame.
-  std::uint64_t busy_cycles;   // TSC cycles in rounds that found frames.
-  std::uint64_t idle_ns;       // Time asleep.
-  std::uint64_t bursts;        // rx bursts with at least one frame.
+  std::uint64_t punted;       // To the housekeeper.
+  std::uint64_t handed_over;  // To other workers' rings.
+  std::uint64_t held;         // In this worker's queues now: walked, never derived.
+  std::uint64_t generation;   // Of the last batch or idle turn.
+  std::uint64_t turns;        // Rounds over all its ports: the heartbeat.
+  std::uint64_t turns_empty;  // Rounds that found no frame.
+  std::uint64_t busy_cycles;  // TSC cycles in rounds that found frames.
+  std::uint64_t idle_ns;      // Time asleep.
+  std::uint64_t bursts;       // rx bursts with at least one frame.
   std::array<std::uint64_t, drop_reason_slots> drops;  // Packets, by DropReason.
 
   // Packets that are unaccounted for: 0, or a bug.
@@ -50,9 +50,9 @@ struct alignas(cache_line_bytes) WorkerTotals {
 
 // Per worker and stage.
 struct StageCounters {
-  std::uint64_t packets;           // That entered the stage.
-  std::uint64_t packets_sampled;   // Of them, in batches whose cycles were taken.
-  std::uint64_t cycles_sampled;    // TSC cycles of those batches in this stage.
+  std::uint64_t packets;          // That entered the stage.
+  std::uint64_t packets_sampled;  // Of them, in batches whose cycles were taken.
+  std::uint64_t cycles_sampled;   // TSC cycles of those batches in this stage.
   std::array<std::uint64_t, drop_reason_slots> drops;
 };
 
@@ -69,43 +69,44 @@ struct PortCounters {
 
 // Per worker and network.
 struct NetworkCounters {
-  std::uint64_t encap_packets;     // Into tunnels, copies included.
-  std::uint64_t encap_bytes;       // Of tenant frames, tunnel headers not counted.
+  std::uint64_t encap_packets;  // Into tunnels, copies included.
+  std::uint64_t encap_bytes;    // Of tenant frames, tunnel headers not counted.
   std::uint64_t decap_packets;
   std::uint64_t decap_bytes;
-  std::uint64_t local_packets;     // Tenant port to tenant port of this gateway.
+  std::uint64_t local_packets;  // Tenant port to tenant port of this gateway.
   std::uint64_t local_bytes;
-  std::uint64_t flooded_packets;   // Frames that were flooded; their copies are `created`.
-  std::array<std::uint64_t, 4> ecn_encap;                 // By ECN of the tenant's packet.
+  std::uint64_t flooded_packets;           // Frames that were flooded; their copies are `created`.
+  std::array<std::uint64_t, 4> ecn_encap;  // By ECN of the tenant's packet.
   std::array<std::array<std::uint64_t, 4>, 4> ecn_decap;  // Inner × outer: the cells of RFC 6040.
 };
 
 // Per worker and remote VTEP.
 struct VtepCounters {
   std::uint64_t encap_packets;
-  std::uint64_t encap_bytes;       // Of tenant frames, tunnel headers not counted.
+  std::uint64_t encap_bytes;  // Of tenant frames, tunnel headers not counted.
   std::uint64_t decap_packets;
   std::uint64_t decap_bytes;
 };
 
 // Per port, written by the housekeeper once a second and on events.
 struct PortState {
-  std::uint64_t present;           // 0 or 1.
+  std::uint64_t present;  // 0 or 1.
   std::uint64_t link_up;
   std::uint64_t link_speed_mbps;
   std::uint64_t rx_queues;
   std::uint64_t tx_queues;
   std::uint64_t mtu;
-  std::array<std::uint64_t, drop_reason_slots> device_drops;  // Reasons before rx, and tx_device_error.
+  std::array<std::uint64_t, drop_reason_slots>
+      device_drops;  // Reasons before rx, and tx_device_error.
   std::array<char, 32> name;
 };
 
 // Written by the housekeeper.
 struct GlobalState {
   std::uint64_t boot_id;
-  std::uint64_t generation;        // In force.
-  std::uint64_t started_ns;        // CLOCK_MONOTONIC.
-  std::uint64_t heartbeat_ns;      // CLOCK_MONOTONIC of the housekeeper's last turn.
+  std::uint64_t generation;    // In force.
+  std::uint64_t started_ns;    // CLOCK_MONOTONIC.
+  std::uint64_t heartbeat_ns;  // CLOCK_MONOTONIC of the housekeeper's last turn.
   std::uint64_t commits;
   std::uint64_t commits_refused;
   std::uint64_t controller_connected;
@@ -120,8 +121,8 @@ struct GlobalState {
   std::uint64_t endpoints_capacity;
   std::uint64_t ports_used;
   std::uint64_t ports_capacity;
-  std::uint64_t hugepages;         // 1: packet memory is on hugepages.
-  std::uint64_t traces_lost;       // Traced packets for which the ring had no room.
+  std::uint64_t hugepages;    // 1: packet memory is on hugepages.
+  std::uint64_t traces_lost;  // Traced packets for which the ring had no room.
 };
 
 // For single-writer counters in shared memory: a plain load, add and store, which a reader on

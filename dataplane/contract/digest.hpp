@@ -3,10 +3,10 @@
 // hashes of its records, so that the order of changes does not matter.
 #pragma once
 
+#include "dataplane/contract/frame.hpp"
+
 #include <cstdint>
 #include <cstring>
-
-#include "dataplane/contract/frame.hpp"
 
 namespace contract {
 

@@ -3,18 +3,18 @@
 // exactly one reply, in order; other events come between them at any time.
 #pragma once
 
-#include <array>
-#include <cstdint>
-
 #include "dataplane/base/id.hpp"
 #include "dataplane/contract/command.hpp"
 #include "dataplane/contract/digest.hpp"
 #include "dataplane/contract/frame.hpp"
 
+#include <array>
+#include <cstdint>
+
 namespace contract {
 
 enum class EventType : std::uint16_t {
-  hello_reply = 101,   // Carries the descriptor of the counter region (SCM_RIGHTS).
+  hello_reply = 101,  // Carries the descriptor of the counter region (SCM_RIGHTS).
   reply = 102,
   commit_reply = 103,
   link_change = 110,
@@ -22,11 +22,11 @@ enum class EventType : std::uint16_t {
 };
 
 struct HelloReply {
-  std::uint16_t version;         // The one both will speak.
+  std::uint16_t version;  // The one both will speak.
   std::uint16_t worker_count;
   std::uint32_t pid;
   std::uint64_t features;
-  std::uint64_t boot_id;         // Random per start of the data plane.
+  std::uint64_t boot_id;  // Random per start of the data plane.
   std::uint64_t generation;
   Digests digests;
   std::uint64_t region_bytes;
@@ -49,7 +49,7 @@ struct CommitReply {
   std::uint16_t status;
   std::uint16_t reserved;
   std::int32_t error_number;
-  std::uint64_t generation;      // In force now, whatever the status.
+  std::uint64_t generation;  // In force now, whatever the status.
   Digests digests;
   Text<184> text;
 };
@@ -58,7 +58,7 @@ struct LinkChange {
   base::PortId port;
   std::uint8_t up;
   std::uint8_t reserved;
-  std::uint32_t speed_mbps;      // 0: the device does not say.
+  std::uint32_t speed_mbps;  // 0: the device does not say.
 };
 
 inline constexpr std::size_t trace_bytes_max = 192;
@@ -66,28 +66,28 @@ inline constexpr std::size_t trace_hops_max = 16;
 
 // What was known of the packet when a stage was done with it.
 struct TraceHop {
-  std::uint16_t stage;           // Index into the region's stage list.
-  base::NetworkId network;       // 0: not known.
-  base::VtepId vtep;             // Matched VTEP; 0: none.
-  base::PortId out_port;         // no_port: not decided.
+  std::uint16_t stage;      // Index into the region's stage list.
+  base::NetworkId network;  // 0: not known.
+  base::VtepId vtep;        // Matched VTEP; 0: none.
+  base::PortId out_port;    // no_port: not decided.
   std::uint32_t destination_qp;
   std::uint8_t kind;
   std::uint8_t ecn;
-  std::uint8_t reason;           // Not none: it died here.
+  std::uint8_t reason;  // Not none: it died here.
   std::uint8_t reserved;
 };
 
 struct TracePacket {
   std::uint32_t trace;
-  std::uint32_t remaining;       // Frames that the trace still waits for.
-  std::uint64_t time_ns;         // CLOCK_MONOTONIC.
+  std::uint32_t remaining;  // Frames that the trace still waits for.
+  std::uint64_t time_ns;    // CLOCK_MONOTONIC.
   std::uint64_t generation;
   base::WorkerId worker;
   base::PortId in_port;
   std::uint16_t hop_count;
-  std::uint16_t replica;         // 0: the frame itself, 1..: a flooded copy.
-  std::uint32_t bytes_in;        // Whole length of the frame as received.
-  std::uint32_t bytes_out;       // As sent; 0 where dropped.
+  std::uint16_t replica;    // 0: the frame itself, 1..: a flooded copy.
+  std::uint32_t bytes_in;   // Whole length of the frame as received.
+  std::uint32_t bytes_out;  // As sent; 0 where dropped.
   std::array<TraceHop, trace_hops_max> hops;
   std::array<std::uint8_t, trace_bytes_max> head_in;
   std::array<std::uint8_t, trace_bytes_max> head_out;

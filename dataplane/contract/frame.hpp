@@ -6,6 +6,9 @@
 // 0 in a grown field means the behaviour from before the field existed.
 #pragma once
 
+#include "dataplane/base/error.hpp"
+#include "dataplane/contract/limits.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -16,9 +19,6 @@
 #include <type_traits>
 #include <vector>
 
-#include "dataplane/base/error.hpp"
-#include "dataplane/contract/limits.hpp"
-
 namespace contract {
 
 inline constexpr std::uint32_t frame_magic = 0x52494557;  // "WEIR" in a little-endian dump.
@@ -27,13 +27,13 @@ inline constexpr std::uint16_t version_now = 1;
 
 struct FrameHeader {
   std::uint32_t magic;
-  std::uint32_t size;          // Bytes of the whole frame, this header included.
-  std::uint16_t type;          // A Verb or an EventType.
-  std::uint16_t version;       // Of the sender's contract.
-  std::uint16_t record_size;   // Bytes from one record to the next.
+  std::uint32_t size;         // Bytes of the whole frame, this header included.
+  std::uint16_t type;         // A Verb or an EventType.
+  std::uint16_t version;      // Of the sender's contract.
+  std::uint16_t record_size;  // Bytes from one record to the next.
   std::uint16_t record_count;
-  std::uint32_t transaction;   // 0 outside of one.
-  std::uint32_t sequence;      // Of the command; a reply repeats it.
+  std::uint32_t transaction;  // 0 outside of one.
+  std::uint32_t sequence;     // Of the command; a reply repeats it.
 };
 static_assert(sizeof(FrameHeader) == 24);
 
@@ -47,7 +47,8 @@ template <std::size_t N>
 using Text = std::array<char, N>;
 
 template <Record T>
-inline constexpr std::size_t records_per_frame = (frame_bytes_max - sizeof(FrameHeader)) / sizeof(T);
+inline constexpr std::size_t records_per_frame =
+    (frame_bytes_max - sizeof(FrameHeader)) / sizeof(T);
 
 // A received frame whose sizes have been checked. Borrows the bytes.
 class FrameView {

@@ -8,15 +8,15 @@
 
 namespace contract {
 
-inline constexpr std::size_t port_count_max = 64;      // One bit each in a network's port set.
+inline constexpr std::size_t port_count_max = 64;  // One bit each in a network's port set.
 inline constexpr std::size_t worker_count_max = 64;
-inline constexpr std::size_t stage_count_max = 64;     // All pipelines together.
+inline constexpr std::size_t stage_count_max = 64;  // All pipelines together.
 inline constexpr std::size_t network_count_max = 65535;
 inline constexpr std::size_t vtep_count_max = 65535;
-inline constexpr std::size_t flood_vteps_max = 128;    // Remote VTEPs in one network's flood list.
+inline constexpr std::size_t flood_vteps_max = 128;  // Remote VTEPs in one network's flood list.
 inline constexpr std::size_t frame_bytes_max = 64 * 1024;
-inline constexpr std::size_t name_bytes = 32;          // Names in records, NUL included.
-inline constexpr std::size_t device_bytes = 256;       // DPDK devargs, NUL included.
-inline constexpr std::uint32_t vni_max = 0xff'ffff;    // RFC 7348 §5: 24 bits.
+inline constexpr std::size_t name_bytes = 32;        // Names in records, NUL included.
+inline constexpr std::size_t device_bytes = 256;     // DPDK devargs, NUL included.
+inline constexpr std::uint32_t vni_max = 0xff'ffff;  // RFC 7348 §5: 24 bits.
 
 }  // namespace contract

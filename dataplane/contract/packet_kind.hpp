@@ -11,9 +11,9 @@
 namespace contract {
 
 enum class PacketKind : std::uint8_t {
-  not_ip,              // ARP, LLDP, and anything else without an IP header.
-  ip,                  // IP, not RoCE.
-  roce_malformed,      // UDP port 4791, but the lengths or fields are no valid BTH packet.
+  not_ip,          // ARP, LLDP, and anything else without an IP header.
+  ip,              // IP, not RoCE.
+  roce_malformed,  // UDP port 4791, but the lengths or fields are no valid BTH packet.
   roce_send,
   roce_write,
   roce_read_request,
@@ -21,13 +21,13 @@ enum class PacketKind : std::uint8_t {
   roce_atomic_request,
   roce_atomic_response,
   roce_ack,
-  roce_nak,            // Sequence, access and other errors.
-  roce_rnr_nak,        // Receiver not ready.
-  roce_cnp,            // Opcode 0x81 (IBTA Annex A17.9.2).
-  roce_cm,             // UD to QP 1: connection management.
+  roce_nak,      // Sequence, access and other errors.
+  roce_rnr_nak,  // Receiver not ready.
+  roce_cnp,      // Opcode 0x81 (IBTA Annex A17.9.2).
+  roce_cm,       // UD to QP 1: connection management.
   roce_ud,
-  roce_other,          // RD space (mlx5 DC uses it), FLUSH, manufacturer and reserved opcodes.
-  roce_v1,             // EtherType 0x8915.
+  roce_other,  // RD space (mlx5 DC uses it), FLUSH, manufacturer and reserved opcodes.
+  roce_v1,     // EtherType 0x8915.
   count,
 };
 
@@ -35,10 +35,22 @@ inline constexpr std::size_t packet_kind_count = static_cast<std::size_t>(Packet
 inline constexpr std::size_t packet_kind_slots = 32;  // Room in shared memory; never shrinks.
 
 inline constexpr std::array<std::string_view, packet_kind_count> packet_kind_names{
-    "not_ip",       "ip",           "roce_malformed",    "roce_send",
-    "roce_write",   "roce_read_request", "roce_read_response", "roce_atomic_request",
-    "roce_atomic_response", "roce_ack", "roce_nak",      "roce_rnr_nak",
-    "roce_cnp",     "roce_cm",      "roce_ud",           "roce_other",
+    "not_ip",
+    "ip",
+    "roce_malformed",
+    "roce_send",
+    "roce_write",
+    "roce_read_request",
+    "roce_read_response",
+    "roce_atomic_request",
+    "roce_atomic_response",
+    "roce_ack",
+    "roce_nak",
+    "roce_rnr_nak",
+    "roce_cnp",
+    "roce_cm",
+    "roce_ud",
+    "roce_other",
     "roce_v1"};
 
 constexpr std::string_view name(PacketKind kind) noexcept {

@@ -10,6 +10,10 @@
 // The reader treats all of it as hostile: RegionView checks every offset against the mapped size.
 #pragma once
 
+#include "dataplane/base/error.hpp"
+#include "dataplane/contract/counters.hpp"
+#include "dataplane/contract/frame.hpp"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -17,10 +21,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "dataplane/base/error.hpp"
-#include "dataplane/contract/counters.hpp"
-#include "dataplane/contract/frame.hpp"
 
 namespace contract {
 
@@ -43,8 +43,8 @@ struct RegionHeader {
 
 // Names of the positions of one dimension.
 struct LabelList {
-  Text<name_bytes> name;           // "drop_reason", "stage", …
-  std::uint64_t offset;            // Of `count` Text<label_bytes>.
+  Text<name_bytes> name;  // "drop_reason", "stage", …
+  std::uint64_t offset;   // Of `count` Text<label_bytes>.
   std::uint32_t count;
   std::uint32_t reserved;
 };
@@ -52,24 +52,24 @@ struct LabelList {
 enum class FieldKind : std::uint32_t {
   counter = 1,  // Only grows while the data plane lives.
   gauge = 2,
-  text = 3,     // `element_bytes` characters, NUL-padded.
+  text = 3,  // `element_bytes` characters, NUL-padded.
 };
 
 struct Dimension {
-  Text<name_bytes> name;           // "worker", "port", "network", "vtep", "stage", "ecn", …
+  Text<name_bytes> name;  // "worker", "port", "network", "vtep", "stage", "ecn", …
   std::uint32_t count;
   std::uint32_t stride_bytes;
-  std::uint32_t label_list;        // Index, or no_labels: positions are ids.
+  std::uint32_t label_list;  // Index, or no_labels: positions are ids.
   std::uint32_t reserved;
 };
 
 struct Field {
-  Text<64> name;                   // "worker.rx", "port.rx_bytes": block, dot, member.
-  Text<16> unit;                   // "packets", "bytes", "cycles", "ns", …
+  Text<64> name;  // "worker.rx", "port.rx_bytes": block, dot, member.
+  Text<16> unit;  // "packets", "bytes", "cycles", "ns", …
   Text<128> help;
   FieldKind kind;
-  std::uint32_t element_bytes;     // 8, or the length of a text.
-  std::uint64_t offset;            // Of the first element.
+  std::uint32_t element_bytes;  // 8, or the length of a text.
+  std::uint64_t offset;         // Of the first element.
   std::uint32_t dimension_count;
   std::uint32_t reserved;
   std::array<Dimension, dimension_count_max> dimensions;
@@ -81,8 +81,8 @@ static_assert(Record<RegionHeader> && Record<LabelList> && Record<Dimension> && 
 struct RegionShape {
   std::uint32_t worker_count;
   std::uint32_t port_count;
-  std::uint32_t network_count;   // Highest NetworkId + 1.
-  std::uint32_t vtep_count;      // Highest VtepId + 1.
+  std::uint32_t network_count;      // Highest NetworkId + 1.
+  std::uint32_t vtep_count;         // Highest VtepId + 1.
   std::vector<std::string> stages;  // "host_to_wire/parse_frame", in catalog order.
 };
 
@@ -90,9 +90,9 @@ struct RegionShape {
 struct RegionLayout {
   std::uint64_t global_offset;
   std::uint64_t port_states_offset;
-  std::uint64_t workers_offset;        // Of worker 0's blocks.
+  std::uint64_t workers_offset;  // Of worker 0's blocks.
   std::uint64_t worker_stride;
-  std::uint64_t totals_offset;         // These four within a worker's blocks.
+  std::uint64_t totals_offset;  // These four within a worker's blocks.
   std::uint64_t stages_offset;
   std::uint64_t ports_offset;
   std::uint64_t networks_offset;
@@ -111,7 +111,8 @@ struct WorkerBlock {
   std::span<VtepCounters> vteps;
 };
 
-// Writes header, labels and fields into zeroed memory of lay_out(shape).total_bytes, 64-byte aligned.
+// Writes header, labels and fields into zeroed memory of lay_out(shape).total_bytes, 64-byte
+// aligned.
 void describe_region(std::span<std::byte> memory, const RegionShape& shape);
 
 WorkerBlock worker_block(std::span<std::byte> memory, const RegionShape& shape,
