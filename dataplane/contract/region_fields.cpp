@@ -252,8 +252,7 @@ Field make_field(const Block& block, const Member& member) {
   field.kind = member.kind;
   field.element_bytes = member.element_bytes;
   field.offset = block.offset + member.offset;
-  for (const Dimension& outer : block.outer)
-    field.dimensions[field.dimension_count++] = outer;
+  for (const Dimension& outer : block.outer) field.dimensions[field.dimension_count++] = outer;
   for (const MemberDimension& inner : member.dimensions) {
     if (inner.name.empty()) continue;
     field.dimensions[field.dimension_count++] =
@@ -266,8 +265,7 @@ Field make_field(const Block& block, const Member& member) {
 std::array<std::vector<std::string_view>, static_cast<std::size_t>(Labels::count)> label_texts(
     const RegionShape& shape) {
   std::array<std::vector<std::string_view>, static_cast<std::size_t>(Labels::count)> texts;
-  for (const DropReasonText& reason : drop_reasons)
-    texts[0].push_back(reason.name);
+  for (const DropReasonText& reason : drop_reasons) texts[0].push_back(reason.name);
   texts[1].assign(packet_kind_names.begin(), packet_kind_names.end());
   texts[2].assign(ecn_names.begin(), ecn_names.end());
   texts[3].assign(shape.stages.begin(), shape.stages.end());

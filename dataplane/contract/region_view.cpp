@@ -188,8 +188,7 @@ base::Result<WorkerTotals> RegionView::read_totals(std::uint32_t worker) const n
     const std::uint64_t before = load(memory_, base, std::memory_order_acquire);
     if (before % 2 != 0) continue;
     std::array<std::uint64_t, sizeof(WorkerTotals) / sizeof(std::uint64_t)> words;
-    for (std::size_t i = 0; i < words.size(); ++i)
-      words[i] = load(memory_, base + i * 8);
+    for (std::size_t i = 0; i < words.size(); ++i) words[i] = load(memory_, base + i * 8);
     // Pairs with the fence in begin_totals(): had we read a newer value, we see the odd number.
     std::atomic_thread_fence(std::memory_order_acquire);
     if (load(memory_, base) != before) continue;

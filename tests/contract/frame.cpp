@@ -151,8 +151,7 @@ TEST(Frame, never_reads_outside_of_random_bytes) {
     }
     const auto view = FrameView::parse(frame);
     if (!view) continue;
-    for (std::size_t i = 0; i < view->record_count(); ++i)
-      (void)view->record<NetworkSet>(i);
+    for (std::size_t i = 0; i < view->record_count(); ++i) (void)view->record<NetworkSet>(i);
   }
 }
 
