@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one description of every field: Boost.Describe knows the members, the tables below know
+// what people must be told. To add a field: a member in model.hpp, its word in the
+// BOOST_DESCRIBE_STRUCT line, one entry in the table; the compiler asks for what is missing.
+//
+// Only the few sources that walk over fields include this; everybody else reads fields.hpp.
+#pragma once
+
+#include "controlplane/intent/model.hpp"
+#include "dataplane/contract/limits.hpp"
+
+#include <boost/describe.hpp>
+#include <boost/mp11.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+namespace cp {
+
+BOOST_DESCRIBE_ENUM(PortRole, underlay, tenant, transit)
+BOOST_DESCRIBE_ENUM(VtepKind, local, remote)
+BOOST_DESCRIBE_ENUM(UnknownUnicast, flood, drop)
+
+BOOST_DESCRIBE_STRUCT(Port, (),
+                      (name, role, device, network, peer, mtu, rx_queues, rx_descriptors,
+                       tx_descriptors))
+BOOST_DESCRIBE_STRUCT(Vtep, (), (name, kind, address, port, source, next_hop_mac, dscp, ttl))
+BOOST_DESCRIBE_STRUCT(Network, (), (name, vni, flood, unknown_unicast))
+BOOST_DESCRIBE_STRUCT(Endpoint, (), (network, mac, vtep, port))
+
+// What a table says of a field; a member that is left out says nothing.
+struct FieldText {
+  std::string_view help;
+  std::string_view example;
+  std::string_view unit = {};
+  std::string_view initial = {};
+  std::uint64_t least = 0;
+  std::uint64_t most = 0;
+  std::optional<ObjectKind> refers_to = {};
+  bool required = false;
+  bool key = false;
+};
+
+template <class T, class M>
+struct DescribedField {
+  M T::* member;
+  FieldText text;
+};
+
+template <class T, class M>
+constexpr DescribedField<T, M> field(M T::* member, FieldText text) {
+  return {member, text};
+}
+
+template <class T>
+struct Description;
+
+// Descriptors of a ring: what DPDK's drivers take, all of them as powers of two.
+inline constexpr std::uint64_t descriptors_min = 64;
+inline constexpr std::uint64_t descriptors_max = 32768;
+// RFC 791: what every IPv4 host must take; the largest frame that 10,000-byte NICs carry.
+inline constexpr std::uint64_t mtu_min = 576;
+inline constexpr std::uint64_t mtu_max = 9978;
+
+template <>
+struct Description<Port> {
+  static constexpr std::string_view help = "Where frames enter and leave: any device of DPDK.";
+  static constexpr auto fields = std::tuple{
+      field(
+          &Port::name,
+          {.help = "What the port is called.", .example = "wire0", .required = true, .key = true}),
+      field(&Port::role,
+            {.help = "Towards the fabric (underlay), towards a host or VM (tenant), or "
+                     "from fabric to fabric (transit).",
+             .example = "underlay",
+             .required = true}),
+      field(&Port::device, {.help = "DPDK device arguments or a PCI address.",
+                            .example = "net_af_packet0,iface=eth1",
+                            .required = true}),
+      field(&Port::network, {.help = "The network whose frames a tenant port carries.",
+                             .example = "blue",
+                             .refers_to = ObjectKind::network}),
+      field(&Port::peer, {.help = "The transit port where this transit port's frames leave.",
+                          .example = "wire1",
+                          .refers_to = ObjectKind::port}),
+      field(&Port::mtu, {.help = "Largest IP packet that may leave here.",
+                         .example = "1600",
+                         .unit = "bytes",
+                         .initial = "the device's",
+                         .least = mtu_min,
+                         .most = mtu_max}),
+      field(&Port::rx_queues, {.help = "Receive queues, spread over the workers.",
+                               .example = "2",
+                               .unit = "queues",
+                               .initial = "one per worker",
+                               .least = 1,
+                               .most = contract::worker_count_max}),
+      field(&Port::rx_descriptors, {.help = "Size of each receive ring, a power of two.",
+                                    .example = "512",
+                                    .unit = "frames",
+                                    .initial = "the data plane's --rx-descriptors",
+                                    .least = descriptors_min,
+                                    .most = descriptors_max}),
+      field(&Port::tx_descriptors, {.help = "Size of each transmit ring, a power of two.",
+                                    .example = "512",
+                                    .unit = "frames",
+                                    .initial = "the data plane's --tx-descriptors",
+                                    .least = descriptors_min,
+                                    .most = descriptors_max}),
+  };
+};
+
+template <>
+struct Description<Vtep> {
+  static constexpr std::string_view help =
+      "An address where a VXLAN tunnel ends, here or far away.";
+  static constexpr auto fields = std::tuple{
+      field(&Vtep::name,
+            {.help = "What the VTEP is called.", .example = "gw2", .required = true, .key = true}),
+      field(&Vtep::kind, {.help = "This gateway's own address (local), or another's (remote).",
+                          .example = "remote",
+                          .required = true}),
+      field(&Vtep::address, {.help = "Its address in the underlay; IPv4 in this release.",
+                             .example = "198.18.0.2",
+                             .required = true}),
+      field(&Vtep::port, {.help = "The underlay port where its packets arrive (local) or leave "
+                                  "(remote).",
+                          .example = "wire0",
+                          .refers_to = ObjectKind::port,
+                          .required = true}),
+      field(&Vtep::source,
+            {.help = "The local VTEP whose address is the outer source of packets to "
+                     "this remote one.",
+             .example = "self",
+             .initial = "the only local VTEP on the port",
+             .refers_to = ObjectKind::vtep}),
+      field(&Vtep::next_hop_mac,
+            {.help = "Destination MAC of packets to this remote VTEP: its own, "
+                     "or the router's.",
+             .example = "02:00:00:00:ff:02",
+             .initial = "not resolved: packets to it are dropped"}),
+      field(&Vtep::dscp,
+            {.help = "DSCP of the outer header towards this remote VTEP: the inner one "
+                     "(copy) or a constant.",
+             .example = "copy",
+             .initial = "copy",
+             .least = 0,
+             .most = 63}),
+      field(&Vtep::ttl, {.help = "TTL of the outer header towards this remote VTEP.",
+                         .example = "64",
+                         .unit = "hops",
+                         .initial = "64",
+                         .least = 1,
+                         .most = 255}),
+  };
+};
+
+template <>
+struct Description<Network> {
+  static constexpr std::string_view help = "One tenant segment: an L2 bridge domain with a VNI.";
+  static constexpr auto fields = std::tuple{
+      field(&Network::name, {.help = "What the network is called.",
+                             .example = "blue",
+                             .required = true,
+                             .key = true}),
+      field(&Network::vni, {.help = "VXLAN network identifier; no two networks share one.",
+                            .example = "100",
+                            .least = 1,
+                            .most = contract::vni_max,
+                            .required = true}),
+      field(&Network::flood,
+            {.help = "Remote VTEPs that get broadcast, multicast and flooded frames.",
+             .example = "[gw2]",
+             .initial = "none",
+             .most = contract::flood_vteps_max,
+             .refers_to = ObjectKind::vtep}),
+      field(&Network::unknown_unicast, {.help = "What happens to frames for a MAC that no endpoint "
+                                                "has.",
+                                        .example = "flood",
+                                        .initial = "flood"}),
+  };
+};
+
+template <>
+struct Description<Endpoint> {
+  static constexpr std::string_view help =
+      "A tenant's MAC and where it is: behind a local port or a remote VTEP.";
+  static constexpr auto fields = std::tuple{
+      field(&Endpoint::network, {.help = "The network that the MAC belongs to.",
+                                 .example = "blue",
+                                 .refers_to = ObjectKind::network,
+                                 .required = true,
+                                 .key = true}),
+      field(&Endpoint::mac, {.help = "The MAC address; unique in its network.",
+                             .example = "02:00:00:00:0b:01",
+                             .required = true,
+                             .key = true}),
+      field(&Endpoint::vtep, {.help = "The remote VTEP behind which it is; this or a port.",
+                              .example = "gw2",
+                              .refers_to = ObjectKind::vtep}),
+      field(&Endpoint::port, {.help = "The tenant port behind which it is; this or a VTEP.",
+                              .example = "host0",
+                              .refers_to = ObjectKind::port}),
+  };
+};
+
+template <class T>
+using Members = boost::describe::describe_members<T, boost::describe::mod_any_access>;
+
+template <class T>
+inline constexpr std::size_t field_count = std::tuple_size_v<decltype(Description<T>::fields)>;
+
+// True where table and BOOST_DESCRIBE_STRUCT tell of the same members in the same order.
+template <class T, std::size_t... I>
+constexpr bool table_fits(std::index_sequence<I...>) {
+  return ((std::get<I>(Description<T>::fields).member ==
+           boost::mp11::mp_at_c<Members<T>, I>::pointer) &&
+          ...);
+}
+
+template <class T>
+constexpr bool described() {
+  static_assert(boost::mp11::mp_size<Members<T>>::value == field_count<T>,
+                "each described member has one entry in the table");
+  return table_fits<T>(std::make_index_sequence<field_count<T>>{});
+}
+static_assert(described<Port>() && described<Vtep>() && described<Network>() &&
+                  described<Endpoint>(),
+              "the table's entries stand in the order of the members");
+
+template <class T, std::size_t I>
+constexpr std::string_view field_name() {
+  return boost::mp11::mp_at_c<Members<T>, I>::name;
+}
+
+// Calls f.operator()<I>(name, member pointer, text) for each field in order.
+template <class T, class F>
+void for_each_field(F&& f) {
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    (f.template operator()<I>(field_name<T, I>(), std::get<I>(Description<T>::fields).member,
+                              std::get<I>(Description<T>::fields).text),
+     ...);
+  }(std::make_index_sequence<field_count<T>>{});
+}
+
+// field_count<T> where T has no such field.
+template <class T>
+std::size_t field_index(std::string_view name) {
+  std::size_t result = field_count<T>;
+  for_each_field<T>([&]<std::size_t I>(std::string_view field_name, auto, const FieldText&) {
+    if (field_name == name) result = I;
+  });
+  return result;
+}
+
+}  // namespace cp

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/intent/fields.hpp"
+
+#include "controlplane/intent/describe.hpp"
+#include "controlplane/intent/value.hpp"
+
+#include <algorithm>
+
+namespace cp {
+namespace {
+
+template <class T>
+auto make_fields() {
+  std::array<FieldInfo, field_count<T>> result{};
+  for_each_field<T>(
+      [&]<std::size_t I, class M>(std::string_view name, M T::*, const FieldText& text) {
+        FieldInfo info{.name = name,
+                       .type = field_type<M>(),
+                       .help = text.help,
+                       .unit = text.unit,
+                       .least = text.least,
+                       .most = text.most,
+                       .choices = {},
+                       .initial = text.initial,
+                       .example = text.example,
+                       .refers_to = text.refers_to,
+                       .required = text.required,
+                       .key = text.key};
+        if constexpr (Choice<M>) info.choices = choices_of<M>();
+        result[I] = info;
+      });
+  return result;
+}
+
+template <class T>
+std::span<const FieldInfo> fields_of() {
+  static const auto result = make_fields<T>();
+  return result;
+}
+
+Error error_of(const Object& object, std::string_view field, ValueFault fault) {
+  return {.code = base::Errc::invalid_argument,
+          .message = std::move(fault.message),
+          .object = title_of(object),
+          .field = std::string(field),
+          .file = {},
+          .place = {},
+          .suggestion = std::move(fault.suggestion)};
+}
+
+// "gw2,gw3", also with blanks.
+std::expected<std::vector<Name>, ValueFault> parse_names(std::string_view text,
+                                                         const FieldInfo& field) {
+  std::vector<Name> names;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find_first_of(", "), text.size());
+    if (end > 0) {
+      auto name = parse_name({.text = text.substr(0, end), .form = Form::plain}, field);
+      if (!name) return std::unexpected(name.error());
+      names.push_back(std::move(*name));
+    }
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return names;
+}
+
+template <class M>
+std::expected<M, ValueFault> parse_words(std::string_view text, const FieldInfo& field) {
+  if constexpr (std::same_as<M, std::vector<Name>>) {
+    return parse_names(text, field);
+  } else {
+    if (text.empty() && field.required) return std::unexpected(ValueFault{"must have a value"});
+    if (text.empty()) return M{};
+    return parse_value<M>({.text = text, .form = Form::plain}, field);
+  }
+}
+
+template <class M>
+std::string words_of(const M& value) {
+  if constexpr (is_optional<M>) {
+    return text_of(*value).text;
+  } else if constexpr (std::same_as<M, std::vector<Name>>) {
+    std::string text;
+    for (const Name& name : value) {
+      if (!text.empty()) text += ",";
+      text += name.view();
+    }
+    return text;
+  } else {
+    return text_of(value).text;
+  }
+}
+
+}  // namespace
+
+std::span<const FieldInfo> fields(ObjectKind kind) {
+  return visit_kind(kind, []<class T>(std::type_identity<T>) { return fields_of<T>(); });
+}
+
+const FieldInfo* find_field(ObjectKind kind, std::string_view name) {
+  for (const FieldInfo& field : fields(kind)) {
+    if (field.name == name) return &field;
+  }
+  return nullptr;
+}
+
+std::string_view help(ObjectKind kind) noexcept {
+  return visit_kind(kind, []<class T>(std::type_identity<T>) { return Description<T>::help; });
+}
+
+std::string range_text(const FieldInfo& field) {
+  const std::string numbers = std::to_string(field.least) + ".." + std::to_string(field.most);
+  switch (field.type) {
+    case FieldType::name:
+      if (field.refers_to) return "name of a " + std::string(singular(*field.refers_to));
+      return "1..31 letters, digits and . _ -";
+    case FieldType::text: return "text";
+    case FieldType::number: return numbers;
+    case FieldType::mac: return "MAC address";
+    case FieldType::ip: return "IP address";
+    case FieldType::dscp: return "copy | " + numbers;
+    case FieldType::name_list:
+      return numbers + " names of " + std::string(plural(field.refers_to.value()));
+    case FieldType::choice: break;
+  }
+  std::string text;
+  for (const std::string_view choice : field.choices) {
+    if (!text.empty()) text += " | ";
+    text += choice;
+  }
+  return text;
+}
+
+Status set_field(Object& object, std::string_view field, std::string_view text) {
+  const FieldInfo* info = find_field(kind_of(object), field);
+  if (info == nullptr) {
+    std::vector<std::string_view> names;
+    for (const FieldInfo& other : fields(kind_of(object))) names.push_back(other.name);
+    return fail({.code = base::Errc::not_found,
+                 .message = "a " + std::string(singular(kind_of(object))) + " has no such field",
+                 .object = title_of(object),
+                 .field = std::string(field),
+                 .file = {},
+                 .place = {},
+                 .suggestion = nearest(field, names)});
+  }
+  std::optional<ValueFault> fault;
+  std::visit(
+      [&]<class T>(T& concrete) {
+        for_each_field<T>(
+            [&]<std::size_t I, class M>(std::string_view name, M T::* member, const FieldText&) {
+              if (name != field) return;
+              auto value = parse_words<M>(text, *info);
+              if (value) {
+                concrete.*member = std::move(*value);
+              } else {
+                fault = std::move(value.error());
+              }
+            });
+      },
+      object);
+  if (fault) return fail(error_of(object, field, std::move(*fault)));
+  return {};
+}
+
+std::optional<std::string> field_text(const Object& object, std::string_view field) {
+  std::optional<std::string> result;
+  std::visit(
+      [&]<class T>(const T& concrete) {
+        for_each_field<T>(
+            [&]<std::size_t I, class M>(std::string_view name, M T::* member, const FieldText&) {
+              if (name == field && !is_absent(concrete.*member))
+                result = words_of(concrete.*member);
+            });
+      },
+      object);
+  return result;
+}
+
+Object make_object(ObjectKind kind) {
+  return visit_kind(kind, []<class T>(std::type_identity<T>) { return Object(T{}); });
+}
+
+}  // namespace cp

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/intent/model.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace cp {
+namespace {
+
+constexpr std::array<std::string_view, object_kind_count> singulars = {"port", "vtep", "network",
+                                                                       "endpoint"};
+constexpr std::array<std::string_view, object_kind_count> plurals = {"ports", "vteps", "networks",
+                                                                     "endpoints"};
+
+template <class T>
+const T* find_name(const std::vector<T>& list, std::string_view name) noexcept {
+  const auto at = std::lower_bound(
+      list.begin(), list.end(), name,
+      [](const T& object, std::string_view wanted) { return object.name.view() < wanted; });
+  return at != list.end() && at->name.view() == name ? &*at : nullptr;
+}
+
+template <class T>
+std::optional<Object> copy_of(const T* object) {
+  if (object == nullptr) return std::nullopt;
+  return *object;
+}
+
+template <class T>
+void sort_list(std::vector<T>& list) {
+  const auto less = [](const T& left, const T& right) {
+    return key_less(left, right);
+  };
+  // Files that we wrote are in order, and looking costs a tenth of sorting.
+  if (!std::is_sorted(list.begin(), list.end(), less)) {
+    std::stable_sort(list.begin(), list.end(), less);
+  }
+}
+
+}  // namespace
+
+std::string_view singular(ObjectKind kind) noexcept {
+  return singulars[static_cast<std::size_t>(kind)];
+}
+
+std::string_view plural(ObjectKind kind) noexcept {
+  return plurals[static_cast<std::size_t>(kind)];
+}
+
+std::optional<ObjectKind> parse_kind(std::string_view word) noexcept {
+  for (std::size_t i = 0; i < object_kind_count; ++i) {
+    if (word == singulars[i] || word == plurals[i]) return static_cast<ObjectKind>(i);
+  }
+  return std::nullopt;
+}
+
+std::string key_of(const Port& port) {
+  return std::string(port.name.view());
+}
+std::string key_of(const Vtep& vtep) {
+  return std::string(vtep.name.view());
+}
+std::string key_of(const Network& network) {
+  return std::string(network.name.view());
+}
+std::string key_of(const Endpoint& endpoint) {
+  if (endpoint.network.empty() && endpoint.mac.is_zero()) return {};
+  return std::string(endpoint.network.view()) + "/" + base::to_string(endpoint.mac);
+}
+std::string key_of(const Object& object) {
+  return std::visit([](const auto& o) { return key_of(o); }, object);
+}
+
+std::string title_of(ObjectKind kind, std::string_view key) {
+  std::string title(singular(kind));
+  if (!key.empty()) title.append(" ").append(key);
+  return title;
+}
+std::string title_of(const Object& object) {
+  return title_of(kind_of(object), key_of(object));
+}
+
+std::optional<EndpointKey> parse_endpoint_key(std::string_view key) noexcept {
+  const std::size_t slash = key.find('/');
+  if (slash == key.npos || slash == 0) return std::nullopt;
+  const auto mac = base::parse_mac(key.substr(slash + 1));
+  if (!mac) return std::nullopt;
+  return EndpointKey{.network = key.substr(0, slash), .mac = *mac};
+}
+
+bool key_less(const Port& left, const Port& right) noexcept {
+  return left.name < right.name;
+}
+bool key_less(const Vtep& left, const Vtep& right) noexcept {
+  return left.name < right.name;
+}
+bool key_less(const Network& left, const Network& right) noexcept {
+  return left.name < right.name;
+}
+bool key_less(const Endpoint& left, const Endpoint& right) noexcept {
+  const auto by_network = left.network <=> right.network;
+  return by_network != 0 ? by_network < 0 : left.mac < right.mac;
+}
+
+void sort(Intent& intent) {
+  sort_list(intent.ports);
+  sort_list(intent.vteps);
+  sort_list(intent.networks);
+  sort_list(intent.endpoints);
+}
+
+const Port* find_port(const Intent& intent, std::string_view name) noexcept {
+  return find_name(intent.ports, name);
+}
+
+const Vtep* find_vtep(const Intent& intent, std::string_view name) noexcept {
+  return find_name(intent.vteps, name);
+}
+
+const Network* find_network(const Intent& intent, std::string_view name) noexcept {
+  return find_name(intent.networks, name);
+}
+
+const Endpoint* find_endpoint(const Intent& intent, std::string_view network,
+                              const base::MacAddress& mac) noexcept {
+  const auto at =
+      std::lower_bound(intent.endpoints.begin(), intent.endpoints.end(), mac,
+                       [&](const Endpoint& endpoint, const base::MacAddress& wanted) {
+                         const int by_network = endpoint.network.view().compare(network);
+                         return by_network != 0 ? by_network < 0 : endpoint.mac < wanted;
+                       });
+  const bool found =
+      at != intent.endpoints.end() && at->network.view() == network && at->mac == mac;
+  return found ? &*at : nullptr;
+}
+
+std::optional<Object> find(const Intent& intent, ObjectKind kind, std::string_view key) {
+  switch (kind) {
+    case ObjectKind::port: return copy_of(find_port(intent, key));
+    case ObjectKind::vtep: return copy_of(find_vtep(intent, key));
+    case ObjectKind::network: return copy_of(find_network(intent, key));
+    case ObjectKind::endpoint: {
+      const auto parts = parse_endpoint_key(key);
+      if (!parts) return std::nullopt;
+      return copy_of(find_endpoint(intent, parts->network, parts->mac));
+    }
+  }
+  __builtin_unreachable();
+}
+
+std::size_t count(const Intent& intent, ObjectKind kind) noexcept {
+  return visit_kind(kind,
+                    [&]<class T>(std::type_identity<T>) { return list_of<T>(intent).size(); });
+}
+
+}  // namespace cp

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the operator wants, as plain values. What a field means, its range and its example stand
+// in describe.hpp, once; files, JSON, schemas and commands are all derived from there.
+//
+// A member that is std::optional or an empty Name was left out. Nothing here is checked beyond
+// what the types hold; validate.hpp does the rest.
+#pragma once
+
+#include "controlplane/intent/name.hpp"
+#include "dataplane/base/address.hpp"
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <variant>
+#include <vector>
+
+namespace cp {
+
+enum class PortRole : std::uint8_t { underlay, tenant, transit };
+enum class VtepKind : std::uint8_t { local, remote };
+enum class UnknownUnicast : std::uint8_t { flood, drop };
+
+// The DSCP of an outer header: a constant, or the inner one (RFC 2983).
+struct Dscp {
+  std::optional<std::uint8_t> pinned;  // 0..63; absent: copied.
+
+  friend bool operator==(const Dscp&, const Dscp&) = default;
+};
+
+struct Port {
+  Name name;
+  PortRole role = PortRole::underlay;
+  std::string device;
+  Name network;
+  Name peer;
+  std::optional<std::uint16_t> mtu;
+  std::optional<std::uint16_t> rx_queues;
+  std::optional<std::uint16_t> rx_descriptors;
+  std::optional<std::uint16_t> tx_descriptors;
+
+  friend bool operator==(const Port&, const Port&) = default;
+};
+
+struct Vtep {
+  Name name;
+  VtepKind kind = VtepKind::remote;
+  base::IpAddress address{};
+  Name port;
+  Name source;
+  std::optional<base::MacAddress> next_hop_mac;
+  std::optional<Dscp> dscp;
+  std::optional<std::uint8_t> ttl;
+
+  friend bool operator==(const Vtep&, const Vtep&) = default;
+};
+
+struct Network {
+  Name name;
+  std::uint32_t vni = 0;
+  std::vector<Name> flood;
+  UnknownUnicast unknown_unicast = UnknownUnicast::flood;
+
+  friend bool operator==(const Network&, const Network&) = default;
+};
+
+// 32 bytes: there may be a million.
+struct Endpoint {
+  Name network;
+  base::MacAddress mac{};
+  Name vtep;
+  Name port;
+
+  friend bool operator==(const Endpoint&, const Endpoint&) = default;
+};
+static_assert(sizeof(Endpoint) == 32);
+
+// Each list is in the order of its keys (sort()); find() relies on it.
+struct Intent {
+  std::vector<Port> ports;
+  std::vector<Vtep> vteps;
+  std::vector<Network> networks;
+  std::vector<Endpoint> endpoints;
+
+  friend bool operator==(const Intent&, const Intent&) = default;
+};
+
+enum class ObjectKind : std::uint8_t { port, vtep, network, endpoint };
+inline constexpr std::size_t object_kind_count = 4;
+
+// Any object, for code that does not care which; the alternatives are in ObjectKind's order.
+using Object = std::variant<Port, Vtep, Network, Endpoint>;
+
+inline ObjectKind kind_of(const Object& object) noexcept {
+  return static_cast<ObjectKind>(object.index());
+}
+
+// "port"; "ports".
+std::string_view singular(ObjectKind kind) noexcept;
+std::string_view plural(ObjectKind kind) noexcept;
+// Either word, as in "weir port …" and "/v1/ports".
+std::optional<ObjectKind> parse_kind(std::string_view word) noexcept;
+
+// What an object is called: its name, of an endpoint "network/mac".
+std::string key_of(const Port& port);
+std::string key_of(const Vtep& vtep);
+std::string key_of(const Network& network);
+std::string key_of(const Endpoint& endpoint);
+std::string key_of(const Object& object);
+// "port wire0", as errors say it.
+std::string title_of(ObjectKind kind, std::string_view key);
+std::string title_of(const Object& object);
+
+// An endpoint's key as its two parts; nullopt where `key` is not one.
+struct EndpointKey {
+  std::string_view network;
+  base::MacAddress mac;
+};
+std::optional<EndpointKey> parse_endpoint_key(std::string_view key) noexcept;
+
+// The list of a type, so that code for all kinds can be written once.
+template <class T>
+const std::vector<T>& list_of(const Intent& intent) noexcept;
+template <class T>
+std::vector<T>& list_of(Intent& intent) noexcept {
+  return const_cast<std::vector<T>&>(list_of<T>(static_cast<const Intent&>(intent)));
+}
+template <>
+inline const std::vector<Port>& list_of<Port>(const Intent& intent) noexcept {
+  return intent.ports;
+}
+template <>
+inline const std::vector<Vtep>& list_of<Vtep>(const Intent& intent) noexcept {
+  return intent.vteps;
+}
+template <>
+inline const std::vector<Network>& list_of<Network>(const Intent& intent) noexcept {
+  return intent.networks;
+}
+template <>
+inline const std::vector<Endpoint>& list_of<Endpoint>(const Intent& intent) noexcept {
+  return intent.endpoints;
+}
+
+template <class T>
+inline constexpr ObjectKind kind_of_type = ObjectKind{object_kind_count};  // Not an object.
+template <>
+inline constexpr ObjectKind kind_of_type<Port> = ObjectKind::port;
+template <>
+inline constexpr ObjectKind kind_of_type<Vtep> = ObjectKind::vtep;
+template <>
+inline constexpr ObjectKind kind_of_type<Network> = ObjectKind::network;
+template <>
+inline constexpr ObjectKind kind_of_type<Endpoint> = ObjectKind::endpoint;
+
+// Calls f with a T of the kind's type: visit_kind(kind, []<class T>(std::type_identity<T>) {…}).
+template <class F>
+decltype(auto) visit_kind(ObjectKind kind, F&& f) {
+  switch (kind) {
+    case ObjectKind::port: return f(std::type_identity<Port>{});
+    case ObjectKind::vtep: return f(std::type_identity<Vtep>{});
+    case ObjectKind::network: return f(std::type_identity<Network>{});
+    case ObjectKind::endpoint: return f(std::type_identity<Endpoint>{});
+  }
+  __builtin_unreachable();
+}
+
+// The order of the lists; two objects with the same key are neither less.
+bool key_less(const Port& left, const Port& right) noexcept;
+bool key_less(const Vtep& left, const Vtep& right) noexcept;
+bool key_less(const Network& left, const Network& right) noexcept;
+bool key_less(const Endpoint& left, const Endpoint& right) noexcept;
+void sort(Intent& intent);
+
+// nullptr where the intent has none. Borrowed from the intent.
+const Port* find_port(const Intent& intent, std::string_view name) noexcept;
+const Vtep* find_vtep(const Intent& intent, std::string_view name) noexcept;
+const Network* find_network(const Intent& intent, std::string_view name) noexcept;
+const Endpoint* find_endpoint(const Intent& intent, std::string_view network,
+                              const base::MacAddress& mac) noexcept;
+// By its key; nullopt where there is none.
+std::optional<Object> find(const Intent& intent, ObjectKind kind, std::string_view key);
+
+std::size_t count(const Intent& intent, ObjectKind kind) noexcept;
+
+}  // namespace cp

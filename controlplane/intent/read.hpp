@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files and request bodies → intent. YAML is read as events, without a tree in between; JSON is
+// canonical. Both know the line and column of every field and tell all they find wrong at once.
+#pragma once
+
+#include "controlplane/intent/error.hpp"
+#include "controlplane/intent/limits.hpp"
+#include "controlplane/intent/model.hpp"
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace cp {
+
+enum class Syntax { json, yaml };
+
+// What a document may be, whatever it says: a hostile one ends here.
+struct ReadOptions {
+  std::string file = {};  // For errors; empty: not from a file.
+  std::size_t bytes_max = std::size_t{256} << 20;
+  Limits limits = {};
+};
+
+// By content: JSON where the first character that is no space is a brace or bracket and YAML's
+// block forms follow nowhere. YAML reads most JSON too, but other mistakes come out clearer.
+Syntax guess_syntax(std::string_view text) noexcept;
+
+// The whole intent: read, validated (validate.hpp) and sorted; errors have their places.
+Result<Intent> read_intent(std::string_view text, Syntax syntax, const ReadOptions& options = {});
+
+// One object, as the body of a request; fields that `start` holds and the text does not name stay.
+// Not validated beyond the types: that needs the intent (edit.hpp).
+Result<Object> read_object(ObjectKind kind, std::string_view text, Syntax syntax,
+                           const ReadOptions& options = {});
+Result<Object> read_object_onto(Object start, std::string_view text, Syntax syntax,
+                                const ReadOptions& options = {});
+
+}  // namespace cp

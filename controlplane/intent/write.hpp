@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Intent → text. JSON is canonical: keys in the order of the description, objects in the order of
+// their keys, left-out fields left out; equal intents are equal bytes.
+#pragma once
+
+#include "controlplane/intent/model.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace cp {
+
+// One object a line.
+std::string to_json(const Intent& intent);
+std::string to_json(const Object& object);
+// An array of all objects of a kind.
+std::string to_json(const Intent& intent, ObjectKind kind);
+// As a file that read_intent() takes, one object a line.
+std::string to_yaml(const Intent& intent);
+
+// A JSON string with its quotes; for those who compose JSON around ours.
+std::string json_string(std::string_view text);
+
+}  // namespace cp
