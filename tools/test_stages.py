@@ -21,14 +21,16 @@ STAGES = {
     "sanitizers": ("build-sanitizers", ["-Db_sanitize=address,undefined", "-Dbench=false"], {},
                    ["unit", "contract", "pipeline"], 1200),
     "threads": ("build-threads", ["-Db_sanitize=thread", "-Dbench=false"], {}, ["threads"], 900),
-    "fuzz": ("build-fuzz", ["-Dfuzz=true", "-Dbench=false", "-Dtests=false"], CLANG, ["fuzz"], 1200),
+    "fuzz": ("build-fuzz", ["-Dfuzz=true", "-Dbench=false", "-Dtests=false"], CLANG, ["fuzz"],
+             1200),
 }
 
 
 def run(command, seconds, **keywords):
     print("+", " ".join(command), flush=True)
     try:
-        return subprocess.run(command, cwd=ROOT, timeout=seconds, check=False, **keywords).returncode
+        done = subprocess.run(command, cwd=ROOT, timeout=seconds, check=False, **keywords)
+        return done.returncode
     except subprocess.TimeoutExpired:
         print(f"tools/test: {command[0]} ran for more than {seconds} s and was ended", flush=True)
         return 124
