@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Network namespaces, processes in them, and gateways made of both; all of it goes when the
+Testbed is closed, whatever ends the program. Names begin with weir-PID-, so that two test beds do
+not meet, and that a later one can remove what a killed one left behind."""
+
+import atexit
+import contextlib
+import ctypes
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PREFIX = "weir"
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)
+
+
+class TestbedError(Exception):
+    """Something of the test bed itself did not come about; the text says what."""
+
+
+def build_folder():
+    return Path(os.environ.get("WEIR_BUILD", ROOT / "build"))
+
+
+def find_program(name):
+    """The newest executable of that name in the build folder."""
+    for path in sorted(build_folder().glob(f"**/{name}")):
+        if path.is_file() and os.access(path, os.X_OK):
+            return str(path)
+    raise TestbedError(f"{name} is not built: no such program under {build_folder()} "
+                       "(ninja -C build)")
+
+
+def command(*arguments, check=True, seconds=30):
+    """Runs a short command; its output as text."""
+    result = subprocess.run([str(argument) for argument in arguments], capture_output=True,
+                            text=True, timeout=seconds, check=False)
+    if check and result.returncode != 0:
+        raise TestbedError(f"{' '.join(map(str, arguments))}: status {result.returncode}: "
+                           f"{(result.stderr or result.stdout).strip()}")
+    return result.stdout
+
+
+def wait_for(condition, what, seconds=10.0, interval=0.02):
+    """Waits until `condition()` is true and returns its value."""
+    ends = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > ends:
+            raise TestbedError(f"waited {seconds:.0f} s in vain: {what}")
+        time.sleep(interval)
+
+
+def die_with_parent():
+    """Runs in the child: a test that is killed takes its processes with it."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Process:
+    """A process with its log, which is started in a session of its own: Ctrl-C reaches us alone."""
+
+    def __init__(self, name, arguments, log_path):
+        self.name = name
+        self.log_path = Path(log_path)
+        with open(log_path, "ab") as log:
+            self.popen = subprocess.Popen(  # pylint: disable=consider-using-with
+                [str(argument) for argument in arguments], stdin=subprocess.DEVNULL, stdout=log,
+                stderr=log, start_new_session=True, preexec_fn=die_with_parent)
+        self.pid = self.popen.pid
+
+    def alive(self):
+        return self.popen.poll() is None
+
+    def kill(self):
+        """What a crash looks like."""
+        if self.alive():
+            os.kill(self.pid, signal.SIGKILL)
+        self.popen.wait(10)
+
+    def stop(self, seconds=5.0):
+        """Asks, waits, insists. The exit status, or None where it had to be killed."""
+        if self.alive():
+            self.popen.terminate()
+            try:
+                return self.popen.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                return None
+        return self.popen.returncode
+
+    def log(self):
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+
+class Namespace:
+    """A network namespace that says nothing of itself: no IPv6 of its own accord."""
+
+    def __init__(self, name, *, ipv6=False):
+        self.name = name
+        command("ip", "netns", "add", name)
+        quiet = ["net.ipv6.conf.{0}.accept_dad=0", "net.ipv6.conf.{0}.accept_ra=0",
+                 "net.ipv6.conf.{0}.autoconf=0", "net.ipv6.conf.{0}.addr_gen_mode=1",
+                 "net.ipv6.conf.{0}.router_solicitations=0",
+                 f"net.ipv6.conf.{{0}}.disable_ipv6={0 if ipv6 else 1}"]
+        settings = [line.format(which) for which in ("all", "default") for line in quiet]
+        self.run("sysctl", "-q", "-w", *settings)
+        self.ip("link", "set", "lo", "up")
+
+    def ip(self, *arguments, check=True):
+        return command("ip", "-n", self.name, *arguments, check=check)
+
+    def inside(self, *arguments):
+        """The command line that runs `arguments` inside."""
+        return ["ip", "netns", "exec", self.name, *arguments]
+
+    def run(self, *arguments, check=True, seconds=60):
+        return command(*self.inside(*arguments), check=check, seconds=seconds)
+
+    def has_interface(self, interface):
+        return Path(f"/run/netns/{self.name}").exists() and \
+            bool(self.ip("-o", "link", "show", interface, check=False))
+
+    def offloads_off(self, interface):
+        """Else the kernel hands over frames whose checksums nobody has filled in yet."""
+        self.run("ethtool", "-K", interface, "tx", "off", "rx", "off", "gso", "off", "tso", "off",
+                 "gro", "off", check=False)
+
+    def delete(self):
+        command("ip", "netns", "delete", self.name, check=False)
+
+
+class Testbed:
+    """with Testbed("name") as bed: …"""
+
+    def __init__(self, name, *, keep_logs=True):
+        if os.geteuid() != 0:
+            raise TestbedError("network namespaces take root")
+        self.name = name
+        self.keep_logs = keep_logs
+        self.prefix = f"{PREFIX}-{os.getpid()}"
+        self.namespaces = []
+        self.processes = []
+        self.closed = False
+        remove_leftovers()
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{self.prefix}-"))
+        atexit.register(self.close)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        failed = kind is not None and not issubclass(kind, (KeyboardInterrupt, SystemExit))
+        if failed and self.keep_logs:
+            self.save_logs()
+        self.close()
+
+    def namespace(self, name, **keywords):
+        made = Namespace(f"{self.prefix}-{name}", **keywords)
+        self.namespaces.append(made)
+        return made
+
+    def start(self, name, arguments, namespace=None):
+        """Starts a process; its log is NAME.log in the test bed's folder."""
+        if namespace:
+            arguments = namespace.inside(*arguments)
+        process = Process(name, arguments, self.folder / f"{name}.log")
+        self.processes.append(process)
+        return process
+
+    def cable(self, left, left_interface, right, right_interface, *, mtu=1500, queues=1,
+              macs=(None, None)):
+        """A veth pair between two namespaces, up, without offloads."""
+        sides = ((left, left_interface), (right, right_interface))
+        size = ["numtxqueues", queues, "numrxqueues", queues]
+        command("ip", "link", "add", left_interface, "netns", left.name, *size, "mtu", mtu, "type",
+                "veth", "peer", "name", right_interface, "netns", right.name, *size, "mtu", mtu)
+        for (namespace, interface), mac in zip(sides, macs):
+            if mac:
+                namespace.ip("link", "set", interface, "address", mac)
+            namespace.offloads_off(interface)
+            namespace.ip("link", "set", interface, "up")
+
+    def save_logs(self):
+        target = build_folder() / "system-logs" / self.name
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(self.folder, target,
+                        ignore=lambda folder, names: [n for n in names if not is_file(folder, n)])
+        print(f"# logs are kept in {target}", flush=True)
+        for path in sorted(target.rglob("*.log")):
+            for line in path.read_text(errors="replace").splitlines()[-15:]:
+                print(f"# {path.stem}: {line}", flush=True)
+
+    def close(self):
+        """Ends all processes, youngest first, then removes namespaces and files."""
+        if self.closed:
+            return
+        self.closed = True
+        # A second Ctrl-C must not leave half of it standing.
+        before = [(number, signal.signal(number, signal.SIG_IGN))
+                  for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+        for process in reversed(self.processes):
+            with contextlib.suppress(Exception):
+                process.stop(3.0)
+        for namespace in self.namespaces:
+            end_processes_in(namespace.name)
+            with contextlib.suppress(Exception):
+                namespace.delete()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for number, handler in before:
+            signal.signal(number, handler)
+
+
+def is_file(folder, name):
+    path = Path(folder) / name
+    return path.is_dir() or (path.is_file() and not path.is_socket())
+
+
+def end_processes_in(namespace):
+    """Whatever still lives in a namespace of ours was started by us, by way of others."""
+    pids = command("ip", "netns", "pids", namespace, check=False).split()
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, ValueError):
+            os.kill(int(pid), signal.SIGKILL)
+    if pids:
+        with contextlib.suppress(TestbedError):
+            wait_for(lambda: not command("ip", "netns", "pids", namespace, check=False).split(),
+                     f"the end of {pids}", 5)
+
+
+def remove_leftovers():
+    """Namespaces and folders of test beds whose process is gone."""
+    pattern = re.compile(rf"^{PREFIX}-(\d+)-")
+    for folder in (Path("/run/netns"), Path(tempfile.gettempdir())):
+        for path in sorted(folder.glob(f"{PREFIX}-*")) if folder.exists() else []:
+            match = pattern.match(path.name)
+            if not match or Path(f"/proc/{match[1]}").exists():
+                continue
+            if folder.name == "netns":
+                end_processes_in(path.name)
+                command("ip", "netns", "delete", path.name, check=False)
+            else:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+class Gateway:
+    """A data plane and a control plane with a runtime folder of their own in one namespace."""
+
+    def __init__(self, bed, name, *, workers=1, options=(), supervised=False):
+        self.bed = bed
+        self.name = name
+        self.workers = workers
+        self.options = options
+        self.supervised = supervised
+        self.namespace = bed.namespace(name)
+        self.runtime = bed.folder / name
+        self.runtime.mkdir()
+        self.state = bed.folder / f"{name}-state"
+        self.state.mkdir()
+        self.socket = self.runtime / "controlplane.sock"
+        self.dataplane = self.controlplane = None
+
+    def start(self):
+        self.start_dataplane()
+        self.start_controlplane()
+        return self
+
+    def start_dataplane(self):
+        cores = ",".join(str(core % os.cpu_count()) for core in range(self.workers))
+        arguments = [find_program("weir-dataplane"), "--runtime-dir", self.runtime, "--workers",
+                     self.workers, "--cores", cores, *self.options]
+        if self.supervised:
+            arguments = [ROOT / "tools" / "supervise", *arguments]
+        self.dataplane = self.bed.start(f"{self.name}-dataplane", map(str, arguments),
+                                        self.namespace)
+        wait_for(lambda: (self.runtime / "dataplane.sock").exists() or not self.dataplane.alive(),
+                 f"weir-dataplane of {self.name} listens", 30)
+        self.must_live(self.dataplane)
+
+    def start_controlplane(self):
+        arguments = [find_program("weir-controlplane"), "--runtime-dir", self.runtime,
+                     "--state-dir", self.state]
+        self.controlplane = self.bed.start(f"{self.name}-controlplane", map(str, arguments),
+                                           self.namespace)
+        wait_for(lambda: not self.controlplane.alive() or self.weir_status(
+            "status") == 0, f"weir-controlplane of {self.name} answers", 30)
+        self.must_live(self.controlplane)
+
+    def must_live(self, process):
+        if not process.alive():
+            raise TestbedError(f"{process.name} ended with status {process.popen.returncode}: "
+                               + " | ".join(process.log().splitlines()[-4:]))
+
+    def command_line(self, *arguments):
+        return [find_program("weir"), "-s", str(self.socket), *map(str, arguments)]
+
+    def weir_status(self, *arguments):
+        return subprocess.run(self.command_line(*arguments), capture_output=True, timeout=30,
+                              check=False).returncode
+
+    def weir(self, *arguments, seconds=60):
+        """What `weir ARGUMENTS` prints; raises with what it says where it is refused."""
+        return command(*self.command_line(*arguments), seconds=seconds)
+
+    def weir_refused(self, *arguments):
+        """Exit status and message of a command that should be refused."""
+        result = subprocess.run(self.command_line(*arguments), capture_output=True, text=True,
+                                timeout=60, check=False)
+        return result.returncode, result.stderr + result.stdout
+
+    def show(self, *arguments):
+        """What `weir -j ARGUMENTS` prints, read."""
+        return json.loads(self.weir("-j", *arguments))
+
+    def apply(self, intent):
+        """JSON is YAML: the intent is a plain value."""
+        path = self.bed.folder / f"{self.name}-intent.json"
+        path.write_text(json.dumps(intent, indent=1))
+        return self.weir("apply", path)
