@@ -109,7 +109,7 @@ std::string_view help(ObjectKind kind) noexcept {
 }
 
 std::string range_text(const FieldInfo& field) {
-  const std::string numbers = std::to_string(field.least) + ".." + std::to_string(field.most);
+  std::string numbers = std::to_string(field.least) + ".." + std::to_string(field.most);
   switch (field.type) {
     case FieldType::name:
       if (field.refers_to) return "name of a " + std::string(singular(*field.refers_to));
