@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+// 64-bit key → 29-bit value, in two versions: what the generation in force has, and what the next
+// will have. Workers look up without locks; the housekeeper alone changes it. Key 0 is never a key.
+//
+// One transaction for T = G+1: set() and remove() while all batches run under G; Epoch::flip();
+// when Epoch::all_passed(): settle() until it returns false; then the next. Or abort() before the
+// flip. Removed entries keep their slot until settled: it is the readers at G who still need them.
+//
+//     buckets of 64 bytes (one cache line), 4 entries of {key, Version}:
+//
+//     ┌──────────────── main: 11/8 of the capacity ───────────────┬── overflow: 1/8, and 64 ──┐
+//     │ [kv kv kv kv] [kv kv kv kv] [kv kv kv kv] …               │ [kv kv kv kv] …           │
+//     └───────▲───────────────▲───────────────────────────────────┴───────▲────►──────────────┘
+//             1 primary       2 secondary, if the primary was full        3 from here on, if both
+//             were
+//
+//     Notes (Version::note) of a bucket, counts that stick at note_max:
+//       main, entry 0: keys with this primary that lie in their secondary bucket
+//       main, entry 1: keys with this primary that lie in the overflow
+//       overflow, entry 0: keys that lie further on because this bucket was full
+//     So most lookups, misses too, read one line.
+//
+// An entry never moves, and its slot gets another key only after it is settled as absent. Each
+// interleaving then follows from one invariant: *a slot whose key changes is absent for the
+// generation in force, before and after, until the flip*. A batch at G that has read
+//   - the old key, then the new entry's word: sees `older`, absent, which is right for the old key;
+//   - the new key, then the old entry's word: sees absent, which is right for the new key;
+//   - neither: absent.
+// A batch at T began after the flip and, by its acquire, sees all that was staged for T, slots
+// freed before and notes included. It may run until settle() of T+1 and no longer (version.hpp), so
+// it can see a slot be freed and taken again once, for T+1: the case above, one generation on. A
+// second live slot for a key cannot be: set() finds a removed, unsettled entry and revives it.
+#pragma once
+
+#include "dataplane/base/error.hpp"
+#include "dataplane/base/id.hpp"
+#include "dataplane/table/changes.hpp"
+#include "dataplane/table/hash.hpp"
+#include "dataplane/table/memory.hpp"
+#include "dataplane/table/version.hpp"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+
+namespace dp {
+
+class ExactMatch {
+ public:
+  static constexpr std::uint32_t no_value = dp::no_value;
+  static constexpr std::uint32_t capacity_max = 100'000'000;  // So that slot numbers fit 32 bits.
+  static constexpr std::uint32_t lookups_max = 64;            // Of one lookup_bulk.
+  static constexpr std::uint32_t unlimited = std::numeric_limits<std::uint32_t>::max();
+
+  // `capacity` entries always fit for keys chosen without knowing the seed.
+  static base::Result<ExactMatch> make(std::uint32_t capacity, HashSeed seed) noexcept;
+  // In zeroed memory of the caller, 64-byte aligned, bytes_for(capacity) long, which outlives this.
+  static base::Result<ExactMatch> make(std::uint32_t capacity, HashSeed seed,
+                                       std::span<std::byte> memory) noexcept;
+  static std::size_t bytes_for(std::uint32_t capacity) noexcept;
+
+  // Workers. `generation` is what Epoch::enter_batch returned, the same for the whole batch.
+  std::uint32_t lookup(std::uint64_t key, base::Generation generation) const noexcept;
+  // values[i] for keys[i]; n ≤ lookups_max.
+  void lookup_bulk(const std::uint64_t* keys, std::uint32_t n, base::Generation generation,
+                   std::uint32_t* values) const noexcept;
+
+  // The housekeeper; nothing below allocates. `next` is the generation in the making, G+1. A
+  // refused change changes nothing: table_full, wrong_state (unsettled), invalid_argument,
+  // not_found.
+  base::Status set(std::uint64_t key, std::uint32_t value, base::Generation next) noexcept;
+  base::Status remove(std::uint64_t key, base::Generation next) noexcept;
+  // What the transaction has made of it so far; no_value: absent.
+  std::uint32_t find_staged(std::uint64_t key) const noexcept;
+
+  // Replace-all: begin_replace(), then set() whatever shall be there, then sweep() until it returns
+  // false: it removes what was not set, looking at `slots_max` slots a call.
+  base::Status begin_replace(base::Generation next) noexcept;
+  bool sweep(base::Generation next, std::uint32_t slots_max = unlimited) noexcept;
+
+  // Only when every worker has passed the flip. True: more to be done. Looks at `slots_max` slots.
+  bool settle(std::uint32_t slots_max = unlimited) noexcept;
+  // Back to what is in force; only before the flip. True: more to be done.
+  bool abort(std::uint32_t slots_max = unlimited) noexcept;
+
+  // Entries as the housekeeper sees them, changes of the transaction included.
+  std::uint32_t size() const noexcept { return size_; }
+  std::uint32_t capacity() const noexcept { return capacity_; }
+  std::size_t bytes() const noexcept { return bytes_for(capacity_); }
+  // f(key, value) for each of them, in no order.
+  template <class F>
+  void for_each(F&& f) const noexcept;
+
+ private:
+  static constexpr std::uint32_t entries_per_bucket = 4;
+  static constexpr std::uint32_t no_slot = std::numeric_limits<std::uint32_t>::max();
+
+  // Written by the housekeeper, read by workers, through the atomic accessors below only.
+  struct Entry {
+    std::uint64_t key;
+    std::uint64_t word;
+  };
+  struct alignas(64) Bucket {
+    Entry entries[entries_per_bucket];
+  };
+  static_assert(sizeof(Bucket) == 64, "one lookup, one cache line");
+
+  struct Shape {
+    std::uint32_t main_buckets;
+    std::uint32_t overflow_buckets;
+  };
+  struct Home {
+    std::uint32_t primary;
+    std::uint32_t secondary;  // Never the primary.
+    std::uint32_t overflow;   // Where the search in the overflow begins.
+  };
+
+  ExactMatch(std::uint32_t capacity, HashSeed seed, std::span<std::byte> memory, TableMemory owned,
+             Changes changes) noexcept;
+  static base::Result<ExactMatch> make_in(std::uint32_t capacity, HashSeed seed,
+                                          std::span<std::byte> memory, TableMemory owned) noexcept;
+  static Shape shape_for(std::uint32_t capacity) noexcept;
+
+  Home home_of(std::uint64_t key) const noexcept { return home_of_hash(hash_(key)); }
+  Home home_of_hash(std::uint64_t hash) const noexcept;
+  std::uint32_t next_overflow(std::uint32_t bucket) const noexcept;
+
+  // Relaxed: version.hpp and the head of this file say why no stronger order is needed.
+  std::uint64_t key_of(std::uint32_t bucket, std::uint32_t entry) const noexcept {
+    return std::atomic_ref(buckets_[bucket].entries[entry].key).load(std::memory_order_relaxed);
+  }
+  Version version_of(std::uint32_t bucket, std::uint32_t entry) const noexcept {
+    return Version{
+        std::atomic_ref(buckets_[bucket].entries[entry].word).load(std::memory_order_relaxed)};
+  }
+  Version version_at(std::uint32_t slot) const noexcept;
+  void store_version(std::uint32_t slot, Version version) noexcept;
+  void store_key(std::uint32_t slot, std::uint64_t key) noexcept;
+
+  // One bit per entry of `bucket` that holds `key`.
+  std::uint32_t matches(std::uint32_t bucket, std::uint64_t key) const noexcept;
+  // The search behind the primary bucket; no_slot where absent.
+  std::uint32_t find_displaced(const Home& home, std::uint64_t key) const noexcept;
+  std::uint32_t find_slot(std::uint64_t key) const noexcept;
+
+  std::uint32_t free_entry(std::uint32_t bucket) const noexcept;
+  std::uint32_t take_slot(const Home& home) noexcept;
+  void release_slot(std::uint32_t slot) noexcept;
+  void count_note(std::uint32_t bucket, std::uint32_t entry, bool up) noexcept;
+  void stage(std::uint32_t slot, Version before, Version after) noexcept;
+  void finish_slot(std::uint32_t slot, Version before, Version after) noexcept;
+
+  Bucket* buckets_;  // In owned_, or the caller's.
+  TableMemory owned_;
+  KeyedHash hash_;
+  Shape shape_;
+  std::uint32_t capacity_;
+
+  Changes changes_;
+  std::uint32_t size_ = 0;
+  std::uint32_t kept_ = 0;          // Entries set since begin_replace().
+  std::uint32_t sweep_cursor_ = 0;  // The next slot that sweep() looks at.
+  bool replacing_ = false;
+};
+
+template <class F>
+void ExactMatch::for_each(F&& f) const noexcept {
+  const std::uint32_t bucket_count = shape_.main_buckets + shape_.overflow_buckets;
+  for (std::uint32_t bucket = 0; bucket < bucket_count; ++bucket) {
+    for (std::uint32_t entry = 0; entry < entries_per_bucket; ++entry) {
+      const std::uint32_t value = version_of(bucket, entry).newer();
+      if (value != no_value) f(key_of(bucket, entry), value);
+    }
+  }
+}
+
+}  // namespace dp
