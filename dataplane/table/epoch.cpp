@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/table/epoch.hpp"
+
+#include "dataplane/base/check.hpp"
+#include "dataplane/contract/limits.hpp"
+
+#include <memory>
+
+namespace dp {
+
+base::Result<Epoch> Epoch::make(std::uint16_t worker_count_max, base::Generation first) noexcept {
+  static_assert(contract::worker_count_max <= 64, "late_workers() has one bit per worker");
+  if (worker_count_max == 0 || worker_count_max > contract::worker_count_max) {
+    return base::fail(base::Errc::invalid_argument, "there are 1 to 64 workers");
+  }
+  const std::size_t bytes = sizeof(Shared) + rte_rcu_qsbr_get_memsize(worker_count_max);
+  auto memory = map_table_memory(bytes);
+  if (!memory) return std::unexpected(memory.error());
+
+  auto* shared = std::construct_at(reinterpret_cast<Shared*>(memory->get()));
+  Epoch epoch(std::move(*memory), shared, first, worker_count_max);
+  shared->generation.store(first, std::memory_order_relaxed);  // No worker exists yet.
+  CHECK(rte_rcu_qsbr_init(epoch.qsbr(), worker_count_max) == 0);
+  return epoch;
+}
+
+base::Status Epoch::register_worker(base::WorkerId worker) noexcept {
+  if (rte_rcu_qsbr_thread_register(qsbr(), worker.value) != 0) {
+    return base::fail(base::Errc::invalid_argument, "no such worker number");
+  }
+  online(worker);
+  return {};
+}
+
+void Epoch::unregister_worker(base::WorkerId worker) noexcept {
+  offline(worker);
+  CHECK(rte_rcu_qsbr_thread_unregister(qsbr(), worker.value) == 0);
+}
+
+// Tokens count rte_rcu_qsbr_start calls from 1, and flip() makes the only ones.
+std::uint64_t Epoch::token_of(base::Generation generation) const noexcept {
+  return generation - first_ + __RTE_QSBR_CNT_INIT;
+}
+
+base::Generation Epoch::flip() noexcept {
+  const base::Generation next = current() + 1;
+  shared_->generation.store(next, std::memory_order_release);  // Pairs with enter_batch().
+  const std::uint64_t token = rte_rcu_qsbr_start(qsbr());      // Pairs with quiescent().
+  CHECK(token == token_of(next));
+  // Between the store above and the loads in all_passed(); its partner is in online(). DPDK's, as
+  // ThreadSanitizer's compilers refuse the standard one.
+  rte_atomic_thread_fence(__ATOMIC_SEQ_CST);
+  return next;
+}
+
+bool Epoch::all_passed(base::Generation generation) noexcept {
+  constexpr bool wait = false;
+  return rte_rcu_qsbr_check(qsbr(), token_of(generation), wait) == 1;
+}
+
+std::uint64_t Epoch::late_workers(base::Generation generation) const noexcept {
+  const std::uint64_t token = token_of(generation);
+  std::uint64_t late = 0;
+  for (std::uint16_t worker = 0; worker < worker_count_max_; ++worker) {
+    // Workers that never registered, or left, are offline too.
+    const std::uint64_t seen = __atomic_load_n(&qsbr()->qsbr_cnt[worker].cnt, __ATOMIC_ACQUIRE);
+    if (seen != __RTE_QSBR_CNT_THR_OFFLINE && seen < token) late |= std::uint64_t{1} << worker;
+  }
+  return late;
+}
+
+}  // namespace dp
