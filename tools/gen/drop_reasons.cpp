@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Prints DROP_REASONS.md: the contract's table as a person reads it.
-#include <cstdio>
-
 #include "dataplane/contract/drop_reason.hpp"
+
+#include <cstdio>
 
 namespace {
 
