@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// Headers as they lie on the wire. All have alignment 1, so a view may start at any byte.
+#pragma once
+
+#include "dataplane/base/address.hpp"
+#include "dataplane/base/byte_order.hpp"
+
+#include <cstdint>
+
+namespace dp {
+
+using base::be16;
+using base::be32;
+
+namespace ethertype {
+inline constexpr std::uint16_t ipv4 = 0x0800;
+inline constexpr std::uint16_t ipv6 = 0x86dd;
+inline constexpr std::uint16_t vlan = 0x8100;          // IEEE 802.1Q C-tag.
+inline constexpr std::uint16_t vlan_service = 0x88a8;  // IEEE 802.1ad S-tag.
+inline constexpr std::uint16_t roce_v1 = 0x8915;
+}  // namespace ethertype
+
+namespace ip_protocol {
+inline constexpr std::uint8_t tcp = 6;
+inline constexpr std::uint8_t udp = 17;
+}  // namespace ip_protocol
+
+namespace udp_port {
+inline constexpr std::uint16_t roce_v2 = 4791;  // IANA; IBTA Annex A17.
+inline constexpr std::uint16_t vxlan = 4789;    // RFC 7348 §5.
+}  // namespace udp_port
+
+struct EthernetHeader {
+  base::MacAddress destination;
+  base::MacAddress source;
+  be16 type;
+};
+
+struct VlanTag {
+  be16 control;  // PCP, DEI, VID.
+  be16 type;     // Of what follows.
+};
+
+struct Ipv4Header {
+  std::uint8_t version_ihl;
+  std::uint8_t tos;  // DSCP and ECN.
+  be16 total_length;
+  be16 id;
+  be16 flags_fragment;
+  std::uint8_t ttl;
+  std::uint8_t protocol;
+  be16 checksum;
+  be32 source;
+  be32 destination;
+
+  constexpr unsigned version() const noexcept { return version_ihl >> 4; }
+  constexpr unsigned header_bytes() const noexcept { return (version_ihl & 15u) * 4u; }
+  // More fragments to come, or not the first one.
+  constexpr bool is_fragment() const noexcept { return (flags_fragment.host() & 0x3fff) != 0; }
+};
+
+struct Ipv6Header {
+  be32 version_class_label;
+  be16 payload_length;
+  std::uint8_t next_header;
+  std::uint8_t hop_limit;
+  base::Ipv6Address source;
+  base::Ipv6Address destination;
+
+  constexpr unsigned version() const noexcept { return version_class_label.host() >> 28; }
+  constexpr std::uint8_t traffic_class() const noexcept {
+    return static_cast<std::uint8_t>(version_class_label.host() >> 20);
+  }
+};
+
+struct UdpHeader {
+  be16 source;
+  be16 destination;
+  be16 length;
+  be16 checksum;
+};
+
+// RFC 7348 §5.
+struct VxlanHeader {
+  be32 flags;         // 0x08000000: the VNI is valid.
+  be32 vni_reserved;  // VNI in the upper 24 bits.
+
+  static constexpr std::uint32_t valid_vni = 0x0800'0000;
+  constexpr bool has_vni() const noexcept { return (flags.host() & valid_vni) != 0; }
+  constexpr std::uint32_t vni() const noexcept { return vni_reserved.host() >> 8; }
+};
+
+// InfiniBand base transport header: IBTA volume 1, chapter 9.
+struct BthHeader {
+  std::uint8_t opcode;
+  std::uint8_t flags;  // SE, M, PadCnt (2 bits), TVer (4 bits).
+  be16 partition_key;
+  be32 destination_qp_word;  // FECN, BECN, 6 reserved bits; QP in the lower 24.
+  be32 psn_word;             // AckReq, 7 reserved bits; PSN in the lower 24.
+
+  constexpr unsigned pad_count() const noexcept { return (flags >> 4) & 3u; }
+  constexpr unsigned transport_version() const noexcept { return flags & 15u; }
+  constexpr std::uint32_t destination_qp() const noexcept {
+    return destination_qp_word.host() & 0xff'ffff;
+  }
+};
+
+static_assert(sizeof(EthernetHeader) == 14 && sizeof(VlanTag) == 4);
+static_assert(sizeof(Ipv4Header) == 20 && sizeof(Ipv6Header) == 40 && sizeof(UdpHeader) == 8);
+static_assert(sizeof(VxlanHeader) == 8 && sizeof(BthHeader) == 12);
+static_assert(alignof(Ipv4Header) == 1 && alignof(BthHeader) == 1);
+
+}  // namespace dp

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// One frame on its way through a pipeline: the mbuf, and what the stages found out about it.
+// A Packet is a view that a stage gets for one call; Batch owns the mbuf.
+#pragma once
+
+#include "dataplane/base/id.hpp"
+#include "dataplane/contract/packet_kind.hpp"
+
+#include <rte_mbuf.h>
+
+#include <cstdint>
+
+namespace dp {
+
+using base::NetworkId;
+using base::PortId;
+using base::VtepId;
+using contract::PacketKind;
+
+// Lies in the batch, not in the mbuf, so that 64 packets' worth stays in the L1 cache.
+// All offsets count from the first byte of the frame as it is now.
+struct PacketMeta {
+  std::uint16_t l3;          // The IP header; meaningless where ip_version is 0.
+  std::uint16_t l4;          // What follows the IP header (and nothing else: see l4_protocol).
+  std::uint8_t ip_version;   // 4, 6, or 0: not IP.
+  std::uint8_t l4_protocol;  // 0 where l4 cannot be read: fragment or IPv6 extension header.
+  std::uint8_t tos;          // DSCP and ECN of that IP header; 0 where not IP.
+  std::uint8_t outer_tos;    // Of the tunnel's IP header, where there was one.
+  PacketKind kind;
+  bool flood;               // To everyone in the network.
+  std::uint16_t l4_length;  // Bytes from l4 to the end of the IP packet (padding excluded).
+  std::uint32_t destination_qp;
+  std::uint32_t flow_hash;
+  NetworkId network;
+  VtepId vtep;  // Leaves to this remote VTEP; no_vtep: stays local.
+  PortId in_port;
+  PortId out_port;
+  std::uint16_t trace_slot;  // no_trace: nobody looks.
+  std::uint16_t padding;
+};
+static_assert(sizeof(PacketMeta) == 32, "two of them share a cache line");
+
+inline constexpr std::uint16_t no_trace = 0xffff;
+
+class Packet {
+ public:
+  Packet(rte_mbuf* mbuf, PacketMeta& meta) noexcept : mbuf_(mbuf), meta_(meta) {}
+
+  PacketMeta& meta() const noexcept { return meta_; }
+  rte_mbuf* mbuf() const noexcept { return mbuf_; }
+
+  std::uint32_t length() const noexcept { return mbuf_->pkt_len; }
+  // Bytes that can be read through data(): the first segment.
+  std::uint32_t contiguous() const noexcept { return mbuf_->data_len; }
+  std::uint8_t* data() const noexcept { return rte_pktmbuf_mtod(mbuf_, std::uint8_t*); }
+
+  // The caller has made sure that the header lies within contiguous().
+  template <class Header>
+  Header& header(std::uint16_t offset) const noexcept {
+    static_assert(alignof(Header) == 1, "headers lie anywhere");
+    return *reinterpret_cast<Header*>(data() + offset);
+  }
+
+  // Removes `bytes` from the front. False where the first segment is shorter.
+  bool strip_front(std::uint16_t bytes) const noexcept {
+    return rte_pktmbuf_adj(mbuf_, bytes) != nullptr;
+  }
+  // Removes `bytes` from the end. False where the last segment is shorter.
+  bool strip_back(std::uint32_t bytes) const noexcept {
+    return rte_pktmbuf_trim(mbuf_, static_cast<std::uint16_t>(bytes)) == 0;
+  }
+  // Room for `bytes` in front of the frame; nullptr where the headroom is too small.
+  std::uint8_t* grow_front(std::uint16_t bytes) const noexcept {
+    return reinterpret_cast<std::uint8_t*>(rte_pktmbuf_prepend(mbuf_, bytes));
+  }
+
+ private:
+  rte_mbuf* mbuf_;
+  PacketMeta& meta_;
+};
+
+}  // namespace dp
