@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the tables hold, in the shape that the packet path reads: the housekeeper translates the
+// contract's records into these once, so that no packet pays for it.
+#pragma once
+
+#include "dataplane/base/address.hpp"
+#include "dataplane/base/id.hpp"
+#include "dataplane/contract/command.hpp"
+#include "dataplane/packet/udp_tunnel.hpp"
+
+#include <array>
+#include <cstdint>
+
+namespace dp {
+
+struct PortRecord {
+  contract::PortRole role;
+  std::uint8_t reserved;
+  base::NetworkId network;    // Of a tenant port.
+  base::PortId transit_peer;  // Of a transit port.
+  std::uint16_t mtu;          // Largest IP packet, bytes.
+  base::MacAddress mac;       // The device's.
+};
+
+struct NetworkRecord {
+  std::uint32_t vni;
+  bool flood_unknown_unicast;
+  std::uint8_t reserved;
+  std::uint16_t flood_vtep_count;
+  std::uint64_t local_ports;  // Bit n: tenant port n is in this network.
+  std::array<base::VtepId, contract::flood_vteps_max> flood_vteps;
+};
+
+// One cache line: all that encapsulation needs to know about a remote VTEP.
+struct alignas(64) VtepRecord {
+  UdpTunnelHeader outer;  // Prepared; see udp_tunnel.hpp.
+  contract::VtepKind kind;
+  bool resolved;         // outer.ethernet.destination is valid.
+  std::uint32_t ip_sum;  // constant_sum(outer.ip).
+  // Outer TOS = (inner TOS & tos_mask) | tos_pinned: 0xff | 0 copies DSCP, 0x03 | dscp<<2 pins it.
+  // ECN always comes from the packet.
+  std::uint8_t tos_mask;
+  std::uint8_t tos_pinned;
+  base::PortId port;
+  std::uint16_t mtu;  // Of that port: the outer IP packet must not be larger.
+};
+static_assert(sizeof(VtepRecord) == 64);
+
+// An endpoint is one number, so that finding it and reading it are one cache line.
+struct EndpointValue {
+  contract::EndpointPlace place;
+  std::uint16_t target;  // PortId or VtepId.
+
+  constexpr std::uint32_t encode() const noexcept {
+    return (place == contract::EndpointPlace::vtep ? 0x1'0000u : 0u) | target;
+  }
+  static constexpr EndpointValue decode(std::uint32_t value) noexcept {
+    return {.place = (value & 0x1'0000) != 0 ? contract::EndpointPlace::vtep
+                                             : contract::EndpointPlace::port,
+            .target = static_cast<std::uint16_t>(value)};
+  }
+};
+
+// Keys of the exact-match tables; never 0, which marks an empty entry.
+constexpr std::uint64_t endpoint_key(base::NetworkId network,
+                                     const base::MacAddress& mac) noexcept {
+  return (std::uint64_t{network.value} << 48) | mac.to_integer();
+}
+constexpr std::uint64_t vni_key(std::uint32_t vni) noexcept {
+  return (std::uint64_t{1} << 32) | vni;
+}
+constexpr std::uint64_t vtep_key(base::Ipv4Address address) noexcept {
+  return (std::uint64_t{1} << 32) | address.host();
+}
+
+}  // namespace dp
