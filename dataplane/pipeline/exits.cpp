@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/pipeline/exits.hpp"
+
+#include <bit>
+
+namespace dp {
+
+Exits::~Exits() {
+  free_dead();
+  for (Outbox& outbox : outboxes_) {
+    if (outbox.size() > 0) rte_pktmbuf_free_bulk(outbox.frames().data(), outbox.size());
+  }
+}
+
+void Exits::count_drop(std::uint16_t stage, DropReason reason, std::uint16_t packets) noexcept {
+  const auto index = static_cast<std::size_t>(reason);
+  totals_.dropped += packets;
+  totals_.drops[index] += packets;
+  drops_changed_ = true;
+  contract::add(counters_.stages[stage].drops[index], packets);
+}
+
+void Exits::free_dead() noexcept {
+  if (dead_count_ > 0) rte_pktmbuf_free_bulk(dead_.data(), dead_count_);
+  dead_count_ = 0;
+}
+
+void Exits::drop(std::uint16_t stage, rte_mbuf* mbuf, const PacketMeta& meta,
+                 DropReason reason) noexcept {
+  count_drop(stage, reason, 1);
+  // Off the common path: traces are rare, and dying is too.
+  if (meta.trace_slot != no_trace) [[unlikely]] {
+    tracer_.dropped(stage, meta, reason);
+  }
+  if (dead_count_ == dead_.size()) free_dead();
+  dead_[dead_count_++] = mbuf;
+}
+
+void Exits::drop_uncreated(std::uint16_t stage, DropReason reason) noexcept {
+  totals_.created += 1;
+  count_drop(stage, reason, 1);
+}
+
+void Exits::send(Batch& batch, std::uint16_t transmit_stage) noexcept {
+  for (std::uint16_t i = 0; i < batch.size(); ++i) {
+    const PacketMeta& meta = batch.meta(i);
+    rte_mbuf* mbuf = batch.mbuf(i);
+    // A stage that left no port would be a bug; the packet dies visibly rather than out of bounds.
+    if (meta.out_port.value >= contract::port_count_max) [[unlikely]] {
+      drop(transmit_stage, mbuf, meta, DropReason::port_missing);
+      continue;
+    }
+    if (meta.trace_slot != no_trace) [[unlikely]] {
+      tracer_.sent(transmit_stage, mbuf, meta);
+    }
+    Outbox& outbox = outboxes_[meta.out_port.value];
+    outbox.push(mbuf);
+    touched_ |= std::uint64_t{1} << meta.out_port.value;
+    if (outbox.full()) [[unlikely]]
+      flush_port(meta.out_port, transmit_stage);
+  }
+  batch.keep(0);
+}
+
+void Exits::flush_port(base::PortId port, std::uint16_t transmit_stage) noexcept {
+  Outbox& outbox = outboxes_[port.value];
+  const std::span<rte_mbuf*> frames = outbox.frames();
+  std::uint64_t bytes = 0;
+  for (const rte_mbuf* mbuf : frames) bytes += mbuf->pkt_len;
+
+  const Egress::Sent sent = egress_.send(port, frames);
+  if (sent.count < frames.size()) [[unlikely]] {
+    const std::span<rte_mbuf*> refused = frames.subspan(sent.count);
+    const DropReason reason =
+        sent.port_present ? DropReason::tx_ring_full : DropReason::port_missing;
+    for (const rte_mbuf* mbuf : refused) {
+      bytes -= mbuf->pkt_len;
+      tracer_.refused(mbuf, reason);
+    }
+    count_drop(transmit_stage, reason, static_cast<std::uint16_t>(refused.size()));
+    rte_pktmbuf_free_bulk(refused.data(), static_cast<unsigned>(refused.size()));
+  }
+  totals_.tx += sent.count;
+  contract::PortCounters& counters = counters_.ports[port.value];
+  contract::add(counters.tx_packets, sent.count);
+  contract::add(counters.tx_bytes, bytes);
+  outbox.clear();
+}
+
+void Exits::flush(std::uint16_t transmit_stage) noexcept {
+  while (touched_ != 0) {
+    const auto port = static_cast<std::uint16_t>(std::countr_zero(touched_));
+    touched_ &= touched_ - 1;
+    if (outboxes_[port].size() > 0) flush_port(base::PortId{port}, transmit_stage);
+  }
+  free_dead();
+}
+
+std::uint32_t Exits::count_held() const noexcept {
+  std::uint32_t held = 0;
+  for (const Outbox& outbox : outboxes_) held += outbox.size();
+  return held;
+}
+
+void Exits::publish() noexcept {
+  contract::WorkerTotals& shared = *counters_.totals;
+  contract::begin_totals(shared);
+  using contract::set;
+  set(shared.rx, totals_.rx);
+  set(shared.created, totals_.created);
+  set(shared.taken_over, totals_.taken_over);
+  set(shared.tx, totals_.tx);
+  set(shared.dropped, totals_.dropped);
+  set(shared.consumed, totals_.consumed);
+  set(shared.punted, totals_.punted);
+  set(shared.handed_over, totals_.handed_over);
+  set(shared.held, totals_.held);
+  set(shared.generation, totals_.generation);
+  set(shared.turns, totals_.turns);
+  set(shared.turns_empty, totals_.turns_empty);
+  set(shared.busy_cycles, totals_.busy_cycles);
+  set(shared.idle_ns, totals_.idle_ns);
+  set(shared.bursts, totals_.bursts);
+  if (drops_changed_) {
+    for (std::size_t i = 0; i < contract::drop_reason_count; ++i) {
+      set(shared.drops[i], totals_.drops[i]);
+    }
+    drops_changed_ = false;
+  }
+  contract::end_totals(shared);
+}
+
+}  // namespace dp

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where packets end: they leave at a port or die for a reason, and either is counted exactly once.
+// Owned by a worker, used by one pipeline run at a time.
+#pragma once
+
+#include "dataplane/contract/counters.hpp"
+#include "dataplane/contract/limits.hpp"
+#include "dataplane/contract/region.hpp"
+#include "dataplane/packet/batch.hpp"
+#include "dataplane/pipeline/egress.hpp"
+#include "dataplane/pipeline/stage.hpp"
+#include "dataplane/pipeline/trace.hpp"
+#include "dataplane/queue/outbox.hpp"
+
+#include <rte_mbuf.h>
+
+#include <array>
+#include <cstdint>
+
+namespace dp {
+
+class Exits {
+ public:
+  // `counters` and `egress` outlive this.
+  Exits(const contract::WorkerBlock& counters, Egress& egress, Tracer& tracer) noexcept
+      : counters_(counters), egress_(egress), tracer_(tracer) {}
+  ~Exits();
+  Exits(const Exits&) = delete;
+  Exits& operator=(const Exits&) = delete;
+
+  // Ends a packet's life; takes ownership. `stage` is the index in the region's stage list.
+  void drop(std::uint16_t stage, rte_mbuf* mbuf, const PacketMeta& meta,
+            DropReason reason) noexcept;
+  // A copy that could not be made: created and dropped at once, so that it shows in both.
+  void drop_uncreated(std::uint16_t stage, DropReason reason) noexcept;
+  void created(std::uint16_t count) noexcept { totals_.created += count; }
+
+  // Takes all packets of the batch to the outboxes of their out_port.
+  void send(Batch& batch, std::uint16_t transmit_stage) noexcept;
+  // Hands the outboxes to the ports. Called at the end of every burst.
+  void flush(std::uint16_t transmit_stage) noexcept;
+
+  // Packets in the outboxes now, by walking them.
+  std::uint32_t count_held() const noexcept;
+
+  // The worker adds rx and its own gauges, then publishes all of it at once.
+  contract::WorkerTotals& totals() noexcept { return totals_; }
+  void publish() noexcept;
+
+  Tracer& tracer() noexcept { return tracer_; }
+
+ private:
+  void flush_port(base::PortId port, std::uint16_t transmit_stage) noexcept;
+  void count_drop(std::uint16_t stage, DropReason reason, std::uint16_t packets) noexcept;
+  void free_dead() noexcept;
+
+  contract::WorkerBlock counters_;
+  Egress& egress_;
+  Tracer& tracer_;
+  contract::WorkerTotals totals_{};  // Private copy; publish() writes it out.
+  bool drops_changed_ = false;
+  std::uint16_t dead_count_ = 0;
+  std::array<rte_mbuf*, burst_max> dead_;  // Freed in bulk.
+  std::uint64_t touched_ = 0;              // Bit n: outbox n is not empty.
+  std::array<Outbox, contract::port_count_max> outboxes_;
+};
+static_assert(contract::port_count_max == 64, "touched_ has one bit per port");
+
+}  // namespace dp

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/pipeline/trace.hpp"
+
+#include "dataplane/packet/ecn.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <ctime>
+
+namespace dp {
+
+using contract::TraceAdd;
+using contract::TraceField;
+using contract::TraceHop;
+using contract::TracePacket;
+
+bool TraceRing::push(const TracePacket& packet) noexcept {
+  const std::uint32_t tail = tail_.load(std::memory_order_relaxed);
+  // Acquire pairs with the release in pop(): the place has been read before it is written again.
+  if (tail - head_.load(std::memory_order_acquire) == capacity) {
+    lost_.store(lost_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    return false;
+  }
+  packets_[tail % capacity] = packet;
+  tail_.store(tail + 1, std::memory_order_release);  // Pairs with the acquire in pop().
+  return true;
+}
+
+bool TraceRing::pop(TracePacket& packet) noexcept {
+  const std::uint32_t head = head_.load(std::memory_order_relaxed);
+  // Acquire pairs with the release in push(): the packet is complete.
+  if (tail_.load(std::memory_order_acquire) == head) return false;
+  packet = packets_[head % capacity];
+  head_.store(head + 1, std::memory_order_release);  // Pairs with the acquire in push().
+  return true;
+}
+
+bool TraceBoard::add(const TraceAdd& wanted) noexcept {
+  for (Slot& slot : slots_) {
+    if (slot.state.load(std::memory_order_relaxed) != Slot::State::free) continue;
+    slot.wanted = wanted;
+    slot.remaining.store(static_cast<std::int32_t>(wanted.count), std::memory_order_relaxed);
+    // Release pairs with the acquire in Tracer::finish(): the filter is complete.
+    slot.state.store(Slot::State::active, std::memory_order_release);
+    active_.fetch_add(1, std::memory_order_relaxed);
+    return true;
+  }
+  return false;
+}
+
+void TraceBoard::end(Slot& slot) noexcept {
+  auto expected = Slot::State::active;
+  // The housekeeper may end the same trace at this moment; only one of both counts it.
+  if (slot.state.compare_exchange_strong(expected, Slot::State::ended, std::memory_order_acq_rel)) {
+    active_.fetch_sub(1, std::memory_order_relaxed);
+  }
+}
+
+bool TraceBoard::remove(std::uint32_t trace) noexcept {
+  bool found = false;
+  for (Slot& slot : slots_) {
+    if (slot.state.load(std::memory_order_relaxed) != Slot::State::active) continue;
+    if (trace != 0 && slot.wanted.trace != trace) continue;
+    end(slot);
+    found = true;
+  }
+  return found;
+}
+
+bool TraceBoard::has_ended() const noexcept {
+  return std::ranges::any_of(slots_, [](const Slot& slot) {
+    return slot.state.load(std::memory_order_relaxed) == Slot::State::ended;
+  });
+}
+
+void TraceBoard::release_ended() noexcept {
+  for (Slot& slot : slots_) {
+    auto expected = Slot::State::ended;
+    slot.state.compare_exchange_strong(expected, Slot::State::free, std::memory_order_acq_rel);
+  }
+}
+
+Tracer::Tracer(TraceBoard& board, TraceRing& ring, base::WorkerId worker)
+    : board_(board),
+      ring_(ring),
+      worker_(worker),
+      stories_(std::make_unique<std::array<Story, story_max>>()) {}
+
+void Tracer::begin(Batch& batch, base::Generation generation) noexcept {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  const std::uint64_t time_ns = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+                                static_cast<std::uint64_t>(now.tv_nsec);
+
+  story_count_ = batch.size();
+  for (std::uint16_t i = 0; i < batch.size(); ++i) {
+    Story& story = (*stories_)[i];
+    story = Story{};
+    Packet packet = batch[i];
+    packet.meta().trace_slot = i;
+    story.packet.time_ns = time_ns;
+    story.packet.generation = generation;
+    story.packet.worker = worker_;
+    story.packet.in_port = packet.meta().in_port;
+    story.packet.bytes_in = packet.length();
+    std::memcpy(story.packet.head_in.data(), packet.data(),
+                std::min<std::size_t>(packet.contiguous(), contract::trace_bytes_max));
+  }
+}
+
+std::uint16_t Tracer::replicate(const PacketMeta& original) noexcept {
+  if (original.trace_slot == no_trace || story_count_ == story_max) return no_trace;
+  Story& story = (*stories_)[original.trace_slot];
+  const std::uint16_t slot = story_count_++;
+  (*stories_)[slot] = story;
+  (*stories_)[slot].packet.replica = ++story.copies;
+  return slot;
+}
+
+void Tracer::learn_addresses(Story& story, Packet packet) const noexcept {
+  if (packet.contiguous() < sizeof(EthernetHeader)) return;
+  const auto& ethernet = packet.header<EthernetHeader>(0);
+  story.source_mac = ethernet.source;
+  story.destination_mac = ethernet.destination;
+
+  const PacketMeta& meta = packet.meta();
+  if (meta.ip_version == 4 && meta.l3 + sizeof(Ipv4Header) <= packet.contiguous()) {
+    const auto& ip = packet.header<Ipv4Header>(meta.l3);
+    story.source_ip = base::IpAddress::from(ip.source);
+    story.destination_ip = base::IpAddress::from(ip.destination);
+  } else if (meta.ip_version == 6 && meta.l3 + sizeof(Ipv6Header) <= packet.contiguous()) {
+    const auto& ip = packet.header<Ipv6Header>(meta.l3);
+    story.source_ip = base::IpAddress{ip.source};
+    story.destination_ip = base::IpAddress{ip.destination};
+  }
+  if (meta.ip_version != 0 && !story.ecn_known) {
+    story.ecn = static_cast<std::uint8_t>(ecn_of(meta.tos));
+    story.ecn_known = true;
+  }
+}
+
+TraceHop& Tracer::add_hop(Story& story, std::uint16_t stage,
+                          const PacketMeta& meta) const noexcept {
+  // The last place is overwritten where a pipeline has more stages than a story has room for.
+  const auto index = std::min<std::size_t>(story.packet.hop_count, contract::trace_hops_max - 1);
+  story.packet.hop_count = static_cast<std::uint16_t>(index + 1);
+  TraceHop& hop = story.packet.hops[index];
+  hop = TraceHop{.stage = stage,
+                 .network = meta.network,
+                 .vtep = meta.vtep,
+                 .out_port = meta.out_port,
+                 .destination_qp = meta.destination_qp,
+                 .kind = static_cast<std::uint8_t>(meta.kind),
+                 .ecn = static_cast<std::uint8_t>(ecn_of(meta.tos)),
+                 .reason = 0,
+                 .reserved = 0};
+  return hop;
+}
+
+void Tracer::hop(std::uint16_t stage, Packet packet) noexcept {
+  if (packet.meta().trace_slot == no_trace) return;
+  Story& story = (*stories_)[packet.meta().trace_slot];
+  add_hop(story, stage, packet.meta());
+  // Until the way out is known, the carried frame is what lies at the front.
+  if (packet.meta().out_port == base::no_port) learn_addresses(story, packet);
+}
+
+void Tracer::dropped(std::uint16_t stage, const PacketMeta& meta, DropReason reason) noexcept {
+  Story& story = (*stories_)[meta.trace_slot];
+  add_hop(story, stage, meta).reason = static_cast<std::uint8_t>(reason);
+}
+
+void Tracer::sent(std::uint16_t stage, const rte_mbuf* mbuf, const PacketMeta& meta) noexcept {
+  Story& story = (*stories_)[meta.trace_slot];
+  add_hop(story, stage, meta);
+  story.mbuf = mbuf;
+  story.packet.bytes_out = mbuf->pkt_len;
+  std::memcpy(story.packet.head_out.data(), rte_pktmbuf_mtod(mbuf, const std::uint8_t*),
+              std::min<std::size_t>(mbuf->data_len, contract::trace_bytes_max));
+}
+
+void Tracer::refused(const rte_mbuf* mbuf, DropReason reason) noexcept {
+  for (std::uint16_t i = 0; i < story_count_; ++i) {
+    Story& story = (*stories_)[i];
+    if (story.mbuf != mbuf) continue;
+    story.packet.hops[story.packet.hop_count - 1].reason = static_cast<std::uint8_t>(reason);
+    story.packet.bytes_out = 0;
+  }
+}
+
+bool Tracer::matches(const TraceAdd& wanted, const Story& story) noexcept {
+  const TracePacket& packet = story.packet;
+  const TraceHop& last = packet.hops[packet.hop_count > 0 ? packet.hop_count - 1 : 0];
+  const auto asks = [&](TraceField field) {
+    return (wanted.fields & static_cast<std::uint16_t>(field)) != 0;
+  };
+  if (asks(TraceField::port) && wanted.port != packet.in_port) return false;
+  if (asks(TraceField::network) && wanted.network != last.network) return false;
+  if (asks(TraceField::source_mac) && wanted.source_mac != story.source_mac) return false;
+  if (asks(TraceField::destination_mac) && wanted.destination_mac != story.destination_mac) {
+    return false;
+  }
+  if (asks(TraceField::source_ip) && wanted.source_ip != story.source_ip) return false;
+  if (asks(TraceField::destination_ip) && wanted.destination_ip != story.destination_ip) {
+    return false;
+  }
+  if (asks(TraceField::destination_qp) &&
+      (!contract::is_roce_v2(static_cast<PacketKind>(last.kind)) ||
+       wanted.destination_qp != last.destination_qp)) {
+    return false;
+  }
+  if (asks(TraceField::kind) && wanted.kind != last.kind) return false;
+  if (asks(TraceField::ecn) && (!story.ecn_known || wanted.ecn != story.ecn)) return false;
+  if (asks(TraceField::reason) && wanted.reason != last.reason) return false;
+  if (asks(TraceField::dropped) && last.reason == 0) return false;
+  return true;
+}
+
+void Tracer::finish() noexcept {
+  for (std::uint16_t i = 0; i < story_count_; ++i) {
+    Story& story = (*stories_)[i];
+    for (TraceBoard::Slot& slot : board_.slots()) {
+      // Acquire pairs with the release in TraceBoard::add().
+      if (slot.state.load(std::memory_order_acquire) != TraceBoard::Slot::State::active) continue;
+      if (!matches(slot.wanted, story)) continue;
+      // Workers race for the last frames; a number below 1 means that others took them.
+      const std::int32_t remaining = slot.remaining.fetch_sub(1, std::memory_order_relaxed) - 1;
+      if (remaining < 0) continue;
+      story.packet.trace = slot.wanted.trace;
+      story.packet.remaining = static_cast<std::uint32_t>(remaining);
+      ring_.push(story.packet);
+      if (remaining == 0) board_.end(slot);
+    }
+  }
+  story_count_ = 0;
+}
+
+}  // namespace dp
