@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where frames come from: the concept that every kind of port satisfies, and the list of kinds.
+// Set-up and removal are each kind's own business (housekeeper's port thread); what stands here is
+// all that a worker may do, each queue being used by one worker only.
+#pragma once
+
+#include "dataplane/base/id.hpp"
+#include "dataplane/packet/batch.hpp"
+#include "drivers/ethdev/port.hpp"
+#include "drivers/memory/port.hpp"
+
+#include <concepts>
+#include <cstdint>
+#include <span>
+#include <variant>
+
+namespace dp {
+
+template <class T>
+concept PortKind =
+    requires(T port, base::QueueId queue, Batch& batch, std::span<rte_mbuf*> frames) {
+      // Fills an empty batch; its metas are not set yet.
+      { port.receive(queue, batch) } noexcept;
+      // How many of the first frames now belong to the port.
+      { port.send(queue, frames) } noexcept -> std::same_as<std::uint16_t>;
+    };
+
+static_assert(PortKind<EthdevPort> && PortKind<MemoryPort>);
+
+using Port = std::variant<EthdevPort, MemoryPort>;
+
+inline void receive(Port& port, base::QueueId queue, Batch& batch) noexcept {
+  if (auto* ethdev = std::get_if<EthdevPort>(&port)) {
+    ethdev->receive(queue, batch);
+  } else {
+    std::get_if<MemoryPort>(&port)->receive(queue, batch);
+  }
+}
+
+inline std::uint16_t send(Port& port, base::QueueId queue, std::span<rte_mbuf*> frames) noexcept {
+  if (auto* ethdev = std::get_if<EthdevPort>(&port)) return ethdev->send(queue, frames);
+  return std::get_if<MemoryPort>(&port)->send(queue, frames);
+}
+
+}  // namespace dp
