@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// One core's work: take frames from its queues, run them through the pipeline of the port's role,
+// send what comes out, publish the counters, say that it is quiescent, sleep if there was nothing.
+#pragma once
+
+#include "dataplane/pipeline/environment.hpp"
+#include "dataplane/pipeline/exits.hpp"
+#include "dataplane/pipeline/pipeline.hpp"
+#include "dataplane/table/epoch.hpp"
+#include "dataplane/worker/assignment.hpp"
+#include "dataplane/worker/idle.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+namespace dp {
+
+// By contract::PortRole; nullptr: frames of such ports are not read.
+using PipelinesByRole = std::array<std::unique_ptr<AnyPipeline>, 4>;
+
+class Worker final : public Egress {
+ public:
+  struct Config {
+    base::WorkerId id;
+    IdlePolicy idle;
+  };
+
+  // `tables`, `epoch`, `pool`, `board` and `ring` outlive the worker.
+  Worker(const Config& config, const Tables& tables, Epoch& epoch, contract::WorkerBlock counters,
+         rte_mempool& pool, TraceBoard& board, TraceRing& ring);
+
+  // What the stages of this worker's pipelines are made with. The pipelines are set once, before
+  // the thread starts.
+  const Environment& environment() const noexcept { return environment_; }
+  void set_pipelines(PipelinesByRole pipelines) noexcept { pipelines_ = std::move(pipelines); }
+
+  // Housekeeper: the next turn uses `assignment`, which stays alive until all workers passed on.
+  void assign(const Assignment* assignment) noexcept {
+    // Release pairs with the acquire in turn().
+    assignment_.store(assignment, std::memory_order_release);
+  }
+  void stop() noexcept { stopping_.store(true, std::memory_order_relaxed); }
+
+  // The worker's thread: until stop().
+  void run() noexcept;
+  // One round over all queues; returns the frames found. For tests that are their own worker.
+  std::uint32_t turn() noexcept;
+
+  Sent send(base::PortId port, std::span<rte_mbuf*> frames) noexcept override;
+
+ private:
+  std::uint32_t serve(const RxSource& source) noexcept;
+  Mode choose_mode() noexcept;
+  void publish(std::uint32_t frames, std::uint64_t started) noexcept;
+
+  base::WorkerId id_;
+  Epoch& epoch_;
+  Environment environment_;
+  Tracer tracer_;
+  Exits exits_;
+  PipelinesByRole pipelines_;
+  Idle idle_;
+  std::atomic<const Assignment*> assignment_{nullptr};
+  std::atomic<bool> stopping_{false};
+  const Assignment* current_ = nullptr;  // Of the turn under way.
+  std::uint32_t bursts_until_sample_ = 0;
+  Batch batch_;
+};
+
+}  // namespace dp
