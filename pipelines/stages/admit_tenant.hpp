@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// admit_tenant: which network does a frame from a tenant port belong to? The port alone decides.
+#pragma once
+
+#include "dataplane/packet/headers.hpp"
+#include "dataplane/pipeline/environment.hpp"
+#include "dataplane/pipeline/stage.hpp"
+
+namespace dp {
+
+struct AdmitTenant {
+  static constexpr StageInfo info{
+      .name = "admit_tenant",
+      .needs = {Fact::received},
+      .sets = {Fact::network},
+      .may_drop = {DropReason::frame_truncated, DropReason::headers_segmented,
+                   DropReason::source_mac_group, DropReason::port_without_network}};
+
+  explicit AdmitTenant(const Environment& environment) noexcept : environment_(environment) {}
+
+  Verdict handle(Packet packet) noexcept {
+    if (packet.contiguous() < sizeof(EthernetHeader)) [[unlikely]] {  // Runts are broken senders.
+      return packet.length() < sizeof(EthernetHeader) ? DropReason::frame_truncated
+                                                      : DropReason::headers_segmented;
+    }
+    if (packet.header<EthernetHeader>(0).source.is_group()) return DropReason::source_mac_group;
+    PacketMeta& meta = packet.meta();
+    const PortRecord* port =
+        environment_.tables.ports.find(meta.in_port.value, environment_.generation);
+    if (port == nullptr || port->network == base::no_network) {
+      return DropReason::port_without_network;
+    }
+    meta.network = port->network;
+    return keep;
+  }
+
+ private:
+  const Environment& environment_;
+};
+
+}  // namespace dp

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipelines/stages/parse_frame.hpp"
+
+#include "dataplane/packet/headers.hpp"
+#include "pipelines/stages/flow_hash.hpp"
+
+namespace dp {
+namespace {
+
+// keep where `bytes` from the front can be read in one piece.
+Verdict reach(Packet packet, std::uint32_t bytes) noexcept {
+  if (bytes <= packet.contiguous()) [[likely]]
+    return keep;
+  return bytes <= packet.length() ? DropReason::headers_segmented : DropReason::frame_truncated;
+}
+
+// Ports of a transport that has them, where they can be read; 0 otherwise. They only feed the hash,
+// so a frame that ends early is no reason to die.
+std::uint32_t read_ports(Packet packet, const PacketMeta& meta) noexcept {
+  const bool has_ports =
+      meta.l4_protocol == ip_protocol::udp || meta.l4_protocol == ip_protocol::tcp;
+  if (!has_ports || meta.l4_length < 4 || meta.l4 + 4u > packet.contiguous()) return 0;
+  return packet.header<be32>(meta.l4).raw();
+}
+
+Verdict parse_ipv4(Packet packet, std::uint16_t l3) noexcept {
+  if (const Verdict verdict = reach(packet, l3 + sizeof(Ipv4Header)); verdict != keep) {
+    return verdict;
+  }
+  const auto& ip = packet.header<Ipv4Header>(l3);
+  if (ip.version() != 4) return DropReason::ipv4_bad_version;
+  const unsigned header_bytes = ip.header_bytes();
+  if (header_bytes < sizeof(Ipv4Header)) return DropReason::ipv4_bad_header_length;
+  const unsigned total = ip.total_length.host();
+  if (header_bytes > total) return DropReason::ipv4_bad_header_length;
+  // Trailing bytes are Ethernet padding; missing bytes are damage.
+  if (total > packet.length() - l3) return DropReason::ipv4_bad_total_length;
+
+  PacketMeta& meta = packet.meta();
+  meta.kind = PacketKind::ip;
+  meta.ip_version = 4;
+  meta.tos = ip.tos;
+  meta.l3 = l3;
+  meta.l4 = static_cast<std::uint16_t>(l3 + header_bytes);
+  meta.l4_length = static_cast<std::uint16_t>(total - header_bytes);
+  // All fragments of a datagram must hash alike, and only the first one has ports.
+  meta.l4_protocol = ip.is_fragment() ? 0 : ip.protocol;
+  meta.flow_hash = hash_flow(ip.source.raw(), ip.destination.raw(), read_ports(packet, meta));
+  return keep;
+}
+
+Verdict parse_ipv6(Packet packet, std::uint16_t l3) noexcept {
+  if (const Verdict verdict = reach(packet, l3 + sizeof(Ipv6Header)); verdict != keep) {
+    return verdict;
+  }
+  const auto& ip = packet.header<Ipv6Header>(l3);
+  if (ip.version() != 6) return DropReason::ipv6_bad_version;
+  const unsigned payload = ip.payload_length.host();
+  if (payload > packet.length() - l3 - sizeof(Ipv6Header)) {
+    return DropReason::ipv6_bad_payload_length;
+  }
+
+  PacketMeta& meta = packet.meta();
+  meta.kind = PacketKind::ip;
+  meta.ip_version = 6;
+  meta.tos = ip.traffic_class();
+  meta.l3 = l3;
+  meta.l4 = static_cast<std::uint16_t>(l3 + sizeof(Ipv6Header));
+  meta.l4_length = static_cast<std::uint16_t>(payload);
+  // An extension header's number is no transport's, so nothing behind it is read as one.
+  meta.l4_protocol = ip.next_header;
+  meta.flow_hash =
+      hash_flow(fold_address(ip.source), fold_address(ip.destination), read_ports(packet, meta));
+  return keep;
+}
+
+// Neither IPv4 nor IPv6: only the MACs tell flows apart.
+void parse_other(Packet packet, std::uint16_t start, std::uint16_t type) noexcept {
+  const auto& ethernet = packet.header<EthernetHeader>(start);
+  PacketMeta& meta = packet.meta();
+  meta.kind = type == ethertype::roce_v1 ? PacketKind::roce_v1 : PacketKind::not_ip;
+  meta.ip_version = 0;
+  meta.tos = 0;
+  meta.l4_protocol = 0;
+  meta.flow_hash = hash_flow(static_cast<std::uint32_t>(ethernet.source.to_integer()),
+                             static_cast<std::uint32_t>(ethernet.destination.to_integer()), type);
+}
+
+}  // namespace
+
+Verdict parse_frame_at(Packet packet, std::uint16_t start) noexcept {
+  if (const Verdict verdict = reach(packet, start + sizeof(EthernetHeader)); verdict != keep) {
+    return verdict;
+  }
+  std::uint16_t type = packet.header<EthernetHeader>(start).type.host();
+  auto l3 = static_cast<std::uint16_t>(start + sizeof(EthernetHeader));
+  if (type == ethertype::ipv4) [[likely]]
+    return parse_ipv4(packet, l3);
+
+  // Two tags: what 802.1ad allows. A third one is carried like any unknown EtherType.
+  for (int tags = 0; tags < 2; ++tags) {
+    if (type != ethertype::vlan && type != ethertype::vlan_service) break;
+    if (const Verdict verdict = reach(packet, l3 + sizeof(VlanTag)); verdict != keep) {
+      return verdict;
+    }
+    type = packet.header<VlanTag>(l3).type.host();
+    l3 = static_cast<std::uint16_t>(l3 + sizeof(VlanTag));
+  }
+  if (type == ethertype::ipv4) return parse_ipv4(packet, l3);
+  if (type == ethertype::ipv6) return parse_ipv6(packet, l3);
+  parse_other(packet, start, type);
+  return keep;
+}
+
+}  // namespace dp
