@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/pipeline/gateway.hpp"
+
+#include "dataplane/base/check.hpp"
+#include "pipelines/catalog.hpp"
+#include "pipelines/tunnels/tunnels.hpp"
+
+#include <rte_mbuf.h>
+
+#include <cstring>
+
+namespace test {
+namespace {
+
+constexpr std::uint32_t id_count = 64;  // Networks and VTEPs that a test may use.
+
+template <class T>
+T must(base::Result<T> result) {
+  CHECK(result.has_value());
+  return std::move(*result);
+}
+void must(const base::Status& status) {
+  CHECK(status.has_value());
+}
+
+rte_mempool* make_pool(const GatewayOptions& options) {
+  static int number = 0;
+  const std::string name = "test" + std::to_string(++number);
+  rte_mempool* pool = rte_pktmbuf_pool_create(
+      name.c_str(), options.mbufs, 0, 0,
+      static_cast<std::uint16_t>(options.mbuf_bytes + RTE_PKTMBUF_HEADROOM), SOCKET_ID_ANY);
+  CHECK(pool != nullptr);
+  return pool;
+}
+
+dp::Tables make_tables(const GatewayOptions& options) {
+  const auto seed = dp::HashSeed{1, 2};
+  return {.ports = must(dp::VersionedArray<dp::PortRecord>::make(contract::port_count_max)),
+          .networks = must(dp::VersionedArray<dp::NetworkRecord>::make(id_count)),
+          .vteps = must(dp::VersionedArray<dp::VtepRecord>::make(id_count)),
+          .network_by_vni = must(dp::ExactMatch::make(id_count, seed)),
+          .vtep_by_address = must(dp::ExactMatch::make(id_count, seed)),
+          .endpoints = must(dp::ExactMatch::make(options.endpoints, seed))};
+}
+
+std::span<std::byte> align_to_line(std::vector<std::byte>& memory, std::size_t bytes) {
+  void* start = memory.data();
+  std::size_t room = memory.size();
+  CHECK(std::align(contract::cache_line_bytes, bytes, start, room) != nullptr);
+  return {static_cast<std::byte*>(start), bytes};
+}
+
+Bytes bytes_of(const rte_mbuf* mbuf) {
+  Bytes bytes(mbuf->pkt_len);
+  Bytes copy(mbuf->pkt_len);
+  const void* data = rte_pktmbuf_read(mbuf, 0, mbuf->pkt_len, copy.data());
+  if (!bytes.empty()) std::memcpy(bytes.data(), data, bytes.size());
+  return bytes;
+}
+
+}  // namespace
+
+base::MacAddress mac(std::string_view text) {
+  const auto address = base::parse_mac(text);
+  CHECK(address.has_value());
+  return *address;
+}
+
+base::Ipv4Address ipv4(std::string_view text) {
+  const auto address = base::parse_ip(text);
+  CHECK(address.has_value() && address->is_v4());
+  return address->v4();
+}
+
+dp::PortRecord tenant_port(std::uint16_t network) {
+  return {.role = contract::PortRole::tenant,
+          .reserved = 0,
+          .network = base::NetworkId{network},
+          .transit_peer = base::no_port,
+          .mtu = 1500,
+          .mac = mac("02:70:63:61:70:01")};
+}
+
+dp::PortRecord underlay_port(std::string_view address, std::uint16_t mtu) {
+  return {.role = contract::PortRole::underlay,
+          .reserved = 0,
+          .network = base::no_network,
+          .transit_peer = base::no_port,
+          .mtu = mtu,
+          .mac = mac(address)};
+}
+
+dp::PortRecord transit_port(std::uint16_t peer) {
+  return {.role = contract::PortRole::transit,
+          .reserved = 0,
+          .network = base::no_network,
+          .transit_peer = base::PortId{peer},
+          .mtu = 1600,
+          .mac = mac("02:70:63:61:70:02")};
+}
+
+dp::EndpointValue at_port(std::uint16_t port) {
+  return {.place = contract::EndpointPlace::port, .target = port};
+}
+
+dp::EndpointValue at_vtep(std::uint16_t vtep) {
+  return {.place = contract::EndpointPlace::vtep, .target = vtep};
+}
+
+Gateway::Gateway(const GatewayOptions& options)
+    : options_(options),
+      pool_(make_pool(options)),
+      shape_{.worker_count = options.workers,
+             .port_count = contract::port_count_max,
+             .network_count = id_count,
+             .vtep_count = id_count,
+             .stages = dp::stage_names()},
+      region_memory_(contract::lay_out(shape_).total_bytes + contract::cache_line_bytes),
+      region_(align_to_line(region_memory_, contract::lay_out(shape_).total_bytes)),
+      tables_(make_tables(options)),
+      epoch_(must(dp::Epoch::make(options.workers))) {
+  contract::describe_region(region_, shape_);
+  for (std::uint16_t i = 0; i < options.workers; ++i) {
+    rings_.push_back(std::make_unique<dp::TraceRing>());
+    auto worker = std::make_unique<dp::Worker>(
+        dp::Worker::Config{.id = base::WorkerId{i}, .idle = {}}, tables_, epoch_,
+        contract::worker_block(region_, shape_, i), *pool_, board_, *rings_.back());
+    worker->set_pipelines(dp::make_pipelines(worker->environment()));
+    worker->assign(&assignments_[i]);
+    must(epoch_.register_worker(base::WorkerId{i}));
+    workers_.push_back(std::move(worker));
+  }
+}
+
+Gateway::~Gateway() {
+  for (std::uint16_t i = 0; i < options_.workers; ++i) epoch_.unregister_worker(base::WorkerId{i});
+}
+
+void Gateway::add_port(std::uint16_t port, const dp::PortRecord& record) {
+  ports_[port] = std::make_unique<dp::Port>(
+      dp::MemoryPort(std::max(options_.queues, options_.workers), options_.tx_room));
+  for (std::uint16_t queue = 0; queue < options_.queues; ++queue) {
+    dp::Assignment& assignment = assignments_[queue % options_.workers];
+    assignment.sources.push_back({.port = base::PortId{port}, .queue = base::QueueId{queue}});
+  }
+  for (dp::Assignment& assignment : assignments_) assignment.ports[port] = ports_[port].get();
+  set_port(port, record);
+}
+
+void Gateway::set_port(std::uint16_t port, const dp::PortRecord& record) {
+  must(tables_.ports.stage(port, record, epoch_.current() + 1));
+}
+
+void Gateway::remove_port_record(std::uint16_t port) {
+  must(tables_.ports.stage_removal(port, epoch_.current() + 1));
+}
+
+void Gateway::unplug(std::uint16_t port) {
+  for (dp::Assignment& assignment : assignments_) {
+    assignment.ports[port] = nullptr;
+    std::erase_if(assignment.sources,
+                  [&](const dp::RxSource& source) { return source.port.value == port; });
+  }
+}
+
+void Gateway::set_network(std::uint16_t network, std::uint32_t vni, bool flood_unknown_unicast,
+                          std::span<const std::uint16_t> flood_vteps) {
+  dp::NetworkRecord record{.vni = vni,
+                           .flood_unknown_unicast = flood_unknown_unicast,
+                           .reserved = 0,
+                           .flood_vtep_count = static_cast<std::uint16_t>(flood_vteps.size()),
+                           .local_ports = 0,
+                           .flood_vteps = {}};
+  for (std::size_t i = 0; i < flood_vteps.size(); ++i) {
+    record.flood_vteps[i] = base::VtepId{flood_vteps[i]};
+  }
+  const base::Generation next = epoch_.current() + 1;
+  must(tables_.networks.stage(network, record, next));
+  must(tables_.network_by_vni.set(dp::vni_key(vni), network, next));
+}
+
+void Gateway::remove_network(std::uint16_t network, std::uint32_t vni) {
+  const base::Generation next = epoch_.current() + 1;
+  must(tables_.networks.stage_removal(network, next));
+  must(tables_.network_by_vni.remove(dp::vni_key(vni), next));
+}
+
+void Gateway::set_local_vtep(std::uint16_t vtep, std::string_view address, std::uint16_t port) {
+  dp::VtepRecord record{};
+  record.kind = contract::VtepKind::local;
+  record.port = base::PortId{port};
+  const base::Generation next = epoch_.current() + 1;
+  must(tables_.vteps.stage(vtep, record, next));
+  must(tables_.vtep_by_address.set(dp::vtep_key(ipv4(address)), vtep, next));
+}
+
+void Gateway::set_remote_vtep(std::uint16_t vtep, const RemoteVtep& remote) {
+  const dp::PortRecord* port = tables_.ports.staged(remote.port);
+  CHECK(port != nullptr);
+  dp::VtepRecord record{};
+  record.outer = dp::prepare_udp_tunnel({.source_mac = port->mac,
+                                         .next_hop_mac = mac(remote.next_hop_mac),
+                                         .source = ipv4(remote.source),
+                                         .destination = ipv4(remote.address),
+                                         .ttl = remote.ttl,
+                                         .udp_destination = dp::Vxlan::udp_destination});
+  record.kind = contract::VtepKind::remote;
+  record.resolved = remote.resolved;
+  record.ip_sum = dp::constant_sum(record.outer.ip);
+  const bool copied = remote.pinned_dscp < 0;
+  record.tos_mask = copied ? 0xff : 0x03;
+  record.tos_pinned = static_cast<std::uint8_t>(copied ? 0 : remote.pinned_dscp << 2);
+  record.port = base::PortId{remote.port};
+  record.mtu = remote.mtu;
+  const base::Generation next = epoch_.current() + 1;
+  must(tables_.vteps.stage(vtep, record, next));
+  must(tables_.vtep_by_address.set(dp::vtep_key(ipv4(remote.address)), vtep, next));
+}
+
+void Gateway::remove_vtep(std::uint16_t vtep, std::string_view address) {
+  const base::Generation next = epoch_.current() + 1;
+  must(tables_.vteps.stage_removal(vtep, next));
+  must(tables_.vtep_by_address.remove(dp::vtep_key(ipv4(address)), next));
+}
+
+void Gateway::set_endpoint(std::uint16_t network, std::string_view address,
+                           dp::EndpointValue value) {
+  must(tables_.endpoints.set(dp::endpoint_key(base::NetworkId{network}, mac(address)),
+                             value.encode(), epoch_.current() + 1));
+}
+
+void Gateway::remove_endpoint(std::uint16_t network, std::string_view address) {
+  must(tables_.endpoints.remove(dp::endpoint_key(base::NetworkId{network}, mac(address)),
+                                epoch_.current() + 1));
+}
+
+void Gateway::commit() {
+  const base::Generation next = epoch_.current() + 1;
+  std::vector<std::pair<std::uint32_t, dp::NetworkRecord>> changed;
+  tables_.networks.for_each([&](std::uint32_t network, const dp::NetworkRecord& record) {
+    std::uint64_t local_ports = 0;
+    tables_.ports.for_each([&](std::uint32_t port, const dp::PortRecord& port_record) {
+      if (port_record.role == contract::PortRole::tenant && port_record.network.value == network) {
+        local_ports |= std::uint64_t{1} << port;
+      }
+    });
+    if (local_ports == record.local_ports) return;
+    changed.emplace_back(network, record);
+    changed.back().second.local_ports = local_ports;
+  });
+  for (const auto& [network, record] : changed) {
+    must(tables_.networks.stage(network, record, next));
+  }
+
+  epoch_.flip();
+  for (auto& worker : workers_) worker->turn();
+  CHECK(epoch_.all_passed(next));
+  tables_.ports.settle();
+  tables_.networks.settle();
+  tables_.vteps.settle();
+  tables_.network_by_vni.settle();
+  tables_.vtep_by_address.settle();
+  tables_.endpoints.settle();
+}
+
+void Gateway::offer(std::uint16_t port, const Bytes& frame, std::uint16_t queue,
+                    std::span<const std::uint16_t> segments) {
+  rte_mbuf* first = nullptr;
+  std::size_t done = 0;
+  for (std::size_t i = 0; i <= segments.size(); ++i) {
+    const std::size_t bytes = i < segments.size()
+                                  ? std::min<std::size_t>(segments[i], frame.size() - done)
+                                  : frame.size() - done;
+    if (bytes == 0 && first != nullptr) continue;
+    rte_mbuf* mbuf = rte_pktmbuf_alloc(pool_.get());
+    CHECK(mbuf != nullptr);
+    char* room = rte_pktmbuf_append(mbuf, static_cast<std::uint16_t>(bytes));
+    CHECK(room != nullptr);
+    if (bytes > 0) std::memcpy(room, frame.data() + done, bytes);
+    done += bytes;
+    if (first == nullptr) {
+      first = mbuf;
+    } else {
+      CHECK(rte_pktmbuf_chain(first, mbuf) == 0);
+    }
+  }
+  std::get<dp::MemoryPort>(*ports_[port]).offer(base::QueueId{queue}, first);
+}
+
+void Gateway::run() {
+  std::uint32_t frames;
+  do {
+    frames = 0;
+    for (auto& worker : workers_) frames += worker->turn();
+  } while (frames > 0);
+}
+
+std::vector<Bytes> Gateway::take_sent(std::uint16_t port) {
+  std::vector<Bytes> all;
+  for (std::uint16_t worker = 0; worker < options_.workers; ++worker) {
+    for (Bytes& frame : take_sent_by(port, worker)) all.push_back(std::move(frame));
+  }
+  return all;
+}
+
+std::vector<Bytes> Gateway::take_sent_by(std::uint16_t port, std::uint16_t worker) {
+  std::vector<Bytes> frames;
+  auto& memory_port = std::get<dp::MemoryPort>(*ports_[port]);
+  for (rte_mbuf* mbuf : memory_port.take_sent(base::QueueId{worker})) {
+    frames.push_back(bytes_of(mbuf));
+    rte_pktmbuf_free(mbuf);
+  }
+  return frames;
+}
+
+std::uint64_t Gateway::drops(contract::DropReason reason) const {
+  return totals().drops[static_cast<std::size_t>(reason)];
+}
+
+std::uint64_t Gateway::stage_drops(std::string_view stage, contract::DropReason reason) const {
+  for (std::size_t i = 0; i < shape_.stages.size(); ++i) {
+    if (shape_.stages[i] != stage) continue;
+    std::uint64_t sum = 0;
+    for (std::uint32_t worker = 0; worker < options_.workers; ++worker) {
+      sum += contract::worker_block(region_, shape_, worker)
+                 .stages[i]
+                 .drops[static_cast<std::size_t>(reason)];
+    }
+    return sum;
+  }
+  CHECK(!"no such stage");
+  return 0;
+}
+
+std::uint64_t Gateway::kinds(std::uint16_t port, contract::PacketKind kind,
+                             contract::Ecn ecn) const {
+  std::uint64_t sum = 0;
+  for (std::uint32_t worker = 0; worker < options_.workers; ++worker) {
+    sum += contract::worker_block(region_, shape_, worker)
+               .ports[port]
+               .rx_kinds[static_cast<std::size_t>(kind)][static_cast<std::size_t>(ecn)];
+  }
+  return sum;
+}
+
+std::uint64_t Gateway::kinds(std::uint16_t port, contract::PacketKind kind) const {
+  std::uint64_t sum = 0;
+  for (const auto ecn :
+       {contract::Ecn::not_ect, contract::Ecn::ect1, contract::Ecn::ect0, contract::Ecn::ce}) {
+    sum += kinds(port, kind, ecn);
+  }
+  return sum;
+}
+
+namespace {
+
+// Blocks of plain 64-bit numbers can be summed without naming them.
+template <class Block>
+void add_block(Block& sum, const Block& part) {
+  static_assert(sizeof(Block) % 8 == 0);
+  auto* to = reinterpret_cast<std::uint64_t*>(&sum);
+  const auto* from = reinterpret_cast<const std::uint64_t*>(&part);
+  for (std::size_t i = 0; i < sizeof(Block) / 8; ++i) to[i] += from[i];
+}
+
+}  // namespace
+
+contract::WorkerTotals Gateway::totals() const {
+  contract::WorkerTotals sum{};
+  for (std::uint32_t worker = 0; worker < options_.workers; ++worker) {
+    add_block(sum, *contract::worker_block(region_, shape_, worker).totals);
+  }
+  return sum;
+}
+
+contract::NetworkCounters Gateway::network_counters(std::uint16_t network) const {
+  contract::NetworkCounters sum{};
+  for (std::uint32_t worker = 0; worker < options_.workers; ++worker) {
+    add_block(sum, contract::worker_block(region_, shape_, worker).networks[network]);
+  }
+  return sum;
+}
+
+contract::VtepCounters Gateway::vtep_counters(std::uint16_t vtep) const {
+  contract::VtepCounters sum{};
+  for (std::uint32_t worker = 0; worker < options_.workers; ++worker) {
+    add_block(sum, contract::worker_block(region_, shape_, worker).vteps[vtep]);
+  }
+  return sum;
+}
+
+std::int64_t Gateway::mismatch() const {
+  return totals().mismatch();
+}
+
+std::uint32_t Gateway::mbufs_in_use() const {
+  return rte_mempool_in_use_count(pool_.get());
+}
+
+std::vector<contract::TracePacket> Gateway::take_traces() {
+  std::vector<contract::TracePacket> packets;
+  contract::TracePacket packet;
+  for (auto& ring : rings_) {
+    while (ring->pop(packet)) packets.push_back(packet);
+  }
+  return packets;
+}
+
+}  // namespace test

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// A gateway in a test: the real tables, pipelines and workers on memory ports, without threads. The
+// test is housekeeper and clock: it programs, offers frames, takes turns, and looks at what came
+// out.
+#pragma once
+
+#include "dataplane/contract/region.hpp"
+#include "dataplane/worker/worker.hpp"
+#include "drivers/port.hpp"
+
+#include <rte_mempool.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace test {
+
+using Bytes = std::vector<std::uint8_t>;
+
+// "02:00:00:00:0a:01" and "198.18.0.1"; a test with a typing error stops.
+base::MacAddress mac(std::string_view text);
+base::Ipv4Address ipv4(std::string_view text);
+
+struct GatewayOptions {
+  std::uint16_t workers = 1;
+  std::uint16_t queues = 1;  // Per port, spread over the workers.
+  std::uint32_t mbufs = 4095;
+  std::uint16_t mbuf_bytes = 2048;
+  std::uint32_t endpoints = 1024;
+  std::size_t tx_room = SIZE_MAX;  // Frames that a tx queue takes.
+};
+
+class Gateway {
+ public:
+  explicit Gateway(const GatewayOptions& options = {});
+  ~Gateway();
+  Gateway(const Gateway&) = delete;
+  Gateway& operator=(const Gateway&) = delete;
+
+  // Programming: staged until commit().
+  void add_port(std::uint16_t port, const dp::PortRecord& record);
+  void set_port(std::uint16_t port, const dp::PortRecord& record);
+  void remove_port_record(std::uint16_t port);
+  // The port vanishes while tables still point to it.
+  void unplug(std::uint16_t port);
+  // local_ports follow from the port records at commit().
+  void set_network(std::uint16_t network, std::uint32_t vni, bool flood_unknown_unicast = true,
+                   std::span<const std::uint16_t> flood_vteps = {});
+  void remove_network(std::uint16_t network, std::uint32_t vni);
+  struct RemoteVtep {
+    std::string_view address;
+    std::uint16_t port;       // Underlay.
+    std::string_view source;  // Outer source address.
+    std::string_view next_hop_mac = "02:00:00:00:ff:02";
+    bool resolved = true;
+    std::uint16_t mtu = 1600;
+    std::uint8_t ttl = 64;
+    int pinned_dscp = -1;  // -1: copied.
+  };
+  void set_local_vtep(std::uint16_t vtep, std::string_view address, std::uint16_t port);
+  void set_remote_vtep(std::uint16_t vtep, const RemoteVtep& remote);
+  void remove_vtep(std::uint16_t vtep, std::string_view address);
+  void set_endpoint(std::uint16_t network, std::string_view mac, dp::EndpointValue value);
+  void remove_endpoint(std::uint16_t network, std::string_view mac);
+  void commit();
+
+  // Traffic. Segment sizes split the frame over several mbufs; the last takes the rest.
+  void offer(std::uint16_t port, const Bytes& frame, std::uint16_t queue = 0,
+             std::span<const std::uint16_t> segments = {});
+  // Turns of all workers until nothing more is received.
+  void run();
+  // Frames sent at the port since the last call, of all tx queues in worker order.
+  std::vector<Bytes> take_sent(std::uint16_t port);
+  std::vector<Bytes> take_sent_by(std::uint16_t port, std::uint16_t worker);
+
+  // What was counted, summed over workers.
+  std::uint64_t drops(contract::DropReason reason) const;
+  std::uint64_t stage_drops(std::string_view stage, contract::DropReason reason) const;
+  std::uint64_t kinds(std::uint16_t port, contract::PacketKind kind, contract::Ecn ecn) const;
+  std::uint64_t kinds(std::uint16_t port, contract::PacketKind kind) const;
+  contract::WorkerTotals totals() const;
+  contract::NetworkCounters network_counters(std::uint16_t network) const;
+  contract::VtepCounters vtep_counters(std::uint16_t vtep) const;
+  std::int64_t mismatch() const;  // Of the accounting identity, sum over workers.
+  std::uint32_t mbufs_in_use() const;
+
+  dp::TraceBoard& trace_board() { return board_; }
+  std::vector<contract::TracePacket> take_traces();
+  dp::Worker& worker(std::uint16_t index) { return *workers_[index]; }
+  rte_mempool& pool() { return *pool_; }
+  const contract::RegionShape& shape() const { return shape_; }
+
+ private:
+  struct PoolDeleter {
+    void operator()(rte_mempool* pool) const { rte_mempool_free(pool); }
+  };
+
+  GatewayOptions options_;
+  std::unique_ptr<rte_mempool, PoolDeleter> pool_;
+  contract::RegionShape shape_;
+  std::vector<std::byte> region_memory_;
+  std::span<std::byte> region_;
+  dp::Tables tables_;
+  dp::Epoch epoch_;
+  dp::TraceBoard board_;
+  std::vector<std::unique_ptr<dp::TraceRing>> rings_;
+  std::array<std::unique_ptr<dp::Port>, contract::port_count_max> ports_;
+  dp::Assignment assignments_[contract::worker_count_max];
+  std::vector<std::unique_ptr<dp::Worker>> workers_;
+};
+
+// A record with what most tests want.
+dp::PortRecord tenant_port(std::uint16_t network);
+dp::PortRecord underlay_port(std::string_view mac, std::uint16_t mtu = 1600);
+dp::PortRecord transit_port(std::uint16_t peer);
+dp::EndpointValue at_port(std::uint16_t port);
+dp::EndpointValue at_vtep(std::uint16_t vtep);
+
+}  // namespace test
