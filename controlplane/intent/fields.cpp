@@ -181,4 +181,28 @@ Object make_object(ObjectKind kind) {
   return visit_kind(kind, []<class T>(std::type_identity<T>) { return Object(T{}); });
 }
 
+Result<Object> with_key(ObjectKind kind, std::string_view key) {
+  Object object = make_object(kind);
+  if (kind != ObjectKind::endpoint) {
+    const auto set = set_field(object, "name", key);
+    if (!set) return std::unexpected(set.error());
+    return object;
+  }
+  const std::size_t slash = std::min(key.find('/'), key.size());
+  if (slash == key.size()) {
+    return fail({.code = base::Errc::invalid_argument,
+                 .message = "an endpoint is called network/mac, like blue/02:00:00:00:0a:01, not " +
+                            shown(key),
+                 .object = {},
+                 .field = {},
+                 .file = {},
+                 .place = {},
+                 .suggestion = {}});
+  }
+  auto set = set_field(object, "network", key.substr(0, slash));
+  if (set) set = set_field(object, "mac", key.substr(slash + 1));
+  if (!set) return std::unexpected(set.error());
+  return object;
+}
+
 }  // namespace cp

@@ -58,5 +58,7 @@ Status set_field(Object& object, std::string_view field, std::string_view text);
 std::optional<std::string> field_text(const Object& object, std::string_view field);
 // All fields empty, as a start for set_field().
 Object make_object(ObjectKind kind);
+// The same with the fields of its key set; refuses what cannot be a key.
+Result<Object> with_key(ObjectKind kind, std::string_view key);
 
 }  // namespace cp

@@ -20,19 +20,20 @@ struct ReadOptions {
   std::string file = {};  // For errors; empty: not from a file.
   std::size_t bytes_max = std::size_t{256} << 20;
   Limits limits = {};
+  std::string key = {};  // read_object(): the key that a URL gave.
 };
 
-// By content: JSON where the first character that is no space is a brace or bracket and YAML's
-// block forms follow nowhere. YAML reads most JSON too, but other mistakes come out clearer.
+// By content: JSON where a brace and a quoted key or nothing come first, else YAML.
 Syntax guess_syntax(std::string_view text) noexcept;
 
 // The whole intent: read, validated (validate.hpp) and sorted; errors have their places.
 Result<Intent> read_intent(std::string_view text, Syntax syntax, const ReadOptions& options = {});
 
-// One object, as the body of a request; fields that `start` holds and the text does not name stay.
-// Not validated beyond the types: that needs the intent (edit.hpp).
+// One object, as the body of a request. Where options.key says what it is called, the key's fields
+// may be left out and cannot differ. Checked no further than the types: the rest needs the intent.
 Result<Object> read_object(ObjectKind kind, std::string_view text, Syntax syntax,
                            const ReadOptions& options = {});
+// Changes of an object: what the text does not name stays; null unsets an optional field.
 Result<Object> read_object_onto(Object start, std::string_view text, Syntax syntax,
                                 const ReadOptions& options = {});
 
