@@ -18,7 +18,7 @@ base::Result<Epoch> Epoch::make(std::uint16_t worker_count_max, base::Generation
   if (!memory) return std::unexpected(memory.error());
 
   auto* shared = std::construct_at(reinterpret_cast<Shared*>(memory->get()));
-  Epoch epoch(std::move(*memory), shared, first, worker_count_max);
+  Epoch epoch(std::move(*memory), shared, __RTE_QSBR_CNT_INIT, worker_count_max);
   shared->generation.store(first, std::memory_order_relaxed);  // No worker exists yet.
   CHECK(rte_rcu_qsbr_init(epoch.qsbr(), worker_count_max) == 0);
   return epoch;
@@ -37,25 +37,35 @@ void Epoch::unregister_worker(base::WorkerId worker) noexcept {
   CHECK(rte_rcu_qsbr_thread_unregister(qsbr(), worker.value) == 0);
 }
 
-// Tokens count rte_rcu_qsbr_start calls from 1, and flip() makes the only ones.
+// Exact for the generation in force. An older one's token was smaller by at least this much, as
+// start_grace() takes tokens too: waiting for a later one is safe.
 std::uint64_t Epoch::token_of(base::Generation generation) const noexcept {
-  return generation - first_ + __RTE_QSBR_CNT_INIT;
+  return flip_token_ + generation - current();
 }
 
 base::Generation Epoch::flip() noexcept {
   const base::Generation next = current() + 1;
   shared_->generation.store(next, std::memory_order_release);  // Pairs with enter_batch().
-  const std::uint64_t token = rte_rcu_qsbr_start(qsbr());      // Pairs with quiescent().
-  CHECK(token == token_of(next));
-  // Between the store above and the loads in all_passed(); its partner is in online(). DPDK's, as
-  // ThreadSanitizer's compilers refuse the standard one.
-  rte_atomic_thread_fence(__ATOMIC_SEQ_CST);
+  flip_token_ = start_grace();
   return next;
 }
 
-bool Epoch::all_passed(base::Generation generation) noexcept {
+std::uint64_t Epoch::start_grace() noexcept {
+  const std::uint64_t token = rte_rcu_qsbr_start(qsbr());  // Pairs with quiescent().
+  // Between the caller's stores and the loads in all_passed() and grace_passed(); its partner is in
+  // online(). DPDK's, as ThreadSanitizer's compilers refuse the standard one.
+  rte_atomic_thread_fence(__ATOMIC_SEQ_CST);
+  return token;
+}
+
+bool Epoch::grace_passed(std::uint64_t grace) noexcept {
   constexpr bool wait = false;
-  return rte_rcu_qsbr_check(qsbr(), token_of(generation), wait) == 1;
+  return rte_rcu_qsbr_check(qsbr(), grace, wait) == 1;
+}
+
+bool Epoch::all_passed(base::Generation generation) noexcept {
+  // The token of a future one does not exist yet, or is some grace's.
+  return generation <= current() && grace_passed(token_of(generation));
 }
 
 std::uint64_t Epoch::late_workers(base::Generation generation) const noexcept {

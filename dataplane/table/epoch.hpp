@@ -58,6 +58,10 @@ class Epoch {
   base::Generation flip() noexcept;
   // No worker runs, or will run, a batch under a generation before this one.
   bool all_passed(base::Generation generation) noexcept;
+  // The same for what is not in tables (ports, assignments, trace filters) and changes without a
+  // new generation: has every worker been quiescent since start_grace()?
+  std::uint64_t start_grace() noexcept;
+  bool grace_passed(std::uint64_t grace) noexcept;
   // Those that all_passed still waits for, one bit per WorkerId; for the stall watchdog.
   std::uint64_t late_workers(base::Generation generation) const noexcept;
 
@@ -67,19 +71,19 @@ class Epoch {
   struct alignas(64) Shared {
     std::atomic<base::Generation> generation;
   };
-  Epoch(TableMemory memory, Shared* shared, base::Generation first,
+  Epoch(TableMemory memory, Shared* shared, std::uint64_t flip_token,
         std::uint16_t worker_count_max) noexcept
       : memory_(std::move(memory)),
         shared_(shared),
-        first_(first),
+        flip_token_(flip_token),
         worker_count_max_(worker_count_max) {}
 
   rte_rcu_qsbr* qsbr() const noexcept { return reinterpret_cast<rte_rcu_qsbr*>(shared_ + 1); }
   std::uint64_t token_of(base::Generation generation) const noexcept;
 
   TableMemory memory_;
-  Shared* shared_;  // In memory_.
-  base::Generation first_;
+  Shared* shared_;            // In memory_.
+  std::uint64_t flip_token_;  // Of the generation in force.
   std::uint16_t worker_count_max_;
 };
 

@@ -238,24 +238,6 @@ base::Status ExactMatch::begin_replace(base::Generation next) noexcept {
   return {};
 }
 
-bool ExactMatch::sweep(base::Generation next, std::uint32_t slots_max) noexcept {
-  if (!replacing_) return false;
-  const std::uint32_t end = (shape_.main_buckets + shape_.overflow_buckets) * entries_per_bucket;
-  for (; sweep_cursor_ < end && slots_max > 0; ++sweep_cursor_, --slots_max) {
-    const Version before = version_at(sweep_cursor_);
-    if (before.newer() == no_value || before.kept()) continue;
-    // Not new in this transaction, or it would be kept: readers see it, so its slot stays taken
-    // until settled, unless it was set before begin_replace().
-    const Version after = before.staged(no_value, next);
-    stage(sweep_cursor_, before, after);
-    --size_;
-    if (after.empty()) release_slot(sweep_cursor_);
-  }
-  if (sweep_cursor_ < end) return true;
-  replacing_ = false;
-  return false;
-}
-
 bool ExactMatch::settle(std::uint32_t slots_max) noexcept {
   return changes_.settle(slots_max, [this](std::uint32_t slot) {
     const Version version = version_at(slot);

@@ -78,7 +78,12 @@ class ExactMatch {
   // Replace-all: begin_replace(), then set() whatever shall be there, then sweep() until it returns
   // false: it removes what was not set, looking at `slots_max` slots a call.
   base::Status begin_replace(base::Generation next) noexcept;
-  bool sweep(base::Generation next, std::uint32_t slots_max = unlimited) noexcept;
+  // removed(key, value) for each of them.
+  template <class F>
+  bool sweep(base::Generation next, std::uint32_t slots_max, F&& removed) noexcept;
+  bool sweep(base::Generation next, std::uint32_t slots_max = unlimited) noexcept {
+    return sweep(next, slots_max, [](std::uint64_t, std::uint32_t) {});
+  }
 
   // Only when every worker has passed the flip. True: more to be done. Looks at `slots_max` slots.
   bool settle(std::uint32_t slots_max = unlimited) noexcept;
@@ -164,6 +169,27 @@ class ExactMatch {
   std::uint32_t sweep_cursor_ = 0;  // The next slot that sweep() looks at.
   bool replacing_ = false;
 };
+
+template <class F>
+bool ExactMatch::sweep(base::Generation next, std::uint32_t slots_max, F&& removed) noexcept {
+  if (!replacing_) return false;
+  const std::uint32_t end = (shape_.main_buckets + shape_.overflow_buckets) * entries_per_bucket;
+  for (; sweep_cursor_ < end && slots_max > 0; ++sweep_cursor_, --slots_max) {
+    const Version before = version_at(sweep_cursor_);
+    if (before.newer() == no_value || before.kept()) continue;
+    removed(key_of(sweep_cursor_ / entries_per_bucket, sweep_cursor_ % entries_per_bucket),
+            before.newer());
+    // Not new in this transaction, or it would be kept: readers see it, so its slot stays taken
+    // until settled, unless it was set before begin_replace().
+    const Version after = before.staged(no_value, next);
+    stage(sweep_cursor_, before, after);
+    --size_;
+    if (after.empty()) release_slot(sweep_cursor_);
+  }
+  if (sweep_cursor_ < end) return true;
+  replacing_ = false;
+  return false;
+}
 
 template <class F>
 void ExactMatch::for_each(F&& f) const noexcept {

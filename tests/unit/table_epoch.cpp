@@ -76,4 +76,25 @@ TEST(Epoch, refuses_worker_numbers_it_has_no_room_for) {
   EXPECT_FALSE(dp::Epoch::make(65));
 }
 
+TEST(Epoch, graces_need_no_generation_and_do_not_disturb_one) {
+  dp::Epoch epoch = make_epoch(10);
+  ASSERT_TRUE(epoch.register_worker(WorkerId{1}));
+
+  const std::uint64_t grace = epoch.start_grace();
+  EXPECT_EQ(epoch.current(), 10U);
+  EXPECT_FALSE(epoch.grace_passed(grace));
+  EXPECT_FALSE(epoch.all_passed(11));
+  epoch.quiescent(WorkerId{1});
+  EXPECT_TRUE(epoch.grace_passed(grace));
+  EXPECT_FALSE(epoch.all_passed(11)) << "a grace is no flip";
+
+  EXPECT_EQ(epoch.flip(), 11U);
+  EXPECT_FALSE(epoch.all_passed(11));
+  const std::uint64_t later = epoch.start_grace();
+  epoch.quiescent(WorkerId{1});
+  EXPECT_TRUE(epoch.all_passed(11));
+  EXPECT_TRUE(epoch.grace_passed(later));
+  epoch.unregister_worker(WorkerId{1});
+}
+
 }  // namespace

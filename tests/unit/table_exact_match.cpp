@@ -115,9 +115,16 @@ class RandomOperations {
       wanted[key] = static_cast<std::uint32_t>(random_() % 5);
       ASSERT_TRUE(table_.set(key, wanted[key], generation));
     }
-    while (table_.sweep(generation, 1 + random_() % 32)) {
+    Model left = next;
+    for (const auto& [key, value] : wanted) left[key] = value;
+    const auto removed = [&left](std::uint64_t key, std::uint32_t value) {
+      EXPECT_EQ(value_in(left, key), value);
+      left.erase(key);
+    };
+    while (table_.sweep(generation, 1 + random_() % 32, removed)) {
       expect_seen(table_, generation_, in_force_, key_max_);
     }
+    ASSERT_EQ(left, wanted);
     next = wanted;
   }
 
