@@ -21,8 +21,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <limits>
+#include <memory>
 #include <type_traits>
 #include <utility>
 
@@ -133,7 +133,7 @@ base::Status VersionedArray<T>::stage(std::uint32_t index, const T& record,
   Slot& slot = slots_[index];
   const Version before = slot.version();
   const std::uint32_t copy = before.older() == 0 ? 1 : 0;
-  std::memcpy(&slot.copies[copy], &record, sizeof(T));
+  std::construct_at(&slot.copies[copy], record);
   slot.put(before.staged(copy, next));
   size_ += static_cast<std::uint32_t>(before.newer() == no_value);
   if (!before.changed()) changes_.add(index);
