@@ -7,9 +7,9 @@
 
 #include <rte_mbuf.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstring>
 #include <span>
 
 namespace dp {
@@ -71,8 +71,8 @@ class Batch {
   }
   void take_all(Batch& other) noexcept {
     size_ = other.size_;
-    std::memcpy(mbufs_.data(), other.mbufs_.data(), size_ * sizeof(mbufs_[0]));
-    std::memcpy(metas_.data(), other.metas_.data(), size_ * sizeof(metas_[0]));
+    std::copy_n(other.mbufs_.begin(), size_, mbufs_.begin());
+    std::copy_n(other.metas_.begin(), size_, metas_.begin());
     other.size_ = 0;
   }
 
