@@ -40,8 +40,11 @@ def flags_by_source(build):
 
 
 def nearest(header, sources):
-    """The source that shares the longest path with the header."""
-    return max(sorted(sources), key=lambda source: len(os.path.commonprefix([source, header])))
+    """The source that shares the longest path with the header; of equals, one that sees DPDK."""
+    def nearness(source):
+        shared = os.path.commonprefix([source, header])
+        return len(shared[:shared.rfind("/") + 1]), "rte_config.h" in sources[source]
+    return max(sorted(sources), key=nearness)
 
 
 def compile_alone(header, command, build):

@@ -12,7 +12,7 @@ import tree
 
 HOT = ("pipelines/", *(f"dataplane/{part}/" for part in
        ("packet", "table", "queue", "pipeline", "worker")))
-OWNS_MBUFS = ("dataplane/packet/", "drivers/", "tests/", "tools/")
+OWNS_MBUFS = ("dataplane/packet/", "drivers/", "tests/", "tools/", "dataplane/pipeline/exits.cpp")
 ATOMICS = ("dataplane/", "drivers/", "pipelines/")
 
 WORDS = {
