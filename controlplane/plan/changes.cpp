@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/plan/changes.hpp"
+
+#include "controlplane/intent/fields.hpp"
+#include "controlplane/intent/write.hpp"
+#include "controlplane/plan/merge.hpp"
+
+namespace cp {
+namespace {
+
+constexpr std::string_view recreated_note =
+    "the port is removed and added again: its traffic stops meanwhile";
+
+// These are given to the device when it is made.
+bool makes_device(ObjectKind kind, std::string_view field) noexcept {
+  return kind == ObjectKind::port && (field == "device" || field == "rx_queues" ||
+                                      field == "rx_descriptors" || field == "tx_descriptors");
+}
+
+Change describe(ChangeKind kind, const Object& before, const Object& after) {
+  Change change{
+      .kind = kind, .object = kind_of(after), .key = key_of(after), .fields = {}, .note = {}};
+  for (const FieldInfo& field : fields(change.object)) {
+    if (field.key) continue;
+    std::string old_text;
+    if (kind == ChangeKind::change) old_text = field_text(before, field.name).value_or("");
+    std::string new_text = field_text(after, field.name).value_or("");
+    if (old_text == new_text) continue;
+    if (kind == ChangeKind::change && makes_device(change.object, field.name)) {
+      change.note = recreated_note;
+    }
+    change.fields.push_back(
+        {.field = field.name, .before = std::move(old_text), .after = std::move(new_text)});
+  }
+  return change;
+}
+
+template <class T>
+void compare(const std::vector<T>& before, const std::vector<T>& after,
+             std::vector<Change>& changes) {
+  const Merge<T> merge(before, after);
+  merge.for_each([&](const T* old_object, const T* new_object) {
+    if (new_object == nullptr) {
+      changes.push_back({.kind = ChangeKind::remove,
+                         .object = kind_of_type<T>,
+                         .key = key_of(*old_object),
+                         .fields = {},
+                         .note = {}});
+    } else if (old_object == nullptr) {
+      changes.push_back(describe(ChangeKind::add, T{}, *new_object));
+    } else if (*old_object != *new_object) {
+      changes.push_back(describe(ChangeKind::change, *old_object, *new_object));
+    }
+  });
+}
+
+std::string_view sign_of(ChangeKind kind) noexcept {
+  switch (kind) {
+    case ChangeKind::add: return "+";
+    case ChangeKind::change: return "~";
+    case ChangeKind::remove: return "-";
+  }
+  __builtin_unreachable();
+}
+
+std::string_view word_of(ChangeKind kind) noexcept {
+  switch (kind) {
+    case ChangeKind::add: return "add";
+    case ChangeKind::change: return "change";
+    case ChangeKind::remove: return "remove";
+  }
+  __builtin_unreachable();
+}
+
+std::string or_nothing(const std::string& text) {
+  return text.empty() ? "(nothing)" : text;
+}
+
+// " → vtep gw2": an endpoint is a key and a place.
+std::string place_text(const Change& change) {
+  std::string text;
+  for (const FieldChange& field : change.fields) {
+    if (!field.after.empty()) text += " → " + std::string(field.field) + " " + field.after;
+  }
+  return text;
+}
+
+void append_json(std::string& out, const Change& change) {
+  out += R"({"change":)" + json_string(word_of(change.kind)) + R"(,"kind":)" +
+         json_string(singular(change.object)) + R"(,"key":)" + json_string(change.key) +
+         R"(,"fields":{)";
+  bool first = true;
+  for (const FieldChange& field : change.fields) {
+    if (!first) out += ',';
+    first = false;
+    out += json_string(field.field) + ":{";
+    if (!field.before.empty()) out += R"("before":)" + json_string(field.before);
+    if (!field.before.empty() && !field.after.empty()) out += ',';
+    if (!field.after.empty()) out += R"("after":)" + json_string(field.after);
+    out += '}';
+  }
+  out += '}';
+  if (!change.note.empty()) out += R"(,"note":)" + json_string(change.note);
+  out += '}';
+}
+
+}  // namespace
+
+std::vector<Change> find_changes(const Intent& before, const Intent& after) {
+  std::vector<Change> changes;
+  compare(before.ports, after.ports, changes);
+  compare(before.vteps, after.vteps, changes);
+  compare(before.networks, after.networks, changes);
+  compare(before.endpoints, after.endpoints, changes);
+  return changes;
+}
+
+std::string to_string(const Change& change) {
+  std::string text = std::string(sign_of(change.kind)) + " " + title_of(change.object, change.key);
+  if (change.object == ObjectKind::endpoint) return text + place_text(change);
+  const char* separator = ": ";
+  for (const FieldChange& field : change.fields) {
+    text += separator + std::string(field.field) + " ";
+    if (change.kind == ChangeKind::change) text += or_nothing(field.before) + " → ";
+    text += or_nothing(field.after);
+    separator = ", ";
+  }
+  if (!change.note.empty()) text += " (" + std::string(change.note) + ")";
+  return text;
+}
+
+std::string to_text(const std::vector<Change>& changes) {
+  std::string text;
+  for (const Change& change : changes) text += to_string(change) + "\n";
+  return text;
+}
+
+std::string to_json(const std::vector<Change>& changes) {
+  std::string out = "[";
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    out += i == 0 ? "\n" : ",\n";
+    append_json(out, changes[i]);
+  }
+  return out + (changes.empty() ? "]\n" : "\n]\n");
+}
+
+}  // namespace cp

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// From one intent to another: the commands that the data plane must be sent, as few as possible.
+// Pure; who applies the plan wraps it in begin and commit.
+//
+// Removals come first. The data plane looks at references when it commits, but refuses a VNI, an
+// address or a device that another object still has, so that what is given up must be given up
+// before it is taken. Then ports, local VTEPs, remote VTEPs, networks, settings of ports and
+// endpoints: each refers only to those before it, but for a port's network, looked at on commit.
+#pragma once
+
+#include "controlplane/intent/model.hpp"
+#include "controlplane/plan/allocation.hpp"
+#include "dataplane/contract/command.hpp"
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+namespace cp {
+
+// The records of each verb; the members stand in the order in which they are sent.
+struct Plan {
+  std::vector<contract::EndpointRemove> endpoint_removes;
+  std::vector<contract::NetworkRemove> network_removes;
+  std::vector<contract::VtepRemove> vtep_removes;
+  std::vector<contract::PortRemove> port_removes;
+  std::vector<contract::PortAdd> port_adds;
+  std::vector<contract::VtepSet> vtep_sets;  // Local ones first.
+  std::vector<contract::NetworkSet> network_sets;
+  std::vector<contract::PortSet> port_sets;
+  std::vector<contract::EndpointSet> endpoint_sets;
+
+  bool empty() const noexcept { return record_count() == 0; }
+  std::size_t record_count() const noexcept;
+
+  // Calls f(verb, records) for each verb that has any, in order.
+  template <class F>
+  void for_each_group(F&& f) const;
+};
+
+// Both intents are valid and sorted, and all their names have numbers (Allocation::take_all).
+Plan make_plan(const Allocation& allocation, const Intent& applied, const Intent& wanted);
+
+// Everything, for a data plane that starts empty or is told to replace all.
+Plan plan_all(const Allocation& allocation, const Intent& wanted);
+
+template <class F>
+void Plan::for_each_group(F&& f) const {
+  using contract::Verb;
+  const auto call = [&f](Verb verb, const auto& records) {
+    if (!records.empty()) f(verb, std::span(records));
+  };
+  call(Verb::endpoint_remove, endpoint_removes);
+  call(Verb::network_remove, network_removes);
+  call(Verb::vtep_remove, vtep_removes);
+  call(Verb::port_remove, port_removes);
+  call(Verb::port_add, port_adds);
+  call(Verb::vtep_set, vtep_sets);
+  call(Verb::network_set, network_sets);
+  call(Verb::port_set, port_sets);
+  call(Verb::endpoint_set, endpoint_sets);
+}
+
+}  // namespace cp

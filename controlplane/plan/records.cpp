@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/plan/records.hpp"
+
+#include "dataplane/base/check.hpp"
+
+#include <algorithm>
+
+namespace cp {
+namespace {
+
+contract::PortRole role_of(PortRole role) noexcept {
+  switch (role) {
+    case PortRole::underlay: return contract::PortRole::underlay;
+    case PortRole::tenant: return contract::PortRole::tenant;
+    case PortRole::transit: return contract::PortRole::transit;
+  }
+  __builtin_unreachable();
+}
+
+// RFC 791 gives none; 64 is what RFC 1700 recommends and hosts send.
+constexpr std::uint8_t ttl_default = 64;
+
+}  // namespace
+
+Records::Records(const Intent& intent, const Allocation& allocation) : allocation_(allocation) {
+  for (const Vtep& vtep : intent.vteps) {
+    if (vtep.kind == VtepKind::local) local_vteps_.emplace(vtep.port.view(), &vtep);
+  }
+}
+
+contract::PortAdd Records::port_add(const Port& port) const {
+  return {.port = allocation_.port(port.name.view()),
+          .rx_queues = port.rx_queues.value_or(0),
+          .rx_descriptors = port.rx_descriptors.value_or(0),
+          .tx_descriptors = port.tx_descriptors.value_or(0),
+          .name = contract::to_text<contract::name_bytes>(port.name.view()),
+          .device = contract::to_text<contract::device_bytes>(port.device)};
+}
+
+contract::PortSet Records::port_set(const Port& port) const {
+  return {.port = allocation_.port(port.name.view()),
+          .role = role_of(port.role),
+          .reserved = 0,
+          .network = allocation_.network(port.network.view()),
+          .transit_peer = allocation_.port(port.peer.view()),
+          .mtu = port.mtu.value_or(0),
+          .reserved2 = 0};
+}
+
+contract::VtepSet Records::vtep_set(const Vtep& vtep) const {
+  contract::VtepSet record{};
+  record.vtep = allocation_.vtep(vtep.name.view());
+  record.port = allocation_.port(vtep.port.view());
+  record.address = vtep.address;
+  if (vtep.kind == VtepKind::local) {
+    record.kind = contract::VtepKind::local;
+    return record;
+  }
+  record.kind = contract::VtepKind::remote;
+  const Dscp dscp = vtep.dscp.value_or(Dscp{});
+  record.dscp_mode = dscp.pinned ? contract::DscpMode::pin : contract::DscpMode::copy;
+  record.dscp = dscp.pinned.value_or(0);
+  record.ttl = vtep.ttl.value_or(ttl_default);
+  record.next_hop_mac = vtep.next_hop_mac.value_or(base::MacAddress{});
+  if (!vtep.source.empty()) {
+    record.source = allocation_.vtep(vtep.source.view());
+    return record;
+  }
+  const auto local = local_vteps_.find(vtep.port.view());
+  CHECK(local != local_vteps_.end());  // validate() saw to it.
+  record.source = allocation_.vtep(local->second->name.view());
+  return record;
+}
+
+contract::NetworkSet Records::network_set(const Network& network) const {
+  contract::NetworkSet record{};
+  record.network = allocation_.network(network.name.view());
+  record.vni = network.vni;
+  record.flood_unknown_unicast = network.unknown_unicast == UnknownUnicast::flood ? 1 : 0;
+  CHECK(network.flood.size() <= record.flood_vteps.size());  // validate() saw to it.
+  record.flood_vtep_count = static_cast<std::uint16_t>(network.flood.size());
+  for (std::size_t i = 0; i < network.flood.size(); ++i) {
+    record.flood_vteps[i] = allocation_.vtep(network.flood[i].view());
+  }
+  // The list is a set: another order in the file is no change.
+  std::sort(record.flood_vteps.begin(), record.flood_vteps.begin() + record.flood_vtep_count);
+  return record;
+}
+
+contract::EndpointSet Records::endpoint_set(const Endpoint& endpoint) const {
+  const bool is_remote = !endpoint.vtep.empty();
+  return {.network = allocation_.network(endpoint.network.view()),
+          .mac = endpoint.mac,
+          .place = is_remote ? contract::EndpointPlace::vtep : contract::EndpointPlace::port,
+          .reserved = 0,
+          .target = is_remote ? allocation_.vtep(endpoint.vtep.view()).value
+                              : allocation_.port(endpoint.port.view()).value};
+}
+
+contract::Digests digests_of(const Intent& intent, const Allocation& allocation) {
+  const Records records(intent, allocation);
+  contract::Digests digests{};
+  for (const Port& port : intent.ports) {
+    digests.ports += contract::record_digest(records.port_add(port));
+    digests.ports += contract::record_digest(records.port_set(port));
+  }
+  for (const Network& network : intent.networks) {
+    digests.networks += contract::record_digest(records.network_set(network));
+  }
+  for (const Vtep& vtep : intent.vteps) {
+    digests.vteps += contract::record_digest(records.vtep_set(vtep));
+  }
+  for (const Endpoint& endpoint : intent.endpoints) {
+    digests.endpoints += contract::record_digest(records.endpoint_set(endpoint));
+  }
+  return digests;
+}
+
+}  // namespace cp
