@@ -97,7 +97,8 @@ class Child:
             self.process = subprocess.Popen(
                 command, stdout=output, stderr=subprocess.STDOUT,
                 stdin=stdin if stdin is not None else subprocess.DEVNULL,
-                env={**os.environ, **(env or {})}, preexec_fn=die_with_parent)
+                env={**os.environ, **(env or {})}, preexec_fn=die_with_parent,
+                start_new_session=True)  # A scheduling group of its own; see raise_priority().
         self.pid = self.process.pid
 
     def log(self, lines=8):
@@ -144,12 +145,14 @@ def worker_thread(pid):
 
 
 def raise_priority(pid):
-    """The worker before all else on its core, every system alike: what others run there would be
+    """The process before all else on its cores, every system alike: what others run there would be
     measured otherwise. Nothing happens where that is not allowed."""
-    tid = worker_thread(pid)
-    if tid is not None:
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, tid, -20)
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, -20)
+    # Under autogroup scheduling a nice value only counts within the session.
+    with contextlib.suppress(OSError):
+        with open(f'/proc/{pid}/autogroup', 'w', encoding='ascii') as file:
+            file.write('-20')
 
 
 def cpu_ns(pid):

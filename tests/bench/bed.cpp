@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/bench/bed.hpp"
+
+#include "dataplane/base/check.hpp"
+#include "dataplane/packet/udp_tunnel.hpp"
+#include "pipelines/tunnels/tunnels.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <random>
+#include <string>
+
+namespace bench {
+namespace {
+
+using base::be16;
+using base::be32;
+
+constexpr std::uint16_t tenant_port = 0, underlay_port = 1;
+constexpr std::uint16_t network = 1, self = 1, peer = 2;
+constexpr std::uint32_t vni = 100;
+constexpr auto underlay_mac = "02:70:63:61:70:00";
+constexpr std::uint8_t tos = 0x6a;  // DSCP 26, ECT(0).
+
+// 128 bytes, as tools/bench peers sends them. The ICRC is left zero: no stage reads it.
+struct RoceFrame {
+  dp::EthernetHeader ethernet;
+  dp::Ipv4Header ip;
+  dp::UdpHeader udp;
+  dp::BthHeader bth;
+  std::uint8_t payload_and_icrc[74];
+};
+static_assert(sizeof(RoceFrame) == 128);
+
+struct TunnelledFrame {
+  dp::UdpTunnelHeader outer;
+  dp::VxlanHeader vxlan;
+  RoceFrame inner;
+};
+static_assert(sizeof(TunnelledFrame) == 178);
+
+base::MacAddress endpoint_mac(std::uint32_t index) {
+  return {{0x02, 0x00, static_cast<std::uint8_t>(index >> 24),
+           static_cast<std::uint8_t>(index >> 16), static_cast<std::uint8_t>(index >> 8),
+           static_cast<std::uint8_t>(index)}};
+}
+
+RoceFrame make_frame(std::uint32_t index) {
+  RoceFrame frame{};
+  frame.ethernet = {.destination = endpoint_mac(index),
+                    .source = test::mac("02:00:00:00:0a:01"),
+                    .type = be16(dp::ethertype::ipv4)};
+  frame.ip = {.version_ihl = 0x45,
+              .tos = tos,
+              .total_length = be16(sizeof frame - sizeof frame.ethernet),
+              .id = be16(0),
+              .flags_fragment = be16(0x4000),
+              .ttl = 64,
+              .protocol = dp::ip_protocol::udp,
+              .checksum = be16(0),
+              .source = test::ipv4("10.0.0.1"),
+              .destination = test::ipv4("10.0.0.2")};
+  const auto checksum = dp::fold(dp::sum_words(&frame.ip, sizeof frame.ip));
+  frame.ip.checksum = be16::from_raw(static_cast<std::uint16_t>(~checksum));
+  frame.udp = {.source = be16(static_cast<std::uint16_t>(49152 + index % 16384)),
+               .destination = be16(dp::udp_port::roce_v2),
+               .length = be16(sizeof frame - sizeof frame.ethernet - sizeof frame.ip),
+               .checksum = be16(0)};
+  frame.bth = {.opcode = 0x07,  // RC WRITE Middle.
+               .flags = 0x40,
+               .partition_key = be16(0xffff),
+               .destination_qp_word = be32(0x100 + index),
+               .psn_word = be32(index)};
+  return frame;
+}
+
+// As the far gateway sends it.
+TunnelledFrame wrap(const RoceFrame& inner, std::uint32_t index) {
+  TunnelledFrame frame{};
+  frame.outer = dp::prepare_udp_tunnel({.source_mac = test::mac("02:00:00:00:ff:02"),
+                                        .next_hop_mac = test::mac(underlay_mac),
+                                        .source = test::ipv4("198.18.0.2"),
+                                        .destination = test::ipv4("198.18.0.1"),
+                                        .ttl = 64,
+                                        .udp_destination = dp::Vxlan::udp_destination});
+  dp::complete_udp_tunnel(frame.outer, dp::constant_sum(frame.outer.ip), tos,
+                          static_cast<std::uint16_t>(49152 + index % 16384),
+                          sizeof frame.vxlan + sizeof inner);
+  dp::Vxlan::write(reinterpret_cast<std::uint8_t*>(&frame.vxlan), vni);
+  frame.inner = inner;
+  return frame;
+}
+
+// No room between the objects, as the product packs its pool.
+rte_mempool* make_packed_pool(std::uint32_t mbufs) {
+  static int number = 0;
+  const std::string name = "bench" + std::to_string(++number);
+  constexpr std::uint16_t room = 2048 + RTE_PKTMBUF_HEADROOM;
+  rte_mempool* pool = rte_mempool_create_empty(name.c_str(), mbufs, sizeof(rte_mbuf) + room, 0,
+                                               sizeof(rte_pktmbuf_pool_private), SOCKET_ID_ANY,
+                                               RTE_MEMPOOL_F_NO_SPREAD);
+  CHECK(pool != nullptr);
+  rte_pktmbuf_pool_private fields{};
+  fields.mbuf_data_room_size = room;
+  rte_pktmbuf_pool_init(pool, &fields);
+  CHECK(rte_mempool_populate_default(pool) == static_cast<int>(mbufs));
+  rte_mempool_obj_iter(pool, rte_pktmbuf_init, nullptr);
+  return pool;
+}
+
+}  // namespace
+
+Bed::Bed(const Workload& workload)
+    : workload_(workload),
+      gateway_({.mbufs = 255, .endpoints = workload.qp_count}),
+      pool_(make_packed_pool(workload.qp_count + dp::burst_max)),
+      tracer_(board_, ring_, base::WorkerId{0}),
+      exits_(environment().counters, *this, tracer_) {
+  program();
+  make_frames();
+}
+
+Bed::~Bed() {
+  rte_pktmbuf_free_bulk(frames_.data(), static_cast<unsigned>(frames_.size()));
+}
+
+void Bed::program() {
+  gateway_.add_port(tenant_port, test::tenant_port(network));
+  gateway_.add_port(underlay_port, test::underlay_port(underlay_mac));
+  gateway_.set_network(network, vni, /*flood_unknown_unicast=*/false);
+  gateway_.set_local_vtep(self, "198.18.0.1", underlay_port);
+  gateway_.set_remote_vtep(
+      peer, {.address = "198.18.0.2", .port = underlay_port, .source = "198.18.0.1"});
+  const auto place =
+      workload_.direction == Direction::encap ? test::at_vtep(peer) : test::at_port(tenant_port);
+  for (std::uint32_t i = 0; i < workload_.qp_count; ++i) {
+    gateway_.set_endpoint(network, base::to_string(endpoint_mac(i)), place);
+  }
+  gateway_.commit();
+}
+
+void Bed::make_frames() {
+  const std::size_t bursts = (workload_.qp_count + dp::burst_max - 1) / dp::burst_max;
+  std::vector<std::uint32_t> order(bursts * dp::burst_max);
+  for (std::uint32_t i = 0; i < order.size(); ++i) order[i] = i % workload_.qp_count;
+  std::shuffle(order.begin(), order.end(), std::mt19937(1));
+
+  const bool wrapped = workload_.direction == Direction::decap;
+  frame_bytes_ = wrapped ? sizeof(TunnelledFrame) : sizeof(RoceFrame);
+  for (const std::uint32_t index : order) {
+    rte_mbuf* mbuf = rte_pktmbuf_alloc(pool_.get());
+    CHECK(mbuf != nullptr);
+    char* room = rte_pktmbuf_append(mbuf, frame_bytes_);
+    const RoceFrame inner = make_frame(index);
+    const TunnelledFrame outer = wrap(inner, index);
+    std::memcpy(room, wrapped ? static_cast<const void*>(&outer) : &inner, frame_bytes_);
+    frames_.push_back(mbuf);
+  }
+}
+
+dp::Batch& Bed::next_burst() noexcept {
+  for (std::uint16_t i = 0; i < dp::burst_max; ++i) {
+    rte_mbuf* mbuf = frames_[next_ + i];
+    rte_pktmbuf_reset_headroom(mbuf);
+    mbuf->data_len = frame_bytes_;
+    mbuf->pkt_len = frame_bytes_;
+    batch_.receive_into()[i] = mbuf;
+  }
+  next_ = next_ + dp::burst_max < frames_.size() ? next_ + dp::burst_max : 0;
+  batch_.received(dp::burst_max);
+  batch_.reset_metas(
+      base::PortId{workload_.direction == Direction::encap ? tenant_port : underlay_port});
+  return batch_;
+}
+
+dp::Egress::Sent Bed::send(base::PortId, std::span<rte_mbuf*> frames) noexcept {
+  return {.port_present = true, .count = static_cast<std::uint16_t>(frames.size())};
+}
+
+}  // namespace bench

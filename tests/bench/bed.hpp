@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a stage is measured on: a gateway's real tables and counters, and RoCE frames in real mbufs,
+// one for each QP, each to an endpoint of its own, in random order. The bed keeps the mbufs: what a
+// pipeline sends comes back as it was for the next round.
+#pragma once
+
+#include "dataplane/pipeline/environment.hpp"
+#include "dataplane/pipeline/exits.hpp"
+#include "tests/pipeline/gateway.hpp"
+
+#include <rte_mbuf.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace bench {
+
+enum class Direction : std::uint8_t { encap, decap };
+
+struct Workload {
+  Direction direction;
+  std::uint32_t qp_count;  // And endpoints.
+  friend auto operator<=>(const Workload&, const Workload&) = default;
+};
+
+class Bed final : public dp::Egress {
+ public:
+  explicit Bed(const Workload& workload);
+  ~Bed();
+  Bed(const Bed&) = delete;
+  Bed& operator=(const Bed&) = delete;
+
+  // The next burst as a port would have received it. Valid until the next call.
+  dp::Batch& next_burst() noexcept;
+  // Takes the packets of the burst back, where a pipeline has not sent them.
+  void take_back(dp::Batch& batch) noexcept { batch.keep(0); }
+
+  const dp::Environment& environment() { return gateway_.worker(0).environment(); }
+  dp::Exits& exits() noexcept { return exits_; }
+
+  Sent send(base::PortId port, std::span<rte_mbuf*> frames) noexcept override;
+
+ private:
+  struct PoolDeleter {
+    void operator()(rte_mempool* pool) const { rte_mempool_free(pool); }
+  };
+
+  void program();
+  void make_frames();
+
+  Workload workload_;
+  test::Gateway gateway_;
+  std::unique_ptr<rte_mempool, PoolDeleter> pool_;
+  dp::TraceBoard board_;
+  dp::TraceRing ring_;
+  dp::Tracer tracer_;
+  dp::Exits exits_;
+  std::uint16_t frame_bytes_ = 0;
+  std::vector<rte_mbuf*> frames_;  // A multiple of burst_max.
+  std::size_t next_ = 0;
+  dp::Batch batch_;
+};
+
+}  // namespace bench
