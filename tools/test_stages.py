@@ -23,7 +23,12 @@ STAGES = {
     "threads": ("build-threads", ["-Db_sanitize=thread", "-Dbench=false"], {}, ["threads"], 900),
     "fuzz": ("build-fuzz", ["-Dfuzz=true", "-Dbench=false", "-Dtests=false"], CLANG, ["fuzz"],
              1200),
+    "arm64": ("build-arm64", ["--cross-file", ".tools/arm64/cross.ini", "-Dbench=false"], {},
+              ["unit", "contract"], 1200),
 }
+# What makes a stage possible, and what its tests need more.
+PREPARATIONS = {"arm64": ["tools/check/arm64", "--prepare"]}
+TEST_OPTIONS = {"arm64": ["--timeout-multiplier", "10"]}
 
 
 def run(command, seconds, **keywords):
@@ -73,6 +78,8 @@ def count(folder):
 def run_stage(name):
     folder, options, environment, suites, seconds = STAGES[name]
     print(f"\n== {name}", flush=True)
+    if name in PREPARATIONS and run(PREPARATIONS[name], 900) != 0:
+        return 0, [f"{name}: {' '.join(PREPARATIONS[name])} failed"], []
     if not build(folder, options, environment):
         return 0, [f"{name}: does not build"], []
     present = suites_of(folder)
@@ -81,6 +88,7 @@ def run_stage(name):
     log = ROOT / folder / "meson-logs" / "testlog.junit.xml"
     log.unlink(missing_ok=True)
     command = ["meson", "test", "-C", folder, "--no-rebuild", "--print-errorlogs"]
+    command += TEST_OPTIONS.get(name, [])
     for suite in suites:
         command += ["--suite", suite]
     status = run(command, seconds)
