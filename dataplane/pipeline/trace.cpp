@@ -67,16 +67,19 @@ bool TraceBoard::remove(std::uint32_t trace) noexcept {
   return found;
 }
 
-bool TraceBoard::has_ended() const noexcept {
-  return std::ranges::any_of(slots_, [](const Slot& slot) {
-    return slot.state.load(std::memory_order_relaxed) == Slot::State::ended;
-  });
+std::uint32_t TraceBoard::ended() const noexcept {
+  std::uint32_t slots = 0;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i].state.load(std::memory_order_relaxed) == Slot::State::ended) slots |= 1U << i;
+  }
+  return slots;
 }
 
-void TraceBoard::release_ended() noexcept {
-  for (Slot& slot : slots_) {
+void TraceBoard::release(std::uint32_t slots) noexcept {
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if ((slots >> i & 1) == 0) continue;
     auto expected = Slot::State::ended;
-    slot.state.compare_exchange_strong(expected, Slot::State::free, std::memory_order_acq_rel);
+    slots_[i].state.compare_exchange_strong(expected, Slot::State::free, std::memory_order_acq_rel);
   }
 }
 

@@ -41,12 +41,12 @@ class TraceBoard {
   static constexpr std::size_t trace_max = 8;
 
   // Housekeeper only. A slot whose trace ended may be filled again only after every worker has
-  // passed a quiescent point since, because a worker may still compare with the old filter:
-  // `release_ended` is called then.
+  // passed a quiescent point since, because a worker may still compare with the old filter: then
+  // release() is called with what ended() said before.
   bool add(const contract::TraceAdd& wanted) noexcept;  // False: all slots are in use.
   bool remove(std::uint32_t trace) noexcept;            // 0: all. False: no such trace.
-  bool has_ended() const noexcept;
-  void release_ended() noexcept;
+  std::uint32_t ended() const noexcept;                 // One bit per slot.
+  void release(std::uint32_t slots) noexcept;
 
   // Workers.
   bool any() const noexcept { return active_.load(std::memory_order_relaxed) != 0; }
