@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// The housekeeper's side of a port: opening it, asking how it is, closing it. What a worker does
+// with its frames stands in port.hpp. Opening and closing take hundreds of milliseconds and happen
+// on the port thread; the questions are quick enough for the housekeeper.
+#pragma once
+
+#include "dataplane/base/address.hpp"
+#include "dataplane/base/error.hpp"
+#include "dataplane/contract/drop_reason.hpp"
+#include "drivers/port.hpp"
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace dp {
+
+struct DeviceRequest {
+  std::string device;            // DPDK devargs or a PCI address.
+  std::uint16_t worker_count;    // Each worker sends on a tx queue of its own.
+  std::uint16_t rx_queues;       // 0: one per worker.
+  std::uint16_t rx_descriptors;  // Per queue.
+  std::uint16_t tx_descriptors;
+  std::uint16_t mtu;  // 0: as the device has it.
+  bool promiscuous;   // Best effort.
+};
+
+// What turned out: a device may have more queues or another MTU than asked for.
+struct DeviceFacts {
+  base::MacAddress mac;
+  std::uint16_t mtu;
+  std::uint16_t rx_queues;
+  std::uint16_t tx_queues;
+  bool spreads_by_hash;     // RSS, or the kernel's like of it.
+  bool receives_segmented;  // Frames may come in several buffers.
+};
+
+struct LinkState {
+  bool up;
+  std::uint32_t speed_mbps;  // 0: the device does not say.
+
+  friend bool operator==(const LinkState&, const LinkState&) = default;
+};
+
+// Frames lost outside of the workers since the device was opened, by DropReason.
+using DeviceDrops = std::array<std::uint64_t, contract::drop_reason_slots>;
+
+// An open device. Its destructor closes it, when no worker uses its port any more.
+class Device {
+ public:
+  virtual ~Device() = default;
+
+  // Lives as long as the device.
+  virtual Port& port() noexcept = 0;
+  virtual const DeviceFacts& facts() const noexcept = 0;
+
+  // Port thread: another MTU (0: as opened) or another role. While it carries frames.
+  virtual base::Status adjust(std::uint16_t mtu, bool promiscuous) = 0;
+
+  // Housekeeper.
+  virtual LinkState link() noexcept = 0;
+  virtual DeviceDrops drops() noexcept = 0;
+};
+
+class DeviceOpener {
+ public:
+  virtual ~DeviceOpener() = default;
+  // Port thread.
+  virtual base::Result<std::unique_ptr<Device>> open(const DeviceRequest& request) = 0;
+};
+
+}  // namespace dp

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/ethdev/devargs.hpp"
+
+#include <bit>
+
+namespace dp {
+namespace {
+
+// net_af_packet's own defaults, and what a slot holds besides the frame: the header that the kernel
+// writes before it (TPACKET2_HDRLEN and alignment), an Ethernet header and a VLAN tag.
+constexpr std::uint32_t af_packet_frame_bytes = 2048;
+constexpr std::uint32_t af_packet_overhead_bytes = 128;
+
+void append(std::string& devargs, std::string_view key, std::uint32_t value) {
+  if (!devargs_value(devargs, key).empty()) return;
+  devargs += ',';
+  devargs += key;
+  devargs += '=';
+  devargs += std::to_string(value);
+}
+
+}  // namespace
+
+std::string_view device_name(std::string_view devargs) noexcept {
+  return devargs.substr(0, devargs.find(','));
+}
+
+std::string_view driver_name(std::string_view devargs) noexcept {
+  const std::string_view name = device_name(devargs);
+  if (!name.starts_with("net_")) return {};
+  return name.substr(0, name.find_last_not_of("0123456789") + 1);
+}
+
+std::string_view devargs_value(std::string_view devargs, std::string_view key) noexcept {
+  while (true) {
+    const std::size_t comma = devargs.find(',');
+    if (comma == std::string_view::npos) return {};
+    devargs.remove_prefix(comma + 1);
+    const std::string_view pair = devargs.substr(0, devargs.find(','));
+    if (pair.starts_with(key) && pair.substr(key.size()).starts_with('=')) {
+      return pair.substr(key.size() + 1);
+    }
+  }
+}
+
+bool has_paired_queues(std::string_view devargs) noexcept {
+  const std::string_view driver = driver_name(devargs);
+  return driver == "net_tap" || driver == "net_af_packet";
+}
+
+std::string complete_devargs(std::string_view devargs, std::uint16_t queues, std::uint16_t mtu) {
+  std::string result(devargs);
+  const std::string_view driver = driver_name(devargs);
+  if (driver == "net_vhost" || driver == "net_virtio_user") append(result, "queues", queues);
+  if (driver != "net_af_packet") return result;
+
+  append(result, "qpairs", queues);
+  if (mtu + af_packet_overhead_bytes > af_packet_frame_bytes) {
+    // Slots must divide blocks, so both are the next power of two.
+    const std::uint32_t frame_bytes = std::bit_ceil(mtu + af_packet_overhead_bytes);
+    append(result, "framesz", frame_bytes);
+    append(result, "blocksz", frame_bytes < 4096 ? 4096 : frame_bytes);
+  }
+  return result;
+}
+
+}  // namespace dp

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an operator writes as a device ("net_tap0,iface=host0"), read and completed: some drivers
+// must be told of queues and frame sizes in words of their own, which nobody should have to know.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace dp {
+
+// "net_tap0": DPDK's name of the device.
+std::string_view device_name(std::string_view devargs) noexcept;
+// "net_tap": the name without its number; empty for a PCI address.
+std::string_view driver_name(std::string_view devargs) noexcept;
+// The value of `key` ("iface"), empty where it is not given.
+std::string_view devargs_value(std::string_view devargs, std::string_view key) noexcept;
+
+// Drivers whose queues are filled by the kernel whether we read them or not, and which have as many
+// rx as tx queues: each queue must be read.
+bool has_paired_queues(std::string_view devargs) noexcept;
+
+// Adds the number of queues (net_af_packet: qpairs, net_vhost and net_virtio_user: queues) and the
+// frame size (net_af_packet) where the operator did not.
+std::string complete_devargs(std::string_view devargs, std::uint16_t queues, std::uint16_t mtu);
+
+}  // namespace dp

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Any DPDK device, created from its devargs while the program runs, and gone without a trace when
+// its object is. The packet side stands in port.hpp.
+#pragma once
+
+#include "drivers/device.hpp"
+#include "drivers/ethdev/kernel_losses.hpp"
+
+#include <rte_ethdev.h>
+#include <rte_mempool.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace dp {
+
+class EthdevDevice final : public Device {
+ public:
+  // `pool` outlives the device.
+  static base::Result<std::unique_ptr<Device>> open(const DeviceRequest& request,
+                                                    rte_mempool& pool);
+  ~EthdevDevice() override;
+  EthdevDevice(const EthdevDevice&) = delete;
+  EthdevDevice& operator=(const EthdevDevice&) = delete;
+
+  Port& port() noexcept override { return port_; }
+  const DeviceFacts& facts() const noexcept override { return facts_; }
+  base::Status adjust(std::uint16_t mtu, bool promiscuous) override;
+  LinkState link() noexcept override;
+  DeviceDrops drops() noexcept override;
+
+ private:
+  EthdevDevice(const DeviceRequest& request, rte_mempool& pool, std::uint16_t dpdk_port);
+
+  base::Status set_up();
+  base::Status choose_queues(const rte_eth_dev_info& info);
+  base::Status configure(const rte_eth_dev_info& info);
+  base::Status set_up_queues(const rte_eth_dev_info& info);
+  base::Status set_mtu(std::uint16_t mtu);
+  void set_promiscuous(bool promiscuous) noexcept;
+  void return_frames() noexcept;
+
+  DeviceRequest request_;
+  rte_mempool& pool_;
+  std::uint16_t dpdk_port_;
+  Port port_;
+  DeviceFacts facts_{};
+  std::uint16_t mtu_at_open_ = 0;
+  KernelLosses kernel_losses_;
+};
+
+class EthdevOpener final : public DeviceOpener {
+ public:
+  // `pool` outlives all devices.
+  explicit EthdevOpener(rte_mempool& pool) noexcept : pool_(pool) {}
+  base::Result<std::unique_ptr<Device>> open(const DeviceRequest& request) override {
+    return EthdevDevice::open(request, pool_);
+  }
+
+ private:
+  rte_mempool& pool_;
+};
+
+}  // namespace dp
