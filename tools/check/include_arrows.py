@@ -24,7 +24,10 @@ ARROWS = {
     "dataplane/queue": TABLE,
     "dataplane/pipeline": QUEUE,
     "dataplane/worker": [*PIPELINE, "drivers/port.hpp"],
-    "dataplane/housekeeper": [*PIPELINE, "drivers/port.hpp"],
+    # It gives workers their queues, and opens and closes what they read.
+    "dataplane/housekeeper": [*PIPELINE, "dataplane/worker", "drivers/port.hpp",
+                              "drivers/device.hpp"],
+    "dataplane/start": [*PIPELINE, "dataplane/worker"],
     "drivers": PACKET,
     "pipelines": PIPELINE,
     "controlplane/intent": CONTRACT,

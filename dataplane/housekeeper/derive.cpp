@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/housekeeper/derive.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace dp {
+namespace {
+
+constexpr std::uint32_t objects_per_slice = 512;
+constexpr std::uint8_t ttl_default = 64;       // RFC 1700's recommended default.
+constexpr std::uint8_t copy_dscp_mask = 0xff;  // Outer TOS is the inner one.
+constexpr std::uint8_t ecn_mask = 0x03;        // Only ECN comes from the inner one.
+
+// Records are compared as bytes: a difference in padding only stages once more.
+template <class Record>
+bool differs(const Record* staged, const Record& wanted) noexcept {
+  return staged == nullptr || std::memcmp(staged, &wanted, sizeof wanted) != 0;
+}
+
+template <class Record>
+base::Status put(VersionedArray<Record>& table, std::uint32_t id, const Record& record,
+                 base::Generation next) {
+  if (!differs(table.staged(id), record)) return {};
+  return table.stage(id, record, next);
+}
+
+template <class Record>
+base::Status drop(VersionedArray<Record>& table, std::uint32_t id, base::Generation next) {
+  if (table.staged(id) == nullptr) return {};
+  return table.stage_removal(id, next);
+}
+
+// The tenant ports of `network`, one bit each.
+std::uint64_t local_ports(const Model& model, base::NetworkId network) noexcept {
+  std::uint64_t bits = 0;
+  for (std::uint32_t id = 0; id < model.port_slots(); ++id) {
+    const auto& port = model.port(id);
+    if (port.present && port.record.set.role == contract::PortRole::tenant &&
+        port.record.set.network == network) {
+      bits |= std::uint64_t{1} << id;
+    }
+  }
+  return bits;
+}
+
+base::Status derive_network(const Model& model, Tables& tables, std::uint32_t id,
+                            base::Generation next) {
+  if (id >= model.network_slots()) return {};
+  const auto& network = model.network(id);
+  if (!network.present) return drop(tables.networks, id, next);
+  const std::uint64_t ports = local_ports(model, network.record.network);
+  return put(tables.networks, id, make_network_record(network.record, ports), next);
+}
+
+base::Status derive_vtep(const Model& model, Tables& tables, std::uint32_t id,
+                         base::Generation next) {
+  if (id >= model.vtep_slots()) return {};
+  const auto& vtep = model.vtep(id);
+  if (!vtep.present) return drop(tables.vteps, id, next);
+  const PortRecord* port = tables.ports.staged(vtep.record.port.value);
+  if (port == nullptr) {
+    return base::fail(base::Errc::device_failed, "a VTEP's port has no open device");
+  }
+  const contract::VtepSet& source = model.vtep(vtep.record.source.value).record;
+  return put(tables.vteps, id, make_vtep_record(vtep.record, source, *port), next);
+}
+
+}  // namespace
+
+PortRecord make_port_record(const PortConfig& port, const DeviceFacts& facts) noexcept {
+  const contract::PortSet& set = port.set;
+  return {
+      .role = set.role,
+      .reserved = 0,
+      .network = set.role == contract::PortRole::tenant ? set.network : base::no_network,
+      .transit_peer = set.role == contract::PortRole::transit ? set.transit_peer : base::no_port,
+      .mtu = set.mtu != 0 ? set.mtu : facts.mtu,
+      .mac = facts.mac};
+}
+
+NetworkRecord make_network_record(const contract::NetworkSet& network,
+                                  std::uint64_t local_ports) noexcept {
+  return {.vni = network.vni,
+          .flood_unknown_unicast = network.flood_unknown_unicast != 0,
+          .reserved = 0,
+          .flood_vtep_count = network.flood_vtep_count,
+          .local_ports = local_ports,
+          .flood_vteps = network.flood_vteps};
+}
+
+VtepRecord make_vtep_record(const contract::VtepSet& vtep, const contract::VtepSet& source,
+                            const PortRecord& port) noexcept {
+  VtepRecord record;
+  std::memset(static_cast<void*>(&record), 0, sizeof record);  // Padding too: see differs().
+  record.kind = vtep.kind;
+  record.port = vtep.port;
+  record.mtu = port.mtu;
+  if (vtep.kind == contract::VtepKind::local) return record;
+
+  const bool pinned = vtep.dscp_mode == contract::DscpMode::pin;
+  record.outer = prepare_udp_tunnel({.source_mac = port.mac,
+                                     .next_hop_mac = vtep.next_hop_mac,
+                                     .source = source.address.v4(),
+                                     .destination = vtep.address.v4(),
+                                     .ttl = vtep.ttl != 0 ? vtep.ttl : ttl_default,
+                                     .udp_destination = udp_port::vxlan});
+  record.ip_sum = constant_sum(record.outer.ip);
+  record.resolved = !vtep.next_hop_mac.is_zero();
+  record.tos_mask = pinned ? ecn_mask : copy_dscp_mask;
+  record.tos_pinned = static_cast<std::uint8_t>(pinned ? vtep.dscp << 2 : 0);
+  return record;
+}
+
+base::Status Derivation::ports(const Model& model, const FactsByPort& facts, Tables& tables,
+                               base::Generation next) {
+  for (std::uint32_t id = 0; id < model.port_slots(); ++id) {
+    const auto& port = model.port(id);
+    const base::Status status =
+        port.present && facts[id] != nullptr
+            ? put(tables.ports, id, make_port_record(port.record, *facts[id]), next)
+            : drop(tables.ports, id, next);
+    if (!status) return status;
+  }
+  return {};
+}
+
+base::Result<bool> Derivation::step(const Model& model, const FactsByPort& facts, Tables& tables,
+                                    base::Generation next) {
+  if (!model.objects_touched()) return false;
+  if (cursor_ == 0) {
+    if (auto status = ports(model, facts, tables, next); !status) {
+      return std::unexpected(status.error());
+    }
+  }
+  const std::uint32_t objects = std::max(model.network_slots(), model.vtep_slots());
+  const std::uint32_t end = std::min(cursor_ + objects_per_slice, objects);
+  for (; cursor_ < end; ++cursor_) {
+    if (auto status = derive_network(model, tables, cursor_, next); !status) {
+      return std::unexpected(status.error());
+    }
+    if (auto status = derive_vtep(model, tables, cursor_, next); !status) {
+      return std::unexpected(status.error());
+    }
+  }
+  if (cursor_ < objects) return true;
+  cursor_ = 0;
+  return false;
+}
+
+}  // namespace dp

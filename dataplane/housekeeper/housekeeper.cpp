@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// The turn: what is looked at, in which order, and how long to wait. Commands stand in
+// commands.cpp.
+#include "dataplane/housekeeper/housekeeper.hpp"
+
+#include "dataplane/base/log.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <ctime>
+#include <poll.h>
+#include <utility>
+
+namespace dp {
+namespace {
+
+constexpr std::uint64_t us = 1000;
+constexpr std::uint64_t ms = 1000 * us;
+
+constexpr std::uint64_t publish_interval_ns = 1000 * ms;
+constexpr std::uint64_t links_interval_ns = 20 * ms;  // So soon a lost link is noticed.
+constexpr std::uint64_t trace_interval_ns = 5 * ms;   // Rings hold 128 packets.
+constexpr std::uint64_t look_again_ns = 100 * us;     // At workers that have not passed yet.
+// Half of the promised millisecond, because the last slice of it may be a long one.
+constexpr std::uint64_t work_budget_ns = 500 * us;
+
+}  // namespace
+
+Housekeeper::Housekeeper(CommandSocket socket, const Parts& parts, const Publisher::Facts& facts,
+                         const Ports::Defaults& defaults)
+    : socket_(std::move(socket)),
+      parts_(parts),
+      model_(parts.tables),
+      ports_(parts.opener, parts.workers, parts.epoch, defaults),
+      transaction_(parts.tables, parts.epoch, model_, ports_),
+      publisher_(parts.region, parts.tables, model_, ports_, parts.pool, facts),
+      traces_(parts.trace_board, parts.trace_rings, parts.epoch) {}
+
+void Housekeeper::run(int stop) {
+  while (turn(stop)) {
+  }
+}
+
+std::uint64_t Housekeeper::wait_ns() const noexcept {
+  if (pending_) return 0;
+  if (transaction_.working()) return transaction_.waiting() ? look_again_ns : 0;
+  const std::uint64_t now = monotonic_ns();
+  const std::uint64_t next = std::min(next_publish_ns_, next_links_ns_);
+  const std::uint64_t timer = next > now ? next - now : 0;
+  return traces_.active() ? std::min(timer, trace_interval_ns) : timer;
+}
+
+bool Housekeeper::wait(int stop) {
+  // A descriptor below 0 is not looked at: both are left out while commands must wait.
+  std::array<pollfd, 4> descriptors{
+      pollfd{.fd = stop, .events = POLLIN, .revents = 0},
+      pollfd{.fd = busy() ? -1 : socket_.listener(), .events = POLLIN, .revents = 0},
+      pollfd{.fd = ports_.descriptor(), .events = POLLIN, .revents = 0},
+      pollfd{.fd = busy() ? -1 : socket_.controller(),
+             .events = static_cast<short>(socket_.has_backlog() ? POLLIN | POLLOUT : POLLIN),
+             .revents = 0}};
+  const std::uint64_t ns = wait_ns();
+  const timespec timeout{.tv_sec = static_cast<time_t>(ns / 1'000'000'000),
+                         .tv_nsec = static_cast<long>(ns % 1'000'000'000)};
+  // Interrupted (net_tap sends signals): a turn without news does no harm.
+  if (::ppoll(descriptors.data(), descriptors.size(), &timeout, nullptr) <= 0) return true;
+  // One that went away is noticed first, so that the next is not told `busy`.
+  if ((descriptors[3].revents & POLLHUP) == 0 && descriptors[1].revents != 0) {
+    if (socket_.accept()) greeted_ = false;
+  }
+  return descriptors[0].revents == 0;
+}
+
+bool Housekeeper::turn(int stop) {
+  if (!wait(stop)) return false;
+
+  const std::uint64_t started = monotonic_ns();
+  publisher_.heartbeat();
+  if (!busy()) read_commands();
+  work_slice();
+  traces_.drain(socket_);
+  traces_.release();
+  ports_.retire();
+  watch();
+  longest_turn_ns_ = std::max(longest_turn_ns_, monotonic_ns() - started);
+  return true;
+}
+
+void Housekeeper::work_slice() {
+  const std::uint64_t deadline = monotonic_ns() + work_budget_ns;
+  do {
+    if (pending_) {
+      // A few records between looks at the clock.
+      for (int i = 0; i < 64 && pending_; ++i) {
+        const contract::FrameHeader header = pending_->frame.header();
+        if (pending_->next == pending_->frame.record_count()) {
+          pending_.reset();
+          reply(header, {});
+          break;
+        }
+        const base::Status status = stage(pending_->frame, pending_->next);
+        if (!status) {
+          const auto refused = static_cast<std::uint32_t>(pending_->next);
+          transaction_.refuse();
+          pending_.reset();
+          reply(header, status, refused);
+          break;
+        }
+        ++pending_->next;
+      }
+    } else if (transaction_.working()) {
+      if (const auto answer = transaction_.step()) answer_commit(*answer);
+      if (transaction_.waiting()) return;
+    } else {
+      return;
+    }
+  } while (monotonic_ns() < deadline);
+}
+
+void Housekeeper::watch() {
+  const std::uint64_t now = monotonic_ns();
+  if (now >= next_links_ns_) {
+    next_links_ns_ = now + links_interval_ns;
+    const auto changes = publisher_.poll_links();
+    for (const contract::LinkChange& change : changes) {
+      LOG(info, "link_change", {"port", change.port.value}, {"up", change.up != 0},
+          {"speed_mbps", change.speed_mbps});
+    }
+    if (!changes.empty() && greeted_) {
+      socket_.send(contract::make_frame<contract::LinkChange>(
+          static_cast<std::uint16_t>(contract::EventType::link_change), 0, 0,
+          std::span<const contract::LinkChange>(changes)));
+    }
+  }
+  if (now >= next_publish_ns_) {
+    next_publish_ns_ = now + publish_interval_ns;
+    publisher_.controller(socket_.connected());
+    publisher_.traces_lost(traces_.lost());
+    publisher_.publish_all();
+  }
+}
+
+}  // namespace dp

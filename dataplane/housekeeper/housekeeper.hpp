@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one thread that changes what workers read. Each turn: look at the socket, do a slice of the
+// transaction under way, drain traces, and once in a while links, losses and counters. It never
+// waits for a worker or a device, and no turn takes longer than about a millisecond.
+//
+// While a commit or a large frame is in work, the socket is not read: commands wait in the kernel's
+// buffer, in order. When the controller goes, its open transaction is aborted, and packets never
+// notice.
+#pragma once
+
+#include "dataplane/base/error.hpp"
+#include "dataplane/contract/command.hpp"
+#include "dataplane/contract/event.hpp"
+#include "dataplane/housekeeper/model.hpp"
+#include "dataplane/housekeeper/ports.hpp"
+#include "dataplane/housekeeper/publish.hpp"
+#include "dataplane/housekeeper/region.hpp"
+#include "dataplane/housekeeper/socket.hpp"
+#include "dataplane/housekeeper/traces.hpp"
+#include "dataplane/housekeeper/transaction.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+namespace dp {
+
+class Housekeeper {
+ public:
+  // Everything outlives the housekeeper; workers stop before it goes.
+  struct Parts {
+    Tables& tables;
+    Epoch& epoch;
+    CounterRegion& region;
+    DeviceOpener& opener;
+    std::span<Worker* const> workers;
+    TraceBoard& trace_board;
+    std::span<TraceRing* const> trace_rings;  // One per worker.
+    rte_mempool& pool;
+  };
+
+  Housekeeper(CommandSocket socket, const Parts& parts, const Publisher::Facts& facts,
+              const Ports::Defaults& defaults);
+
+  // Until `stop` (an eventfd or signalfd) is readable.
+  void run(int stop);
+  // One turn that waits at most as long as there is nothing to do; false: `stop` is readable.
+  bool turn(int stop);
+
+  std::uint64_t longest_turn_ns() const noexcept { return longest_turn_ns_; }
+
+ private:
+  // A frame of records of which some are not staged yet. Borrows the socket's buffer, which is not
+  // read into until the frame is done.
+  struct Pending {
+    contract::FrameView frame;
+    std::size_t next = 0;
+  };
+
+  bool busy() const noexcept { return pending_.has_value() || transaction_.working(); }
+  std::uint64_t wait_ns() const noexcept;
+  bool wait(int stop);
+
+  void read_commands();
+  void lose_controller();
+  void handle(const contract::FrameView& frame);
+  void greet(const contract::FrameView& frame);
+  base::Status control(const contract::FrameView& frame);
+  void trace(const contract::FrameView& frame);
+  base::Status in_transaction(const contract::FrameView& frame) const;
+
+  void work_slice();
+  base::Status stage(const contract::FrameView& frame, std::size_t index);
+  void answer_commit(const Transaction::Answer& answer);
+  void reply(const contract::FrameHeader& to, const base::Status& status,
+             std::uint32_t refused_record = 0xffff'ffff);
+
+  void watch();
+
+  CommandSocket socket_;
+  Parts parts_;
+  Model model_;
+  Ports ports_;
+  Transaction transaction_;
+  Publisher publisher_;
+  Traces traces_;
+
+  bool greeted_ = false;
+  std::optional<Pending> pending_;
+  contract::FrameHeader asked_{};  // The commit or abort under way, for its answer.
+  std::uint64_t next_publish_ns_ = 0;
+  std::uint64_t next_links_ns_ = 0;
+  std::uint64_t longest_turn_ns_ = 0;
+};
+
+}  // namespace dp

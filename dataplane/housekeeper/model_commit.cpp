@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// The end of a transaction: what a replace_all leaves out, whether the references hold, and taking
+// it back. References are looked at from both ends: what was set must find its targets, and what
+// was removed must not be a target any more.
+#include "dataplane/housekeeper/model.hpp"
+
+#include <algorithm>
+
+namespace dp {
+
+using base::Errc;
+using base::fail;
+using contract::PortRole;
+using contract::VtepKind;
+
+namespace {
+
+// Objects per call: some 10 ns each, and networks look at up to 128 VTEPs.
+constexpr std::uint32_t objects_per_slice = 1024;
+constexpr std::uint32_t endpoints_per_slice = 16 * 1024;
+
+}  // namespace
+
+void Model::begin(base::Generation next, bool replace_all) {
+  next_ = next;
+  replace_all_ = replace_all;
+  objects_touched_ = replace_all;
+  cursor_ = 0;
+  before_ = now_;
+}
+
+bool Model::sweep() {
+  if (!replace_all_) return false;
+  const auto removed = [this](std::uint64_t key, std::uint32_t value) {
+    count_endpoint(key, value, false);
+  };
+  if (tables_.endpoints.sweep(next_, endpoints_per_slice, removed)) return true;
+
+  const auto objects =
+      static_cast<std::uint32_t>(std::max({ports_.size(), networks_.size(), vteps_.size()}));
+  const std::uint32_t end = std::min(cursor_ + objects_per_slice, objects);
+  for (; cursor_ < end; ++cursor_) {
+    const std::uint32_t id = cursor_;
+    if (id < ports_.size() && will_go(ports_[id])) remove_port(id);
+    if (id < networks_.size() && networks_[id].present && will_go(networks_[id])) {
+      remove_network(id);
+    }
+    if (id < vteps_.size() && vteps_[id].present && will_go(vteps_[id])) remove_vtep(id);
+  }
+  if (cursor_ < objects) return true;
+  cursor_ = 0;
+  replace_all_ = false;
+  return false;
+}
+
+base::Result<bool> Model::check() {
+  if (cursor_ == 0) {
+    if (auto status = check_ports(); !status) return std::unexpected(status.error());
+  }
+  // One walk over both; a transaction of endpoints alone cannot break what it checks.
+  const auto objects = static_cast<std::uint32_t>(std::max(networks_.size(), vteps_.size()));
+  const std::uint32_t end = objects_touched_ ? std::min(cursor_ + objects_per_slice, objects) : 0;
+  for (; cursor_ < end; ++cursor_) {
+    if (auto status = check_network(cursor_); !status) return std::unexpected(status.error());
+    if (auto status = check_vtep(cursor_); !status) return std::unexpected(status.error());
+  }
+  if (objects_touched_ && cursor_ < objects) return true;
+  cursor_ = 0;
+  return false;
+}
+
+base::Status Model::check_ports() const {
+  for (std::uint32_t id = 0; id < ports_.size(); ++id) {
+    const PortEndpoints& endpoints = now_.port_endpoints[id];
+    if (!ports_[id].present) {
+      if (endpoints.count != 0) {
+        return fail(Errc::in_use, "a removed port still has endpoints; remove them with it");
+      }
+      continue;
+    }
+    const contract::PortSet& port = ports_[id].record.set;
+    if (port.network != base::no_network && !network_exists(port.network)) {
+      return fail(Errc::not_found, "a port's network does not exist");
+    }
+    if (port.role == PortRole::transit && port.transit_peer != base::no_port &&
+        !port_exists(port.transit_peer)) {
+      return fail(Errc::not_found, "a transit port's peer does not exist");
+    }
+    // What keeps tenants apart: a network's frames reach no port of another.
+    const std::uint64_t network = port.network.value;
+    if (endpoints.network_sum != endpoints.count * network ||
+        endpoints.network_squares != endpoints.count * network * network) {
+      return fail(Errc::in_use, "a port has endpoints of a network that is not the port's");
+    }
+  }
+  return {};
+}
+
+base::Status Model::check_network(std::uint32_t id) const {
+  if (id >= networks_.size()) return {};
+  if (!networks_[id].present) {
+    if (now_.network_endpoints[id] == 0) return {};
+    return fail(Errc::in_use, "a removed network still has endpoints; remove them with it");
+  }
+  const contract::NetworkSet& network = networks_[id].record;
+  for (std::size_t i = 0; i < network.flood_vtep_count; ++i) {
+    const base::VtepId vtep = network.flood_vteps[i];
+    if (!vtep_exists(vtep) || vteps_[vtep.value].record.kind != VtepKind::remote) {
+      return fail(Errc::in_use, "a network floods to a VTEP that is removed or not remote");
+    }
+  }
+  return {};
+}
+
+base::Status Model::check_vtep(std::uint32_t id) const {
+  if (id >= vteps_.size()) return {};
+  const bool is_remote = vteps_[id].present && vteps_[id].record.kind == VtepKind::remote;
+  if (!is_remote && now_.vtep_endpoints[id] != 0) {
+    return fail(Errc::in_use, "a removed or local VTEP still has endpoints behind it");
+  }
+  if (!vteps_[id].present) return {};
+  const contract::VtepSet& vtep = vteps_[id].record;
+  if (!port_exists(vtep.port)) return fail(Errc::in_use, "a VTEP's port is removed");
+  if (is_remote &&
+      (!vtep_exists(vtep.source) || vteps_[vtep.source.value].record.kind != VtepKind::local)) {
+    return fail(Errc::in_use, "a VTEP's source is removed or not local");
+  }
+  return {};
+}
+
+template <class Record>
+void Model::keep(std::vector<ModelSlot<Record>>& slots, std::vector<Undo<Record>>& undo) {
+  for (const Undo<Record>& entry : undo) slots[entry.id].touched = false;
+  undo.clear();
+}
+
+template <class Record>
+void Model::restore(std::vector<ModelSlot<Record>>& slots, std::vector<Undo<Record>>& undo) {
+  for (const Undo<Record>& entry : undo) slots[entry.id] = entry.before;
+  undo.clear();
+}
+
+void Model::keep() {
+  keep(ports_, ports_undo_);
+  keep(networks_, networks_undo_);
+  keep(vteps_, vteps_undo_);
+  before_ = now_;
+  replace_all_ = false;
+  objects_touched_ = false;
+  cursor_ = 0;
+}
+
+void Model::restore() {
+  restore(ports_, ports_undo_);
+  restore(networks_, networks_undo_);
+  restore(vteps_, vteps_undo_);
+  now_ = before_;
+  replace_all_ = false;
+  objects_touched_ = false;
+  cursor_ = 0;
+}
+
+const ModelSlot<PortConfig>& Model::port_before(std::uint32_t id) const noexcept {
+  for (const Undo<PortConfig>& entry : ports_undo_) {
+    if (entry.id == id) return entry.before;
+  }
+  return ports_[id];
+}
+
+}  // namespace dp

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/housekeeper/port_thread.hpp"
+
+#include "dataplane/base/check.hpp"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <utility>
+
+namespace dp {
+
+PortThread::PortThread(DeviceOpener& opener)
+    : opener_(opener), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), thread_([this] { run(); }) {
+  CHECK(wake_ >= 0);  // At start, and one descriptor only.
+}
+
+PortThread::~PortThread() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  submitted_.notify_one();
+  thread_.join();
+  ::close(wake_);
+}
+
+void PortThread::submit(PortJob job) {
+  {
+    const std::lock_guard lock(mutex_);
+    jobs_.push_back(std::move(job));
+  }
+  submitted_.notify_one();
+}
+
+std::optional<PortOutcome> PortThread::collect() {
+  std::uint64_t count = 0;
+  // Only to make it unreadable; that nothing waited is no error.
+  (void)!::read(wake_, &count, sizeof count);
+  const std::lock_guard lock(mutex_);
+  if (outcomes_.empty()) return std::nullopt;
+  PortOutcome outcome = std::move(outcomes_.front());
+  outcomes_.pop_front();
+  return outcome;
+}
+
+void PortThread::run() {
+  while (true) {
+    std::unique_lock lock(mutex_);
+    submitted_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+    if (jobs_.empty()) return;
+    PortJob job = std::move(jobs_.front());
+    jobs_.pop_front();
+    lock.unlock();
+
+    PortOutcome outcome = work(std::move(job));
+
+    lock.lock();
+    outcomes_.push_back(std::move(outcome));
+    lock.unlock();
+    const std::uint64_t one = 1;
+    // Cannot fail short of 2^64 outcomes.
+    (void)!::write(wake_, &one, sizeof one);
+  }
+}
+
+PortOutcome PortThread::work(PortJob job) {
+  PortOutcome outcome{.kind = job.kind, .port = job.port, .status = {}, .opened = nullptr};
+  switch (job.kind) {
+    case PortJob::Kind::open: {
+      auto device = opener_.open(job.request);
+      if (device) {
+        outcome.opened = std::move(*device);
+      } else {
+        outcome.status = std::unexpected(device.error());
+      }
+      break;
+    }
+    case PortJob::Kind::adjust:
+      outcome.status = job.device->adjust(job.request.mtu, job.request.promiscuous);
+      break;
+    case PortJob::Kind::close: job.closing.reset(); break;
+  }
+  return outcome;
+}
+
+}  // namespace dp

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// A thread for what DPDK takes hundreds of milliseconds to do: opening, adjusting and closing
+// devices, one after the other. The housekeeper submits jobs and collects what came of them.
+#pragma once
+
+#include "dataplane/base/id.hpp"
+#include "drivers/device.hpp"
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+namespace dp {
+
+struct PortJob {
+  enum class Kind : std::uint8_t { open, adjust, close };
+
+  Kind kind;
+  base::PortId port;
+  DeviceRequest request;            // open; adjust: mtu and promiscuous of it.
+  Device* device = nullptr;         // adjust; stays open until the job is collected.
+  std::unique_ptr<Device> closing;  // close.
+};
+
+struct PortOutcome {
+  PortJob::Kind kind;
+  base::PortId port;
+  base::Status status;
+  std::unique_ptr<Device> opened;
+};
+
+class PortThread {
+ public:
+  // `opener` outlives this.
+  explicit PortThread(DeviceOpener& opener);
+  // Finishes what was submitted.
+  ~PortThread();
+  PortThread(const PortThread&) = delete;
+  PortThread& operator=(const PortThread&) = delete;
+
+  // Readable when outcomes wait.
+  int descriptor() const noexcept { return wake_; }
+  void submit(PortJob job);
+  std::optional<PortOutcome> collect();
+
+ private:
+  void run();
+  PortOutcome work(PortJob job);
+
+  DeviceOpener& opener_;
+  int wake_;          // An eventfd, owned.
+  std::mutex mutex_;  // Guards the three below.
+  std::condition_variable submitted_;
+  std::deque<PortJob> jobs_;
+  std::deque<PortOutcome> outcomes_;
+  bool stopping_ = false;
+  std::thread thread_;  // Last: it uses all of the above.
+};
+
+}  // namespace dp

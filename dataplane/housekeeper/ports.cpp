@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/housekeeper/ports.hpp"
+
+#include "dataplane/base/log.hpp"
+
+#include <string_view>
+#include <utility>
+
+namespace dp {
+namespace {
+
+template <class Visit>
+void for_each_bit(std::uint64_t bits, Visit&& visit) {
+  for (; bits != 0; bits &= bits - 1) visit(static_cast<std::uint16_t>(__builtin_ctzll(bits)));
+}
+
+constexpr std::uint64_t bit(std::uint32_t port) noexcept {
+  return std::uint64_t{1} << port;
+}
+
+std::string_view device_name(const PortConfig& port) noexcept {
+  const std::string_view devargs = contract::to_view(port.add.device);
+  return devargs.substr(0, devargs.find(','));
+}
+
+// Whoever forwards for others must see frames that are not addressed to the device.
+bool wants_promiscuous(const PortConfig& port) noexcept {
+  return port.set.role == contract::PortRole::tenant ||
+         port.set.role == contract::PortRole::transit;
+}
+
+}  // namespace
+
+Ports::Ports(DeviceOpener& opener, std::span<Worker* const> workers, Epoch& epoch,
+             Defaults defaults)
+    : workers_(workers), epoch_(epoch), defaults_(defaults), thread_(opener) {}
+
+Ports::~Ports() {
+  for (Worker* worker : workers_) worker->assign(nullptr);
+  submit_close(open_ports());
+}
+
+DeviceRequest Ports::request_for(const PortConfig& port) const {
+  const auto or_default = [](std::uint16_t value, std::uint16_t otherwise) {
+    return value != 0 ? value : otherwise;
+  };
+  return {.device = std::string(contract::to_view(port.add.device)),
+          .worker_count = static_cast<std::uint16_t>(workers_.size()),
+          .rx_queues = port.add.rx_queues,
+          .rx_descriptors = or_default(port.add.rx_descriptors, defaults_.rx_descriptors),
+          .tx_descriptors = or_default(port.add.tx_descriptors, defaults_.tx_descriptors),
+          .mtu = port.set.mtu,
+          .promiscuous = wants_promiscuous(port)};
+}
+
+void Ports::plan(const Model& model) {
+  open_ = adjust_ = close_early_ = close_late_ = 0;
+  failure_ = {};
+  for (std::uint32_t id = 0; id < model.port_slots(); ++id) {
+    const auto& now = model.port(id);
+    const auto& before = model.port_before(id);
+    before_[id] = before.record;
+    after_[id] = now.record;
+    const bool was_open = devices_[id] != nullptr;
+    if (was_open && !now.present) close_late_ |= bit(id);
+    if (!now.present) continue;
+    if (!was_open) {
+      open_ |= bit(id);
+    } else if (!same_device_settings(before.record, now.record)) {
+      open_ |= bit(id);
+      close_early_ |= bit(id);
+    } else if (before.record.set.mtu != now.record.set.mtu ||
+               wants_promiscuous(before.record) != wants_promiscuous(now.record)) {
+      adjust_ |= bit(id);
+    }
+  }
+  // A removed port's device that another port wants must be free before.
+  for_each_bit(open_, [this](std::uint16_t wanted) {
+    for_each_bit(close_late_, [this, wanted](std::uint16_t leaving) {
+      if (device_name(before_[leaving]) != device_name(after_[wanted])) return;
+      close_early_ |= bit(leaving);
+    });
+  });
+  close_late_ &= ~close_early_;
+  step_ = close_early_ != 0 ? Step::detach : Step::open;
+  if (step_ == Step::detach) {
+    assign(open_ports() & ~close_early_);
+  } else {
+    submit_open(open_, after_);
+    submit_adjust(adjust_, after_);
+  }
+}
+
+base::Result<bool> Ports::prepare() {
+  switch (step_) {
+    case Step::detach:
+      if (!epoch_.grace_passed(grace_)) return true;
+      submit_close(close_early_);
+      step_ = Step::close_early;
+      return true;
+    case Step::close_early:
+      if (collect()) return true;
+      submit_open(open_, after_);
+      submit_adjust(adjust_, after_);
+      step_ = Step::open;
+      return true;
+    case Step::open:
+      if (collect()) return true;
+      if (!failure_) return std::unexpected(failure_.error());
+      // The workers see a new port before the generation in which it has a role.
+      if (open_ != 0) assign(open_ports());
+      step_ = Step::ready;
+      return false;
+    default: return false;
+  }
+}
+
+bool Ports::finish() {
+  switch (step_) {
+    case Step::ready:
+      step_ = Step::idle;
+      if (close_late_ == 0) return false;
+      assign(open_ports() & ~close_late_);
+      step_ = Step::detach_late;
+      return true;
+    case Step::detach_late:
+      if (!epoch_.grace_passed(grace_)) return true;
+      submit_close(close_late_);
+      step_ = Step::close_late;
+      return true;
+    case Step::close_late:
+      if (collect()) return true;
+      step_ = Step::idle;
+      return false;
+    default: return false;
+  }
+}
+
+bool Ports::undo() {
+  switch (step_) {
+    case Step::idle: return false;
+    case Step::undo_detach:
+      if (!epoch_.grace_passed(grace_)) return true;
+      submit_close(open_ & open_ports());
+      step_ = Step::undo_close;
+      return true;
+    case Step::undo_close:
+      if (collect()) return true;
+      failure_ = {};
+      submit_open(close_early_, before_);
+      submit_adjust(adjust_ & open_ports(), before_);
+      step_ = Step::undo_open;
+      return true;
+    case Step::undo_open:
+      if (collect()) return true;
+      if (!failure_) {
+        LOG(error, "port_not_restored", {"reason", failure_.error().text},
+            {"errno", failure_.error().error_number});
+      }
+      assign(open_ports());
+      step_ = Step::idle;
+      return false;
+    default:  // Wherever prepare() stands: first let its jobs end.
+      if (collect()) return true;
+      assign(open_ports() & ~open_);
+      step_ = Step::undo_detach;
+      return true;
+  }
+}
+
+FactsByPort Ports::facts() const noexcept {
+  FactsByPort facts{};
+  for (std::size_t id = 0; id < devices_.size(); ++id) {
+    if (devices_[id] != nullptr) facts[id] = &devices_[id]->facts();
+  }
+  return facts;
+}
+
+Ports::PortMask Ports::open_ports() const noexcept {
+  PortMask open = 0;
+  for (std::uint32_t id = 0; id < devices_.size(); ++id) {
+    if (devices_[id] != nullptr) open |= bit(id);
+  }
+  return open;
+}
+
+void Ports::assign(PortMask ports) {
+  std::vector<std::unique_ptr<Assignment>> fresh(workers_.size());
+  for (auto& assignment : fresh) assignment = std::make_unique<Assignment>();
+  for_each_bit(ports, [&](std::uint16_t id) {
+    Device& device = *devices_[id];
+    for (auto& assignment : fresh) assignment->ports[id] = &device.port();
+    // By port and queue alone, so that another port's coming or going moves no queue to another
+    // worker: that could reorder a flow.
+    for (std::uint16_t queue = 0; queue < device.facts().rx_queues; ++queue) {
+      fresh[(id + queue) % fresh.size()]->sources.push_back(
+          {base::PortId{id}, base::QueueId{queue}});
+    }
+  });
+
+  std::vector<std::unique_ptr<const Assignment>> old = std::move(assignments_);
+  assignments_.clear();
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    workers_[i]->assign(fresh[i].get());
+    assignments_.push_back(std::move(fresh[i]));
+  }
+  grace_ = epoch_.start_grace();
+  if (!old.empty()) retired_.push_back({std::move(old), grace_});
+}
+
+void Ports::retire() {
+  std::erase_if(retired_,
+                [this](const Retired& retired) { return epoch_.grace_passed(retired.grace); });
+}
+
+void Ports::submit_open(PortMask ports,
+                        const std::array<PortConfig, contract::port_count_max>& configs) {
+  for_each_bit(ports, [&](std::uint16_t id) {
+    ++jobs_out_;
+    thread_.submit({.kind = PortJob::Kind::open,
+                    .port = base::PortId{id},
+                    .request = request_for(configs[id])});
+  });
+}
+
+void Ports::submit_adjust(PortMask ports,
+                          const std::array<PortConfig, contract::port_count_max>& configs) {
+  for_each_bit(ports, [&](std::uint16_t id) {
+    ++jobs_out_;
+    thread_.submit({.kind = PortJob::Kind::adjust,
+                    .port = base::PortId{id},
+                    .request = request_for(configs[id]),
+                    .device = devices_[id].get()});
+  });
+}
+
+void Ports::submit_close(PortMask ports) {
+  for_each_bit(ports, [this](std::uint16_t id) {
+    ++jobs_out_;
+    thread_.submit({.kind = PortJob::Kind::close,
+                    .port = base::PortId{id},
+                    .request = {},
+                    .closing = std::move(devices_[id])});
+  });
+}
+
+bool Ports::collect() {
+  while (auto outcome = thread_.collect()) {
+    --jobs_out_;
+    if (!outcome->status && failure_) failure_ = outcome->status;
+    if (outcome->opened) devices_[outcome->port.value] = std::move(outcome->opened);
+  }
+  return jobs_out_ > 0;
+}
+
+}  // namespace dp

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// The open devices, which worker reads which of their queues, and how a transaction changes both
+// without a worker ever touching a closed device:
+//
+//   open and adjust on the port thread ─► workers get the new ports ─► the generation flips
+//   ─► all workers passed ─► workers lose the removed ports ─► grace ─► close on the port thread
+//
+// A port whose device must be opened anew (other queues, same name) is taken from the workers and
+// closed first; where the commit is refused then, it is opened again as it was.
+#pragma once
+
+#include "dataplane/base/error.hpp"
+#include "dataplane/housekeeper/derive.hpp"
+#include "dataplane/housekeeper/model.hpp"
+#include "dataplane/housekeeper/port_thread.hpp"
+#include "dataplane/table/epoch.hpp"
+#include "dataplane/worker/worker.hpp"
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace dp {
+
+class Ports {
+ public:
+  struct Defaults {
+    std::uint16_t rx_descriptors = 512;
+    std::uint16_t tx_descriptors = 512;
+  };
+
+  // All outlive this.
+  Ports(DeviceOpener& opener, std::span<Worker* const> workers, Epoch& epoch, Defaults defaults);
+  // The workers have stopped: closes every device.
+  ~Ports();
+
+  // A transaction's part. Each step is polled; true: not done yet.
+  void plan(const Model& model);
+  base::Result<bool> prepare();  // Until all devices are as wanted, and workers have them.
+  bool finish();                 // After the flip was passed: closes what was removed.
+  bool undo();                   // Instead of the flip: back to how it was before plan().
+
+  int descriptor() const noexcept { return thread_.descriptor(); }
+  // nullptr: not open.
+  Device* device(std::uint32_t port) const noexcept { return devices_[port].get(); }
+  FactsByPort facts() const noexcept;
+  // Frees assignments that no worker uses any more. Called every turn.
+  void retire();
+
+ private:
+  enum class Step : std::uint8_t {
+    idle,
+    detach,
+    close_early,
+    open,
+    ready,
+    detach_late,
+    close_late,
+    undo_detach,
+    undo_close,
+    undo_open
+  };
+  using PortMask = std::uint64_t;  // One bit per PortId.
+
+  struct Retired {
+    std::vector<std::unique_ptr<const Assignment>> assignments;
+    std::uint64_t grace;
+  };
+
+  DeviceRequest request_for(const PortConfig& port) const;
+  // Gives the workers all open devices of `ports`.
+  void assign(PortMask ports);
+  PortMask open_ports() const noexcept;
+  void submit_open(PortMask ports, const std::array<PortConfig, contract::port_count_max>& configs);
+  void submit_adjust(PortMask ports,
+                     const std::array<PortConfig, contract::port_count_max>& configs);
+  void submit_close(PortMask ports);
+  // True while jobs are out; the first failure stays in failure_.
+  bool collect();
+
+  std::span<Worker* const> workers_;
+  Epoch& epoch_;
+  Defaults defaults_;
+  std::array<std::unique_ptr<Device>, contract::port_count_max> devices_;
+  std::vector<std::unique_ptr<const Assignment>> assignments_;  // In use, one per worker.
+  std::vector<Retired> retired_;
+
+  // Of the transaction under way.
+  Step step_ = Step::idle;
+  std::array<PortConfig, contract::port_count_max> before_;
+  std::array<PortConfig, contract::port_count_max> after_;
+  PortMask open_ = 0;         // To be opened.
+  PortMask adjust_ = 0;       // Stay open, with another MTU or role.
+  PortMask close_early_ = 0;  // Closed before opening: their device is wanted anew.
+  PortMask close_late_ = 0;   // Closed after the flip.
+  std::uint64_t grace_ = 0;
+  std::uint32_t jobs_out_ = 0;
+  base::Status failure_;
+
+  PortThread thread_;  // Last: its jobs use devices.
+};
+
+}  // namespace dp

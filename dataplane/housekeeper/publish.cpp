@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/housekeeper/publish.hpp"
+
+#include <ctime>
+
+namespace dp {
+
+using contract::set;
+
+std::uint64_t monotonic_ns() noexcept {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+Publisher::Publisher(CounterRegion& region, const Tables& tables, const Model& model,
+                     const Ports& ports, rte_mempool& pool, const Facts& facts)
+    : region_(region), tables_(tables), model_(model), ports_(ports), pool_(pool) {
+  contract::GlobalState& global = region_.global();
+  set(global.boot_id, facts.boot_id);
+  set(global.started_ns, monotonic_ns());
+  set(global.tsc_hz, facts.tsc_hz);
+  set(global.hugepages, facts.hugepages ? 1 : 0);
+  set(global.mbufs_capacity, pool.size);
+  // Number 0 of networks and VTEPs is never used.
+  set(global.networks_capacity, tables.networks.count() - 1);
+  set(global.vteps_capacity, tables.vteps.count() - 1);
+  set(global.endpoints_capacity, tables.endpoints.capacity());
+  set(global.ports_capacity, tables.ports.count());
+  publish_all();
+}
+
+void Publisher::heartbeat() noexcept {
+  set(region_.global().heartbeat_ns, monotonic_ns());
+}
+
+void Publisher::controller(bool connected) noexcept {
+  set(region_.global().controller_connected, connected ? 1 : 0);
+}
+
+void Publisher::commit(base::Generation generation, bool refused) noexcept {
+  contract::GlobalState& global = region_.global();
+  set(global.generation, generation);
+  contract::add(refused ? global.commits_refused : global.commits, 1);
+}
+
+void Publisher::traces_lost(std::uint64_t total) noexcept {
+  set(region_.global().traces_lost, total);
+}
+
+void Publisher::publish_all() {
+  contract::GlobalState& global = region_.global();
+  set(global.mbufs_in_use, rte_mempool_in_use_count(&pool_));
+  set(global.networks_used, model_.networks_used());
+  set(global.vteps_used, model_.vteps_used());
+  set(global.endpoints_used, tables_.endpoints.size());
+  set(global.ports_used, model_.ports_used());
+  for (std::uint32_t id = 0; id < model_.port_slots(); ++id) publish_port(id);
+}
+
+void Publisher::publish_port(std::uint32_t id) {
+  contract::PortState& state = region_.ports()[id];
+  Device* device = ports_.device(id);
+  if (device != seen_[id]) {
+    // Counters of a port number only grow, whatever devices it has had.
+    for (std::size_t reason = 0; reason < drops_base_[id].size(); ++reason) {
+      drops_base_[id][reason] += drops_last_[id][reason];
+    }
+    drops_last_[id] = {};
+    seen_[id] = device;
+    if (device != nullptr) links_[id] = device->link();
+  }
+  const auto& port = model_.port(id);
+  set(state.present, device != nullptr ? 1 : 0);
+  if (device == nullptr) {
+    set(state.link_up, 0);
+    return;
+  }
+
+  const DeviceFacts& facts = device->facts();
+  set(state.link_up, links_[id].up ? 1 : 0);
+  set(state.link_speed_mbps, links_[id].speed_mbps);
+  set(state.rx_queues, facts.rx_queues);
+  set(state.tx_queues, facts.tx_queues);
+  set(state.mtu, port.record.set.mtu != 0 ? port.record.set.mtu : facts.mtu);
+  // Whoever reads a name while it is written sees a part of it: once, when a port comes.
+  if (port.present && state.name != port.record.add.name) state.name = port.record.add.name;
+
+  drops_last_[id] = device->drops();
+  for (std::size_t reason = 0; reason < drops_last_[id].size(); ++reason) {
+    set(state.device_drops[reason], drops_base_[id][reason] + drops_last_[id][reason]);
+  }
+}
+
+std::vector<contract::LinkChange> Publisher::poll_links() {
+  std::vector<contract::LinkChange> changes;
+  for (std::uint32_t id = 0; id < model_.port_slots(); ++id) {
+    Device* device = ports_.device(id);
+    if (device == nullptr) continue;
+    if (device != seen_[id]) {
+      publish_port(id);
+      continue;
+    }
+    const LinkState link = device->link();
+    if (link == links_[id]) continue;
+    links_[id] = link;
+    publish_port(id);
+    changes.push_back({.port = base::PortId{static_cast<std::uint16_t>(id)},
+                       .up = link.up ? std::uint8_t{1} : std::uint8_t{0},
+                       .reserved = 0,
+                       .speed_mbps = link.speed_mbps});
+  }
+  return changes;
+}
+
+}  // namespace dp

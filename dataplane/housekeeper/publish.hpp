@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the housekeeper writes into the counter region, each second and on events, and the links and
+// losses of ports that it has to look at for that.
+#pragma once
+
+#include "dataplane/contract/event.hpp"
+#include "dataplane/housekeeper/model.hpp"
+#include "dataplane/housekeeper/ports.hpp"
+#include "dataplane/housekeeper/region.hpp"
+
+#include <rte_mempool.h>
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+namespace dp {
+
+std::uint64_t monotonic_ns() noexcept;
+
+class Publisher {
+ public:
+  // What does not change while the data plane lives.
+  struct Facts {
+    std::uint64_t boot_id;
+    std::uint64_t tsc_hz;
+    bool hugepages;
+  };
+
+  // All outlive this.
+  Publisher(CounterRegion& region, const Tables& tables, const Model& model, const Ports& ports,
+            rte_mempool& pool, const Facts& facts);
+
+  std::uint64_t boot_id() const noexcept { return region_.global().boot_id; }
+
+  // Each is one writer's plain store: cheap enough for every turn.
+  void heartbeat() noexcept;
+  void controller(bool connected) noexcept;
+  void commit(base::Generation generation, bool refused) noexcept;
+  void traces_lost(std::uint64_t total) noexcept;
+
+  // Asks every device; once a second.
+  void publish_all();
+  // The links that changed since the last call; a port that came or went is no change of link.
+  std::vector<contract::LinkChange> poll_links();
+
+ private:
+  void publish_port(std::uint32_t id);
+
+  CounterRegion& region_;
+  const Tables& tables_;
+  const Model& model_;
+  const Ports& ports_;
+  rte_mempool& pool_;
+  std::array<const Device*, contract::port_count_max> seen_{};  // Whose link is links_[id].
+  std::array<LinkState, contract::port_count_max> links_{};
+  std::array<DeviceDrops, contract::port_count_max> drops_base_{};  // Of devices closed before.
+  std::array<DeviceDrops, contract::port_count_max> drops_last_{};
+};
+
+}  // namespace dp

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command socket: one controller at a time, one message one frame. A second controller is told
+// `busy` and closed. Nothing here waits; what cannot be sent at once is kept in order.
+#pragma once
+
+#include "dataplane/base/error.hpp"
+#include "dataplane/contract/event.hpp"
+#include "dataplane/contract/frame.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace dp {
+
+// A file descriptor that closes itself.
+class Descriptor {
+ public:
+  Descriptor() = default;
+  explicit Descriptor(int value) noexcept : value_(value) {}
+  ~Descriptor() { reset(); }
+  Descriptor(Descriptor&& other) noexcept : value_(std::exchange(other.value_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    if (this != &other) {
+      reset();
+      value_ = std::exchange(other.value_, -1);
+    }
+    return *this;
+  }
+
+  int get() const noexcept { return value_; }
+  explicit operator bool() const noexcept { return value_ >= 0; }
+  void reset() noexcept;
+
+ private:
+  int value_ = -1;
+};
+
+class CommandSocket {
+ public:
+  // Listens on `path` (mode 0660). Whoever listens there is asked first: a live one is an error,
+  // the socket of a dead one is removed.
+  static base::Result<CommandSocket> listen(const std::string& path);
+  ~CommandSocket();
+  CommandSocket(CommandSocket&&) = default;
+  CommandSocket& operator=(CommandSocket&&) = delete;
+
+  int listener() const noexcept { return listener_.get(); }
+  int controller() const noexcept { return controller_.get(); }  // -1: nobody is connected.
+  bool connected() const noexcept { return static_cast<bool>(controller_); }
+
+  // True where a controller came in.
+  bool accept();
+  // The next message, empty where none waits. closed: the controller has gone, or is hopeless.
+  base::Result<std::span<const std::byte>> receive();
+  // `passed`: a descriptor that travels with the frame, or -1.
+  void send(std::vector<std::byte> frame, int passed = -1);
+  // Sends what waited; false where the controller has gone.
+  bool flush();
+  bool has_backlog() const noexcept { return !backlog_.empty(); }
+  // Room for events, which unlike replies have no bound of their own.
+  bool has_room() const noexcept { return backlog_.size() < events_max; }
+  void disconnect();
+
+ private:
+  // 64 events of up to 680 bytes wait for a slow controller; then they are counted as lost.
+  static constexpr std::size_t events_max = 64;
+
+  struct Outgoing {
+    std::vector<std::byte> frame;
+    int passed;
+  };
+
+  CommandSocket(Descriptor listener, std::string path);
+  bool send_now(const Outgoing& message);
+
+  Descriptor listener_;
+  Descriptor controller_;
+  std::string path_;
+  std::vector<std::byte> buffer_;
+  std::deque<Outgoing> backlog_;
+};
+
+}  // namespace dp

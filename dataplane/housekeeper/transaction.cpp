@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/housekeeper/transaction.hpp"
+
+#include "dataplane/base/check.hpp"
+
+namespace dp {
+namespace {
+
+// Slots looked at per table and step: 64 KiB of it, some 10 us.
+constexpr std::uint32_t slots_per_slice = 4096;
+
+// f(table) for each; true where any says that there is more.
+template <class F>
+bool any_table(Tables& tables, F&& f) {
+  bool more = f(tables.ports);
+  more |= f(tables.networks);
+  more |= f(tables.vteps);
+  more |= f(tables.network_by_vni);
+  more |= f(tables.vtep_by_address);
+  more |= f(tables.endpoints);
+  return more;
+}
+
+}  // namespace
+
+bool Transaction::waiting() const noexcept {
+  return phase_ == Phase::prepare_ports || phase_ == Phase::pass || phase_ == Phase::finish_ports ||
+         phase_ == Phase::undo_ports;
+}
+
+base::Status Transaction::begin(std::uint32_t id, bool replace_all) {
+  if (phase_ != Phase::idle) {
+    return base::fail(base::Errc::wrong_state, "a transaction is open; commit or abort it first");
+  }
+  if (id == 0) {
+    return base::fail(base::Errc::invalid_argument, "a transaction's number is not 0");
+  }
+  next_ = epoch_.current() + 1;
+  model_.begin(next_, replace_all);
+  if (replace_all) {
+    if (auto status = tables_.endpoints.begin_replace(next_); !status) return status;
+  }
+  id_ = id;
+  refused_ = false;
+  phase_ = Phase::staging;
+  return {};
+}
+
+void Transaction::commit() {
+  CHECK(phase_ == Phase::staging);
+  is_commit_ = true;
+  outcome_ = {};
+  phase_ = Phase::sweep;
+  if (refused_) {
+    outcome_ = base::fail(base::Errc::wrong_state,
+                          "a record of this transaction was refused; abort and begin again");
+    phase_ = Phase::undo_tables;
+  }
+}
+
+void Transaction::abort() {
+  is_commit_ = false;
+  outcome_ = {};
+  phase_ = Phase::undo_tables;
+}
+
+void Transaction::fail(const base::Error& error) {
+  outcome_ = std::unexpected(error);
+  phase_ = phase_ < Phase::prepare_ports ? Phase::undo_tables : Phase::undo_ports;
+}
+
+std::optional<Transaction::Answer> Transaction::step() {
+  switch (phase_) {
+    case Phase::idle:
+    case Phase::staging: break;
+    case Phase::sweep:
+      if (!model_.sweep()) phase_ = Phase::check;
+      break;
+    case Phase::check: {
+      const auto more = model_.check();
+      if (!more) {
+        fail(more.error());
+      } else if (!*more) {
+        ports_.plan(model_);
+        phase_ = Phase::prepare_ports;
+      }
+      break;
+    }
+    case Phase::prepare_ports: {
+      const auto more = ports_.prepare();
+      if (!more) {
+        fail(more.error());
+      } else if (!*more) {
+        derivation_.restart();
+        phase_ = Phase::derive;
+      }
+      break;
+    }
+    case Phase::derive: {
+      const auto more = derivation_.step(model_, ports_.facts(), tables_, next_);
+      if (!more) {
+        fail(more.error());
+      } else if (!*more) {
+        CHECK(epoch_.flip() == next_);
+        phase_ = Phase::pass;
+      }
+      break;
+    }
+    case Phase::pass:
+      if (!epoch_.all_passed(next_)) break;
+      model_.keep();
+      phase_ = Phase::settle;
+      return Answer{.is_commit = true, .status = {}};
+    case Phase::settle: return settle();
+    case Phase::finish_ports:
+      if (!ports_.finish()) phase_ = Phase::idle;
+      break;
+    case Phase::undo_ports:
+      if (!ports_.undo()) phase_ = Phase::undo_tables;
+      break;
+    case Phase::undo_tables: return undo_tables();
+  }
+  return std::nullopt;
+}
+
+std::optional<Transaction::Answer> Transaction::settle() {
+  if (!any_table(tables_, [](auto& table) { return table.settle(slots_per_slice); })) {
+    phase_ = Phase::finish_ports;
+  }
+  return std::nullopt;
+}
+
+std::optional<Transaction::Answer> Transaction::undo_tables() {
+  if (any_table(tables_, [](auto& table) { return table.abort(slots_per_slice); })) {
+    return std::nullopt;
+  }
+  model_.restore();
+  phase_ = Phase::idle;
+  return Answer{.is_commit = is_commit_, .status = outcome_};
+}
+
+}  // namespace dp

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// One transaction from begin to its end, in steps that each take well under a millisecond. Nothing
+// it stages is seen by a packet before the flip; after a refusal everything is as it was.
+//
+//   commit: sweep ─► check ─► ports up ─► derive ─► flip ─► all workers passed ─► (answered)
+//           ─► settle tables ─► removed ports closed ─► done
+//   abort, or a refused commit: ports as before ─► tables aborted ─► model restored ─► done
+#pragma once
+
+#include "dataplane/base/error.hpp"
+#include "dataplane/housekeeper/derive.hpp"
+#include "dataplane/housekeeper/model.hpp"
+#include "dataplane/housekeeper/ports.hpp"
+#include "dataplane/table/epoch.hpp"
+#include "dataplane/table/tables.hpp"
+
+#include <cstdint>
+#include <optional>
+
+namespace dp {
+
+class Transaction {
+ public:
+  // What a finished step has to tell the controller, at most one per commit or abort.
+  struct Answer {
+    bool is_commit;
+    base::Status status;
+  };
+
+  // All outlive this.
+  Transaction(Tables& tables, Epoch& epoch, Model& model, Ports& ports)
+      : tables_(tables), epoch_(epoch), model_(model), ports_(ports) {}
+
+  bool open() const noexcept { return phase_ == Phase::staging; }
+  // A commit or abort is under way: step() until it is not.
+  bool working() const noexcept { return phase_ > Phase::staging; }
+  // It waits for workers or for the port thread, and a step would only look again.
+  bool waiting() const noexcept;
+  std::uint32_t id() const noexcept { return id_; }
+  bool refused() const noexcept { return refused_; }
+
+  base::Status begin(std::uint32_t id, bool replace_all);
+  // A record was refused: only an abort can follow.
+  void refuse() noexcept { refused_ = true; }
+  void commit();
+  // Also where nothing is open: then it is answered at the next step.
+  void abort();
+  std::optional<Answer> step();
+
+ private:
+  enum class Phase : std::uint8_t {
+    idle,
+    staging,
+    sweep,
+    check,
+    prepare_ports,
+    derive,
+    pass,
+    settle,
+    finish_ports,
+    undo_ports,
+    undo_tables,
+  };
+
+  std::optional<Answer> settle();
+  std::optional<Answer> undo_tables();
+  void fail(const base::Error& error);
+
+  Tables& tables_;
+  Epoch& epoch_;
+  Model& model_;
+  Ports& ports_;
+  Derivation derivation_;
+  Phase phase_ = Phase::idle;
+  std::uint32_t id_ = 0;
+  bool refused_ = false;
+  bool is_commit_ = false;  // What the work under way was asked for.
+  base::Status outcome_;
+  base::Generation next_ = 0;
+};
+
+}  // namespace dp
