@@ -12,7 +12,7 @@ import time
 from benchmark import frames, machine, system
 
 NAME = 'Weir'
-PROGRAMS = {'weir-dataplane': 'dataplane/weir-dataplane',
+PROGRAMS = {'weir-dataplane': 'dataplane/start/weir-dataplane',
             'weir-controlplane': 'controlplane/weir-controlplane', 'weir': 'controlplane/weir'}
 PROFILE = {'mbufs': system.MBUF_COUNT, 'mbuf_bytes': 2048}
 

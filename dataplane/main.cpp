@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// weir-dataplane: the start-up sequence. What is made first goes last.
+#include "dataplane/base/log.hpp"
+#include "dataplane/housekeeper/housekeeper.hpp"
+#include "dataplane/start/eal.hpp"
+#include "dataplane/start/options.hpp"
+#include "dataplane/start/process.hpp"
+#include "dataplane/start/tables.hpp"
+#include "dataplane/start/workers.hpp"
+#include "drivers/ethdev/device.hpp"
+#include "pipelines/catalog.hpp"
+
+#include <rte_cycles.h>
+
+#include <cstring>
+
+namespace {
+
+base::Status run(const dp::Options& options) {
+  const auto stop = dp::signals_as_descriptor();
+  if (!stop) return std::unexpected(stop.error());
+  if (auto made = dp::make_directory(options.runtime_dir); !made) return made;
+  // First, so that a second instance is refused before it takes anything.
+  auto socket = dp::CommandSocket::listen(options.runtime_dir + "/dataplane.sock");
+  if (!socket) return std::unexpected(socket.error());
+
+  auto eal = dp::Eal::start({.directory = options.runtime_dir,
+                             .packet_bytes = dp::pool_bytes(options.mbufs, options.mbuf_bytes),
+                             .no_hugepages = options.no_hugepages});
+  if (!eal) return std::unexpected(eal.error());
+  auto pool = dp::make_pool(options.mbufs, options.mbuf_bytes);
+  if (!pool) return std::unexpected(pool.error());
+  auto tables = dp::make_tables({options.networks, options.vteps, options.endpoints});
+  if (!tables) return std::unexpected(tables.error());
+  auto epoch = dp::Epoch::make(options.workers);
+  if (!epoch) return std::unexpected(epoch.error());
+  auto region = dp::CounterRegion::make({.worker_count = options.workers,
+                                         .port_count = contract::port_count_max,
+                                         .network_count = options.networks + 1,
+                                         .vtep_count = options.vteps + 1,
+                                         .stages = dp::stage_names()});
+  if (!region) return std::unexpected(region.error());
+
+  dp::TraceBoard traces;
+  dp::WorkerThreads workers(*tables, *epoch, **pool, traces);
+  auto started = workers.start(
+      {.count = options.workers,
+       .cores = options.cores,
+       .idle = {.sleep = options.idle_sleep, .sleep_us_max = options.idle_sleep_max_us}},
+      [&](std::uint32_t worker) { return region->worker(worker); }, dp::make_pipelines);
+  if (!started) return started;
+
+  dp::EthdevOpener opener(**pool);
+  dp::Housekeeper housekeeper(
+      std::move(*socket),
+      {.tables = *tables,
+       .epoch = *epoch,
+       .region = *region,
+       .opener = opener,
+       .workers = workers.workers(),
+       .trace_board = traces,
+       .trace_rings = workers.rings(),
+       .pool = **pool},
+      {.boot_id = dp::make_boot_id(), .tsc_hz = rte_get_tsc_hz(), .hugepages = eal->hugepages()},
+      {.rx_descriptors = options.rx_descriptors, .tx_descriptors = options.tx_descriptors});
+  LOG(info, "ready", {"runtime_dir", options.runtime_dir}, {"workers", options.workers},
+      {"mbufs", options.mbufs}, {"endpoints", options.endpoints}, {"networks", options.networks},
+      {"vteps", options.vteps}, {"hugepages", eal->hugepages()});
+  housekeeper.run(*stop);
+  workers.stop();
+  LOG(info, "stopped", {"longest_turn_us", housekeeper.longest_turn_ns() / 1000});
+  return {};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const dp::Options options = dp::parse_options(argc, argv);
+  base::set_log(options.log_level, options.log_format, "weir-dataplane");
+  if (auto status = run(options); !status) {
+    const base::Error& error = status.error();
+    LOG(error, "not_started", {"reason", error.text},
+        {"system", error.error_number != 0 ? std::strerror(error.error_number) : ""});
+    return 1;
+  }
+  return 0;
+}

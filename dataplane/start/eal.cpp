@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/start/eal.hpp"
+
+#include "dataplane/base/log.hpp"
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_mbuf.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sched.h>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+namespace dp {
+
+using base::Errc;
+using base::fail;
+
+namespace {
+
+// Rings, device structures and queues of some ports, besides the pool.
+constexpr std::uint64_t device_bytes = 64 * 1024 * 1024;
+constexpr std::uint64_t megabyte = 1024 * 1024;
+// A worker takes and returns this many mbufs without touching the shared ring.
+constexpr unsigned pool_cache_mbufs = 256;
+
+// Free hugepages of all sizes, bytes.
+std::uint64_t free_hugepage_bytes() {
+  std::uint64_t bytes = 0;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/sys/kernel/mm/hugepages", error)) {
+    const std::string name = entry.path().filename();  // "hugepages-2048kB"
+    const auto dash = name.find('-');
+    if (dash == std::string::npos) continue;
+    std::uint64_t pages = 0;
+    std::ifstream(entry.path() / "free_hugepages") >> pages;
+    bytes += pages * std::strtoull(name.c_str() + dash + 1, nullptr, 10) * 1024;
+  }
+  return bytes;
+}
+
+// All cores that this process may run on, as EAL writes a set: its main thread is not pinned.
+std::string allowed_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return "0";
+  std::string cores;
+  for (unsigned core = 0; core < CPU_SETSIZE; ++core) {
+    if (!CPU_ISSET(core, &set)) continue;
+    cores += (cores.empty() ? "" : ",") + std::to_string(core);
+  }
+  return cores;
+}
+
+}  // namespace
+
+Eal::Eal(std::string directory, bool hugepages)
+    : directory_(std::move(directory)), hugepages_(hugepages) {}
+
+Eal::Eal(Eal&& other) noexcept
+    : directory_(std::move(other.directory_)),
+      hugepages_(other.hugepages_),
+      owner_(std::exchange(other.owner_, false)) {}
+
+Eal::~Eal() {
+  if (!owner_) return;
+  rte_eal_cleanup();
+  // EAL makes its directory even where it needs none.
+  std::error_code ignored;
+  std::filesystem::remove_all(directory_ + "/dpdk", ignored);
+}
+
+base::Result<Eal> Eal::start(const Config& config) {
+  const std::uint64_t wanted = config.packet_bytes + device_bytes;
+  const bool hugepages = !config.no_hugepages && free_hugepage_bytes() >= wanted;
+  if (!hugepages && !config.no_hugepages) {
+    LOG(warning, "no_hugepages", {"free_mb", free_hugepage_bytes() / megabyte},
+        {"wanted_mb", wanted / megabyte},
+        {"effect", "packets lie in ordinary memory: slower, and no NIC can be used"});
+  }
+
+  // net_tap tells of frames by real-time signals; where their queue is full the kernel sends SIGIO
+  // instead, which would end the program.
+  std::signal(SIGIO, SIG_IGN);
+  ::setenv("RUNTIME_DIRECTORY", config.directory.c_str(), 1);
+  std::vector<std::string> arguments{
+      "weir-dataplane", "--no-telemetry", "--no-shconf",
+      // Scans PCI but takes no device: this address is a bridge that no driver wants. Devices can
+      // still be opened by address later.
+      "--allow=0000:00:00.0", "--lcores=0@(" + allowed_cores() + ")", "--log-level=*:error"};
+  if (hugepages) {
+    arguments.push_back("--in-memory");
+  } else {
+    // Comes into being page by page; the rest is only address space.
+    arguments.push_back("--no-huge");
+    arguments.push_back("-m" + std::to_string(2 * wanted / megabyte));
+  }
+  std::vector<char*> pointers;
+  for (std::string& argument : arguments) pointers.push_back(argument.data());
+  if (rte_eal_init(static_cast<int>(pointers.size()), pointers.data()) < 0) {
+    return fail(Errc::io, "DPDK does not start; its own message stands above", rte_errno);
+  }
+  return Eal(config.directory, hugepages);
+}
+
+std::uint64_t pool_bytes(std::uint32_t mbufs, std::uint32_t mbuf_bytes) noexcept {
+  // Header of the pool's element and of the mbuf, headroom, padding between memory channels.
+  return std::uint64_t{mbufs} *
+         (mbuf_bytes + RTE_PKTMBUF_HEADROOM + sizeof(rte_mbuf) + 2 * RTE_CACHE_LINE_SIZE + 64);
+}
+
+base::Result<PacketPool> make_pool(std::uint32_t mbufs, std::uint32_t mbuf_bytes) {
+  PacketPool pool(rte_pktmbuf_pool_create(
+      "packets", mbufs, pool_cache_mbufs, 0,
+      static_cast<std::uint16_t>(mbuf_bytes + RTE_PKTMBUF_HEADROOM), SOCKET_ID_ANY));
+  if (!pool) {
+    return fail(Errc::out_of_memory,
+                "no memory for the packet buffers; lower --mbufs or reserve more hugepages",
+                rte_errno);
+  }
+  return pool;
+}
+
+}  // namespace dp

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// DPDK's environment: memory and drivers, no device and no core taken.
+#pragma once
+
+#include "dataplane/base/error.hpp"
+
+#include <rte_mempool.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace dp {
+
+class Eal {
+ public:
+  struct Config {
+    std::string directory;       // Where DPDK may put files; emptied again.
+    std::uint64_t packet_bytes;  // Memory that the pool will take.
+    bool no_hugepages;
+  };
+
+  // Once per process. Falls back to ordinary memory, with a warning, where too few hugepages are
+  // free.
+  static base::Result<Eal> start(const Config& config);
+  ~Eal();
+  Eal(Eal&& other) noexcept;
+  Eal& operator=(Eal&&) = delete;
+
+  bool hugepages() const noexcept { return hugepages_; }
+
+ private:
+  Eal(std::string directory, bool hugepages);
+
+  std::string directory_;
+  bool hugepages_;
+  bool owner_ = true;
+};
+
+struct FreePool {
+  void operator()(rte_mempool* pool) const noexcept { rte_mempool_free(pool); }
+};
+using PacketPool = std::unique_ptr<rte_mempool, FreePool>;
+
+// What the pool takes, a little more rather than less.
+std::uint64_t pool_bytes(std::uint32_t mbufs, std::uint32_t mbuf_bytes) noexcept;
+base::Result<PacketPool> make_pool(std::uint32_t mbufs, std::uint32_t mbuf_bytes);
+
+}  // namespace dp

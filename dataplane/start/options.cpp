@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/start/options.hpp"
+
+#include "dataplane/contract/limits.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdlib>
+#include <map>
+
+namespace dp {
+namespace {
+
+constexpr const char* about =
+    "weir-dataplane carries the packets. It forwards nothing until weir-controlplane tells it what "
+    "to do, over RUNTIME_DIR/dataplane.sock, and keeps forwarding when that goes away.";
+
+void add_sizes(CLI::App& app, Options& options) {
+  app.add_option("--mbufs", options.mbufs, "Packet buffers in the pool")
+      ->check(CLI::Range(1024u, 16u * 1024 * 1024));
+  app.add_option("--mbuf-bytes", options.mbuf_bytes, "Bytes of packet data per buffer")
+      ->check(CLI::Range(1024u, 32u * 1024));
+  app.add_option("--endpoints", options.endpoints, "Room for endpoints")
+      ->check(CLI::Range(1u, 16u * 1024 * 1024));
+  app.add_option("--networks", options.networks, "Room for networks")
+      ->check(CLI::Range(1u, static_cast<unsigned>(contract::network_count_max)));
+  app.add_option("--vteps", options.vteps, "Room for VTEPs, local and remote")
+      ->check(CLI::Range(1u, static_cast<unsigned>(contract::vtep_count_max)));
+  app.add_option("--rx-descriptors", options.rx_descriptors, "Per rx queue, where a port says none")
+      ->check(CLI::Range(32, 32768));
+  app.add_option("--tx-descriptors", options.tx_descriptors, "Per tx queue, where a port says none")
+      ->check(CLI::Range(32, 32768));
+}
+
+}  // namespace
+
+Options parse_options(int argc, char** argv) {
+  Options options;
+  std::string idle = "sleep";
+  CLI::App app(about, "weir-dataplane");
+  app.option_defaults()->always_capture_default();
+  app.set_version_flag("--version", "weir-dataplane " WEIR_VERSION);
+
+  app.add_option("--runtime-dir", options.runtime_dir, "Where the command socket is made");
+  app.add_option("--workers", options.workers, "Threads that carry packets")
+      ->check(CLI::Range(1, static_cast<int>(contract::worker_count_max)));
+  app.add_option("--cores", options.cores, "Cores for the workers in turn, as in 2,3")
+      ->delimiter(',');
+  add_sizes(app, options);
+  app.add_option("--idle", idle, "What a worker does without frames")
+      ->check(CLI::IsMember({"sleep", "spin"}));
+  app.add_option("--idle-sleep-max-us", options.idle_sleep_max_us,
+                 "Longest sleep: the delay of the first frame after a pause")
+      ->check(CLI::Range(1, 1'000'000));
+  app.add_flag("--no-hugepages", options.no_hugepages,
+               "Ordinary memory, even where hugepages are free");
+  const std::map<std::string, base::LogLevel> levels{{"debug", base::LogLevel::debug},
+                                                     {"info", base::LogLevel::info},
+                                                     {"warning", base::LogLevel::warning},
+                                                     {"error", base::LogLevel::error}};
+  app.add_option("--log-level", options.log_level, "Least severity that is logged")
+      ->transform(CLI::CheckedTransformer(levels, CLI::ignore_case));
+  const std::map<std::string, base::LogFormat> formats{{"text", base::LogFormat::text},
+                                                       {"json", base::LogFormat::json}};
+  app.add_option("--log-format", options.log_format, "Form of the log lines on stderr")
+      ->transform(CLI::CheckedTransformer(formats, CLI::ignore_case));
+
+  try {
+    app.parse(argc, argv);
+    if (!options.cores.empty() && options.cores.size() < options.workers) {
+      throw CLI::ValidationError("--cores", "names fewer cores than there are workers");
+    }
+  } catch (const CLI::ParseError& error) {
+    // Usage mistakes end with 2, as in every program of Weir; help and version with 0.
+    std::exit(app.exit(error) == 0 ? 0 : 2);
+  }
+  options.idle_sleep = idle == "sleep";
+  return options;
+}
+
+}  // namespace dp

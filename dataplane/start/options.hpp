@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line of weir-dataplane: every size that is fixed at start, with its default.
+#pragma once
+
+#include "dataplane/base/log.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace dp {
+
+struct Options {
+  std::string runtime_dir = "/run/weir";
+  std::uint16_t workers = 1;
+  std::vector<unsigned> cores;  // Of the workers in turn; empty: the scheduler chooses.
+  std::uint32_t mbufs = 16384;
+  std::uint32_t mbuf_bytes = 2048;  // Of packet data, headroom not counted.
+  std::uint32_t endpoints = 65536;
+  std::uint32_t networks = 4096;
+  std::uint32_t vteps = 4096;
+  std::uint16_t rx_descriptors = 512;
+  std::uint16_t tx_descriptors = 512;
+  bool idle_sleep = true;  // false: spin.
+  std::uint32_t idle_sleep_max_us = 200;
+  bool no_hugepages = false;
+  base::LogLevel log_level = base::LogLevel::info;
+  base::LogFormat log_format = base::LogFormat::text;
+};
+
+// Prints what --help, --version or a mistake asks for and ends the program; returns otherwise.
+Options parse_options(int argc, char** argv);
+
+}  // namespace dp

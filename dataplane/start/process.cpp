@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/start/process.hpp"
+
+#include <cerrno>
+#include <csignal>
+#include <ctime>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+
+namespace dp {
+
+using base::Errc;
+using base::fail;
+
+base::Result<int> signals_as_descriptor() {
+  sigset_t all;
+  sigfillset(&all);
+  // Faults of our own must end the program with their core dump.
+  for (int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP}) sigdelset(&all, signal);
+  pthread_sigmask(SIG_SETMASK, &all, nullptr);
+
+  sigset_t ending;
+  sigemptyset(&ending);
+  sigaddset(&ending, SIGTERM);
+  sigaddset(&ending, SIGINT);
+  const int descriptor = ::signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (descriptor < 0) return fail(Errc::io, "cannot receive signals", errno);
+  return descriptor;
+}
+
+base::Status make_directory(const std::string& path) {
+  if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) {
+    return fail(Errc::io, "cannot make the runtime directory; give --runtime-dir", errno);
+  }
+  return {};
+}
+
+std::uint64_t make_boot_id() noexcept {
+  std::uint64_t id = 0;
+  if (::getrandom(&id, sizeof id, 0) != sizeof id) {
+    id = static_cast<std::uint64_t>(::time(nullptr));  // Only before the kernel has entropy.
+  }
+  return id;
+}
+
+}  // namespace dp

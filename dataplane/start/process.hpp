@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the process needs of the system: signals as a descriptor, the runtime directory, an
+// identity.
+#pragma once
+
+#include "dataplane/base/error.hpp"
+
+#include <cstdint>
+#include <string>
+
+namespace dp {
+
+// Blocks all signals in this thread and those that it starts; the descriptor is readable when the
+// process shall end (SIGTERM, SIGINT).
+base::Result<int> signals_as_descriptor();
+
+// Makes the directory where it does not exist.
+base::Status make_directory(const std::string& path);
+
+// Different at each start.
+std::uint64_t make_boot_id() noexcept;
+
+}  // namespace dp

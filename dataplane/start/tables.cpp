@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/start/tables.hpp"
+
+#include <utility>
+
+namespace dp {
+
+base::Result<Tables> make_tables(const TableSizes& sizes) {
+  // Numbers of networks and VTEPs start at 1.
+  auto ports = VersionedArray<PortRecord>::make(contract::port_count_max);
+  auto networks = VersionedArray<NetworkRecord>::make(sizes.networks + 1);
+  auto vteps = VersionedArray<VtepRecord>::make(sizes.vteps + 1);
+  // A seed each, so that what collides in one table does not in another.
+  auto network_by_vni = ExactMatch::make(sizes.networks, random_seed());
+  auto vtep_by_address = ExactMatch::make(sizes.vteps, random_seed());
+  auto endpoints = ExactMatch::make(sizes.endpoints, random_seed());
+  if (!ports) return std::unexpected(ports.error());
+  if (!networks) return std::unexpected(networks.error());
+  if (!vteps) return std::unexpected(vteps.error());
+  if (!network_by_vni) return std::unexpected(network_by_vni.error());
+  if (!vtep_by_address) return std::unexpected(vtep_by_address.error());
+  if (!endpoints) return std::unexpected(endpoints.error());
+  return Tables{.ports = std::move(*ports),
+                .networks = std::move(*networks),
+                .vteps = std::move(*vteps),
+                .network_by_vni = std::move(*network_by_vni),
+                .vtep_by_address = std::move(*vtep_by_address),
+                .endpoints = std::move(*endpoints)};
+}
+
+}  // namespace dp

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/start/workers.hpp"
+
+#include "dataplane/base/log.hpp"
+
+#include <rte_lcore.h>
+
+#include <csignal>
+#include <pthread.h>
+#include <sched.h>
+
+namespace dp {
+namespace {
+
+// net_tap wakes its reader by a real-time signal per frame. Workers take them, which even ends
+// their sleep early; the housekeeper and the port thread were started with all signals blocked.
+void take_real_time_signals() noexcept {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+}
+
+void run_worker(Worker& worker) noexcept {
+  take_real_time_signals();
+  // An lcore number gives the thread a cache of its own in the mbuf pool.
+  if (rte_thread_register() != 0) LOG(warning, "worker_without_mbuf_cache");
+  worker.run();
+  rte_thread_unregister();
+}
+
+}  // namespace
+
+base::Status WorkerThreads::start(const Config& config, const CountersOf& counters_of,
+                                  const MakePipelines& make_pipelines) {
+  for (std::uint16_t id = 0; id < config.count; ++id) {
+    rings_.push_back(std::make_unique<TraceRing>());
+    workers_.push_back(
+        std::make_unique<Worker>(Worker::Config{.id = base::WorkerId{id}, .idle = config.idle},
+                                 tables_, epoch_, counters_of(id), pool_, board_, *rings_.back()));
+    workers_.back()->set_pipelines(make_pipelines(workers_.back()->environment()));
+    worker_list_.push_back(workers_.back().get());
+    ring_list_.push_back(rings_.back().get());
+  }
+  for (std::uint16_t id = 0; id < config.count; ++id) {
+    threads_.emplace_back(run_worker, std::ref(*workers_[id]));
+    pthread_setname_np(threads_.back().native_handle(), ("worker" + std::to_string(id)).c_str());
+    if (config.cores.empty()) continue;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(config.cores[id], &set);
+    const int error = pthread_setaffinity_np(threads_.back().native_handle(), sizeof set, &set);
+    if (error != 0) {
+      return base::fail(base::Errc::invalid_argument,
+                        "a worker cannot be pinned: --cores names a core that is not ours", error);
+    }
+  }
+  return {};
+}
+
+void WorkerThreads::stop() {
+  for (Worker* worker : worker_list_) worker->stop();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+}  // namespace dp

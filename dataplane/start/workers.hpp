@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// The worker threads: each with its worker, its trace ring and its pipelines, pinned to its core.
+#pragma once
+
+#include "dataplane/base/error.hpp"
+#include "dataplane/contract/region.hpp"
+#include "dataplane/worker/worker.hpp"
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <thread>
+#include <vector>
+
+namespace dp {
+
+class WorkerThreads {
+ public:
+  struct Config {
+    std::uint16_t count;
+    std::vector<unsigned> cores;  // Empty: not pinned.
+    IdlePolicy idle;
+  };
+  using MakePipelines = std::function<PipelinesByRole(const Environment&)>;
+  using CountersOf = std::function<contract::WorkerBlock(std::uint32_t worker)>;
+
+  // All outlive the threads.
+  WorkerThreads(const Tables& tables, Epoch& epoch, rte_mempool& pool, TraceBoard& board)
+      : tables_(tables), epoch_(epoch), pool_(pool), board_(board) {}
+  ~WorkerThreads() { stop(); }
+  WorkerThreads(const WorkerThreads&) = delete;
+  WorkerThreads& operator=(const WorkerThreads&) = delete;
+
+  base::Status start(const Config& config, const CountersOf& counters_of,
+                     const MakePipelines& make_pipelines);
+  void stop();
+
+  std::span<Worker* const> workers() const noexcept { return worker_list_; }
+  std::span<TraceRing* const> rings() const noexcept { return ring_list_; }
+
+ private:
+  const Tables& tables_;
+  Epoch& epoch_;
+  rte_mempool& pool_;
+  TraceBoard& board_;
+  std::vector<std::unique_ptr<TraceRing>> rings_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<Worker*> worker_list_;
+  std::vector<TraceRing*> ring_list_;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace dp
