@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// SQLite's handles with their owners, and its errors as ours. Nothing here knows an intent.
+#pragma once
+
+#include "controlplane/intent/error.hpp"
+
+#include <sqlite3.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace cp {
+
+class Database {
+ public:
+  // Creates the file with mode 0600 where there is none; ":memory:" is a store that ends with this.
+  static Result<Database> open(const std::string& path);
+
+  // Statements without results, or whose results do not matter.
+  Status execute(const char* sql);
+  // The first column of the first row.
+  Result<std::int64_t> integer(const char* sql);
+  Result<std::string> text(const char* sql);
+
+  // The last failure, as `what` ("write") went wrong.
+  Error error(std::string_view what) const;
+
+  sqlite3* get() const noexcept { return handle_.get(); }
+  const std::string& path() const noexcept { return path_; }
+
+ private:
+  struct Close {
+    void operator()(sqlite3* handle) const noexcept { sqlite3_close_v2(handle); }
+  };
+
+  std::unique_ptr<sqlite3, Close> handle_;
+  std::string path_;
+};
+
+// A prepared statement, used again and again.
+class Statement {
+ public:
+  static Result<Statement> make(Database& database, const char* sql);
+
+  // Parameters are bound in the order of the calls; texts are borrowed until the next start().
+  Statement& start() noexcept;
+  Statement& bind(std::int64_t value) noexcept;
+  Statement& bind(std::string_view text) noexcept;
+
+  enum class Step : std::uint8_t { row, done, failed };
+  Step step() noexcept;
+
+  std::int64_t integer(int column) noexcept { return sqlite3_column_int64(handle_.get(), column); }
+  // Borrowed until the next step().
+  std::string_view text(int column) noexcept;
+
+ private:
+  struct Finalize {
+    void operator()(sqlite3_stmt* handle) const noexcept { sqlite3_finalize(handle); }
+  };
+
+  std::unique_ptr<sqlite3_stmt, Finalize> handle_;
+  int next_parameter_ = 1;
+};
+
+// Rolled back unless committed.
+class Transaction {
+ public:
+  static Result<Transaction> begin(Database& database);
+  Transaction(Transaction&& other) noexcept : database_(other.database_) {
+    other.database_ = nullptr;
+  }
+  Transaction& operator=(Transaction&&) = delete;
+  ~Transaction();
+
+  Status commit();
+
+ private:
+  explicit Transaction(Database& database) noexcept : database_(&database) {}
+
+  Database* database_;  // Borrowed; nullptr once over.
+};
+
+}  // namespace cp
