@@ -31,8 +31,9 @@ ARROWS = {
     "drivers": PACKET,
     "pipelines": PIPELINE,
     "controlplane/intent": CONTRACT,
-    "controlplane/store": ["controlplane/intent", *CONTRACT],
     "controlplane/plan": ["controlplane/intent", *CONTRACT],
+    # The numbers of names outlive the process; plan is pure and knows no store.
+    "controlplane/store": ["controlplane/plan", "controlplane/intent", *CONTRACT],
     "controlplane/link": ["controlplane/plan", "controlplane/intent", *CONTRACT],
     "controlplane/api": [
         *(f"controlplane/{part}" for part in ("intent", "plan", "store", "link")),
