@@ -32,9 +32,11 @@ Verdict parse_ipv4(Packet packet, std::uint16_t l3) noexcept {
   const unsigned header_bytes = ip.header_bytes();
   if (header_bytes < sizeof(Ipv4Header)) return DropReason::ipv4_bad_header_length;
   const unsigned total = ip.total_length.host();
-  if (header_bytes > total) return DropReason::ipv4_bad_header_length;
   // Trailing bytes are Ethernet padding; missing bytes are damage.
-  if (total > packet.length() - l3) return DropReason::ipv4_bad_total_length;
+  if (total < sizeof(Ipv4Header) || total > packet.length() - l3) {
+    return DropReason::ipv4_bad_total_length;
+  }
+  if (header_bytes > total) return DropReason::ipv4_bad_header_length;
 
   PacketMeta& meta = packet.meta();
   meta.kind = PacketKind::ip;
