@@ -8,14 +8,14 @@ namespace {
 
 constexpr unsigned icrc_bytes = 4;
 
-// An acknowledgement's fate stands in its AETH syndrome (IBTA volume 1 table 44): bits 6-5 are
-// 00 ACK, 01 RNR NAK, 11 NAK.
+// An acknowledgement's fate stands in its AETH syndrome (IBTA volume 1 table 44): bits 7-5 are
+// 000 ACK, 001 RNR NAK, 011 NAK, and nothing else.
 PacketKind acknowledge_kind(std::uint8_t syndrome) noexcept {
-  switch ((syndrome >> 5) & 3) {
+  switch (syndrome >> 5) {
     case 0: return PacketKind::roce_ack;
     case 1: return PacketKind::roce_rnr_nak;
     case 3: return PacketKind::roce_nak;
-    default: return PacketKind::roce_malformed;  // 10 is reserved.
+    default: return PacketKind::roce_malformed;
   }
 }
 
