@@ -1,20 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // A gateway in a test: the real tables, pipelines and workers on memory ports, without threads. The
 // test is housekeeper and clock: it programs, offers frames, takes turns, and looks at what came
-// out.
+// out. When it goes, it aborts if a packet is unaccounted for, an mbuf is lost, or a stage dropped
+// for a reason that it does not declare.
 #pragma once
 
 #include "dataplane/contract/region.hpp"
 #include "dataplane/worker/worker.hpp"
 #include "drivers/port.hpp"
 
+#include <rte_mbuf.h>
 #include <rte_mempool.h>
 
+#include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace test {
@@ -27,8 +32,10 @@ base::Ipv4Address ipv4(std::string_view text);
 
 struct GatewayOptions {
   std::uint16_t workers = 1;
-  std::uint16_t queues = 1;  // Per port, spread over the workers.
-  std::uint32_t mbufs = 4095;
+  std::uint16_t queues = 1;                       // Per port, spread over the workers.
+  std::uint32_t mbufs = 4095;                     // For frames offered.
+  std::uint32_t copies = 1023;                    // For copies that pipelines make.
+  std::uint16_t headroom = RTE_PKTMBUF_HEADROOM;  // Of frames offered.
   std::uint16_t mbuf_bytes = 2048;
   std::uint32_t endpoints = 1024;
   std::size_t tx_room = SIZE_MAX;  // Frames that a tx queue takes.
@@ -80,6 +87,9 @@ class Gateway {
   // What was counted, summed over workers.
   std::uint64_t drops(contract::DropReason reason) const;
   std::uint64_t stage_drops(std::string_view stage, contract::DropReason reason) const;
+  // Every stage and reason that anything was dropped for.
+  using StageDrops = std::map<std::pair<std::string, contract::DropReason>, std::uint64_t>;
+  StageDrops stage_drops() const;
   std::uint64_t kinds(std::uint16_t port, contract::PacketKind kind, contract::Ecn ecn) const;
   std::uint64_t kinds(std::uint16_t port, contract::PacketKind kind) const;
   contract::WorkerTotals totals() const;
@@ -91,7 +101,7 @@ class Gateway {
   dp::TraceBoard& trace_board() { return board_; }
   std::vector<contract::TracePacket> take_traces();
   dp::Worker& worker(std::uint16_t index) { return *workers_[index]; }
-  rte_mempool& pool() { return *pool_; }
+  rte_mempool& pool() { return *pool_; }  // Of frames offered.
   const contract::RegionShape& shape() const { return shape_; }
 
  private:
@@ -99,8 +109,11 @@ class Gateway {
     void operator()(rte_mempool* pool) const { rte_mempool_free(pool); }
   };
 
+  void check_sound() const;
+
   GatewayOptions options_;
   std::unique_ptr<rte_mempool, PoolDeleter> pool_;
+  std::unique_ptr<rte_mempool, PoolDeleter> copies_pool_;
   contract::RegionShape shape_;
   std::vector<std::byte> region_memory_;
   std::span<std::byte> region_;
