@@ -22,12 +22,20 @@ struct MacAddress {
   constexpr bool is_zero() const noexcept { return to_integer() == 0; }
   // The address as a number of 48 bits, first byte most significant.
   constexpr std::uint64_t to_integer() const noexcept {
-    std::uint64_t result = 0;
-    for (std::uint8_t byte : bytes) result = (result << 8) | byte;
-    return result;
+    // Written so that compilers see two loads with swapped bytes; they do not in a loop.
+    const std::uint32_t high = std::uint32_t{bytes[0]} << 8 | bytes[1];
+    const std::uint32_t low = std::uint32_t{bytes[2]} << 24 | std::uint32_t{bytes[3]} << 16 |
+                              std::uint32_t{bytes[4]} << 8 | bytes[5];
+    return std::uint64_t{high} << 32 | low;
   }
 
-  friend constexpr auto operator<=>(const MacAddress&, const MacAddress&) = default;
+  // As numbers: comparing the array would call memcmp, 20 cycles per packet.
+  friend constexpr bool operator==(const MacAddress& a, const MacAddress& b) noexcept {
+    return a.to_integer() == b.to_integer();
+  }
+  friend constexpr auto operator<=>(const MacAddress& a, const MacAddress& b) noexcept {
+    return a.to_integer() <=> b.to_integer();
+  }
 };
 
 using Ipv4Address = be32;

@@ -44,7 +44,10 @@ class BigEndian {
     return result;
   }
 
-  friend constexpr bool operator==(const BigEndian&, const BigEndian&) = default;
+  // As one number: comparing the array would call memcmp.
+  friend constexpr bool operator==(const BigEndian& a, const BigEndian& b) noexcept {
+    return a.raw() == b.raw();
+  }
 
  private:
   using Bytes = std::array<std::uint8_t, sizeof(T)>;
