@@ -130,6 +130,7 @@ class ExactMatch {
 
   Home home_of(std::uint64_t key) const noexcept { return home_of_hash(hash_(key)); }
   Home home_of_hash(std::uint64_t hash) const noexcept;
+  std::uint32_t primary_of(std::uint64_t hash) const noexcept;
   std::uint32_t next_overflow(std::uint32_t bucket) const noexcept;
 
   // Relaxed: version.hpp and the head of this file say why no stronger order is needed.
