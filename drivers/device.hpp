@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The housekeeper's side of a port: opening it, asking how it is, closing it. What a worker does
-// with its frames stands in port.hpp. Opening and closing take hundreds of milliseconds and happen
-// on the port thread; the questions are quick enough for the housekeeper.
+// with its frames stands in port.hpp. All of it happens on the port thread: opening and closing
+// take hundreds of milliseconds, and even a question may wait for a lock of the kernel or for
+// firmware.
 #pragma once
 
 #include "dataplane/base/address.hpp"
@@ -46,27 +47,29 @@ struct LinkState {
 // Frames lost outside of the workers since the device was opened, by DropReason.
 using DeviceDrops = std::array<std::uint64_t, contract::drop_reason_slots>;
 
+struct Observation {
+  LinkState link;
+  DeviceDrops drops;
+};
+
 // An open device. Its destructor closes it, when no worker uses its port any more.
 class Device {
  public:
   virtual ~Device() = default;
 
-  // Lives as long as the device.
+  // For the workers; lives as long as the device.
   virtual Port& port() noexcept = 0;
   virtual const DeviceFacts& facts() const noexcept = 0;
 
-  // Port thread: another MTU (0: as opened) or another role. While it carries frames.
+  // Another MTU (0: as opened) or another role, while it carries frames.
   virtual base::Status adjust(std::uint16_t mtu, bool promiscuous) = 0;
 
-  // Housekeeper.
-  virtual LinkState link() noexcept = 0;
-  virtual DeviceDrops drops() noexcept = 0;
+  virtual Observation observe() noexcept = 0;
 };
 
 class DeviceOpener {
  public:
   virtual ~DeviceOpener() = default;
-  // Port thread.
   virtual base::Result<std::unique_ptr<Device>> open(const DeviceRequest& request) = 0;
 };
 

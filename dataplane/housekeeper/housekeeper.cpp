@@ -77,11 +77,11 @@ bool Housekeeper::turn(int stop) {
 
   const std::uint64_t started = monotonic_ns();
   publisher_.heartbeat();
+  ports_.turn();
   if (!busy()) read_commands();
   work_slice();
   traces_.drain(socket_);
   traces_.release();
-  ports_.retire();
   watch();
   longest_turn_ns_ = std::max(longest_turn_ns_, monotonic_ns() - started);
   return true;
@@ -122,7 +122,8 @@ void Housekeeper::watch() {
   const std::uint64_t now = monotonic_ns();
   if (now >= next_links_ns_) {
     next_links_ns_ = now + links_interval_ns;
-    const auto changes = publisher_.poll_links();
+    ports_.observe();
+    const auto changes = publisher_.changed_links();
     for (const contract::LinkChange& change : changes) {
       LOG(info, "link_change", {"port", change.port.value}, {"up", change.up != 0},
           {"speed_mbps", change.speed_mbps});

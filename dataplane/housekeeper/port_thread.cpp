@@ -8,6 +8,15 @@
 #include <utility>
 
 namespace dp {
+namespace {
+
+void look_at(Device& device, PortOutcome& outcome) noexcept {
+  outcome.device = &device;
+  outcome.facts = device.facts();
+  outcome.observation = device.observe();
+}
+
+}  // namespace
 
 PortThread::PortThread(DeviceOpener& opener)
     : opener_(opener), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), thread_([this] { run(); }) {
@@ -69,6 +78,7 @@ PortOutcome PortThread::work(PortJob job) {
     case PortJob::Kind::open: {
       auto device = opener_.open(job.request);
       if (device) {
+        look_at(**device, outcome);
         outcome.opened = std::move(*device);
       } else {
         outcome.status = std::unexpected(device.error());
@@ -77,7 +87,9 @@ PortOutcome PortThread::work(PortJob job) {
     }
     case PortJob::Kind::adjust:
       outcome.status = job.device->adjust(job.request.mtu, job.request.promiscuous);
+      look_at(*job.device, outcome);
       break;
+    case PortJob::Kind::observe: look_at(*job.device, outcome); break;
     case PortJob::Kind::close: job.closing.reset(); break;
   }
   return outcome;

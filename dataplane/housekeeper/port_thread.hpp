@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A thread for what DPDK takes hundreds of milliseconds to do: opening, adjusting and closing
-// devices, one after the other. The housekeeper submits jobs and collects what came of them.
+// The thread that may wait for devices: it opens, adjusts, closes and asks them, one after the
+// other. The housekeeper submits jobs and collects what came of them.
 #pragma once
 
 #include "dataplane/base/id.hpp"
@@ -17,12 +17,13 @@
 namespace dp {
 
 struct PortJob {
-  enum class Kind : std::uint8_t { open, adjust, close };
+  enum class Kind : std::uint8_t { open, adjust, observe, close };
 
   Kind kind;
   base::PortId port;
-  DeviceRequest request;            // open; adjust: mtu and promiscuous of it.
-  Device* device = nullptr;         // adjust; stays open until the job is collected.
+  DeviceRequest request;  // open; adjust: mtu and promiscuous of it.
+  // adjust, observe. It may be submitted for closing meanwhile: that job comes after this one.
+  Device* device = nullptr;
   std::unique_ptr<Device> closing;  // close.
 };
 
@@ -30,7 +31,10 @@ struct PortOutcome {
   PortJob::Kind kind;
   base::PortId port;
   base::Status status;
-  std::unique_ptr<Device> opened;
+  std::unique_ptr<Device> opened;  // open.
+  const Device* device = nullptr;  // Of which the next two are; not to be used, it may be closed.
+  DeviceFacts facts{};             // open, adjust, observe.
+  Observation observation{};       // The same.
 };
 
 class PortThread {

@@ -99,13 +99,13 @@ base::Result<bool> Ports::prepare() {
       step_ = Step::close_early;
       return true;
     case Step::close_early:
-      if (collect()) return true;
+      if (jobs_out()) return true;
       submit_open(open_, after_);
       submit_adjust(adjust_, after_);
       step_ = Step::open;
       return true;
     case Step::open:
-      if (collect()) return true;
+      if (jobs_out()) return true;
       if (!failure_) return std::unexpected(failure_.error());
       // The workers see a new port before the generation in which it has a role.
       if (open_ != 0) assign(open_ports());
@@ -129,7 +129,7 @@ bool Ports::finish() {
       step_ = Step::close_late;
       return true;
     case Step::close_late:
-      if (collect()) return true;
+      if (jobs_out()) return true;
       step_ = Step::idle;
       return false;
     default: return false;
@@ -145,14 +145,14 @@ bool Ports::undo() {
       step_ = Step::undo_close;
       return true;
     case Step::undo_close:
-      if (collect()) return true;
+      if (jobs_out()) return true;
       failure_ = {};
       submit_open(close_early_, before_);
       submit_adjust(adjust_ & open_ports(), before_);
       step_ = Step::undo_open;
       return true;
     case Step::undo_open:
-      if (collect()) return true;
+      if (jobs_out()) return true;
       if (!failure_) {
         LOG(error, "port_not_restored", {"reason", failure_.error().text},
             {"errno", failure_.error().error_number});
@@ -161,7 +161,7 @@ bool Ports::undo() {
       step_ = Step::idle;
       return false;
     default:  // Wherever prepare() stands: first let its jobs end.
-      if (collect()) return true;
+      if (jobs_out()) return true;
       assign(open_ports() & ~open_);
       step_ = Step::undo_detach;
       return true;
@@ -171,9 +171,13 @@ bool Ports::undo() {
 FactsByPort Ports::facts() const noexcept {
   FactsByPort facts{};
   for (std::size_t id = 0; id < devices_.size(); ++id) {
-    if (devices_[id] != nullptr) facts[id] = &devices_[id]->facts();
+    if (devices_[id] != nullptr) facts[id] = &seen_[id].facts;
   }
   return facts;
+}
+
+const Ports::Seen* Ports::seen(std::uint32_t port) const noexcept {
+  return devices_[port] != nullptr ? &seen_[port] : nullptr;
 }
 
 Ports::PortMask Ports::open_ports() const noexcept {
@@ -188,11 +192,10 @@ void Ports::assign(PortMask ports) {
   std::vector<std::unique_ptr<Assignment>> fresh(workers_.size());
   for (auto& assignment : fresh) assignment = std::make_unique<Assignment>();
   for_each_bit(ports, [&](std::uint16_t id) {
-    Device& device = *devices_[id];
-    for (auto& assignment : fresh) assignment->ports[id] = &device.port();
+    for (auto& assignment : fresh) assignment->ports[id] = &devices_[id]->port();
     // By port and queue alone, so that another port's coming or going moves no queue to another
     // worker: that could reorder a flow.
-    for (std::uint16_t queue = 0; queue < device.facts().rx_queues; ++queue) {
+    for (std::uint16_t queue = 0; queue < seen_[id].facts.rx_queues; ++queue) {
       fresh[(id + queue) % fresh.size()]->sources.push_back(
           {base::PortId{id}, base::QueueId{queue}});
     }
@@ -208,9 +211,36 @@ void Ports::assign(PortMask ports) {
   if (!old.empty()) retired_.push_back({std::move(old), grace_});
 }
 
-void Ports::retire() {
+void Ports::turn() {
+  while (auto outcome = thread_.collect()) take_in(std::move(*outcome));
   std::erase_if(retired_,
                 [this](const Retired& retired) { return epoch_.grace_passed(retired.grace); });
+}
+
+void Ports::observe() {
+  if (questions_out_ > 0) return;
+  for_each_bit(open_ports(), [this](std::uint16_t id) {
+    ++questions_out_;
+    thread_.submit({.kind = PortJob::Kind::observe,
+                    .port = base::PortId{id},
+                    .request = {},
+                    .device = devices_[id].get()});
+  });
+}
+
+void Ports::take_in(PortOutcome outcome) {
+  const std::uint16_t id = outcome.port.value;
+  std::uint32_t& out = outcome.kind == PortJob::Kind::observe ? questions_out_ : jobs_out_;
+  --out;
+  if (!outcome.status && failure_) failure_ = outcome.status;
+  if (outcome.opened) {
+    devices_[id] = std::move(outcome.opened);
+    seen_[id].device_number = ++devices_opened_;
+  }
+  // Of one that was closed since: nobody wants to know any more.
+  if (devices_[id] == nullptr || devices_[id].get() != outcome.device) return;
+  seen_[id].facts = outcome.facts;
+  seen_[id].observation = outcome.observation;
 }
 
 void Ports::submit_open(PortMask ports,
@@ -242,15 +272,6 @@ void Ports::submit_close(PortMask ports) {
                     .request = {},
                     .closing = std::move(devices_[id])});
   });
-}
-
-bool Ports::collect() {
-  while (auto outcome = thread_.collect()) {
-    --jobs_out_;
-    if (!outcome->status && failure_) failure_ = outcome->status;
-    if (outcome->opened) devices_[outcome->port.value] = std::move(outcome->opened);
-  }
-  return jobs_out_ > 0;
 }
 
 }  // namespace dp

@@ -43,11 +43,18 @@ class Ports {
   bool undo();                   // Instead of the flip: back to how it was before plan().
 
   int descriptor() const noexcept { return thread_.descriptor(); }
-  // nullptr: not open.
-  Device* device(std::uint32_t port) const noexcept { return devices_[port].get(); }
+  // What was last seen of an open device; nullptr: none is open. A new device has a new number.
+  struct Seen {
+    std::uint64_t device_number;
+    DeviceFacts facts;
+    Observation observation;
+  };
+  const Seen* seen(std::uint32_t port) const noexcept;
   FactsByPort facts() const noexcept;
-  // Frees assignments that no worker uses any more. Called every turn.
-  void retire();
+  // Every turn: takes in what the port thread did, and frees assignments that no worker uses.
+  void turn();
+  // Asks every open device, where the last questions have been answered.
+  void observe();
 
  private:
   enum class Step : std::uint8_t {
@@ -77,13 +84,17 @@ class Ports {
   void submit_adjust(PortMask ports,
                      const std::array<PortConfig, contract::port_count_max>& configs);
   void submit_close(PortMask ports);
-  // True while jobs are out; the first failure stays in failure_.
-  bool collect();
+  // Jobs of the transaction are out; the first failure is kept in failure_.
+  bool jobs_out() const noexcept { return jobs_out_ > 0; }
+  void take_in(PortOutcome outcome);
 
   std::span<Worker* const> workers_;
   Epoch& epoch_;
   Defaults defaults_;
   std::array<std::unique_ptr<Device>, contract::port_count_max> devices_;
+  std::array<Seen, contract::port_count_max> seen_{};  // Of devices_ that are open.
+  std::uint64_t devices_opened_ = 0;
+  std::uint32_t questions_out_ = 0;
   std::vector<std::unique_ptr<const Assignment>> assignments_;  // In use, one per worker.
   std::vector<Retired> retired_;
 

@@ -59,53 +59,53 @@ void Publisher::publish_all() {
   for (std::uint32_t id = 0; id < model_.port_slots(); ++id) publish_port(id);
 }
 
+void Publisher::change_device(std::uint32_t id, std::uint64_t device_number) noexcept {
+  if (devices_[id] == device_number) return;
+  devices_[id] = device_number;
+  // Counters of a port number only grow, whatever devices it has had.
+  for (std::size_t reason = 0; reason < drops_base_[id].size(); ++reason) {
+    drops_base_[id][reason] += drops_last_[id][reason];
+  }
+  drops_last_[id] = {};
+  links_[id] = {};
+}
+
 void Publisher::publish_port(std::uint32_t id) {
   contract::PortState& state = region_.ports()[id];
-  Device* device = ports_.device(id);
-  if (device != seen_[id]) {
-    // Counters of a port number only grow, whatever devices it has had.
-    for (std::size_t reason = 0; reason < drops_base_[id].size(); ++reason) {
-      drops_base_[id][reason] += drops_last_[id][reason];
-    }
-    drops_last_[id] = {};
-    seen_[id] = device;
-    if (device != nullptr) links_[id] = device->link();
-  }
-  const auto& port = model_.port(id);
-  set(state.present, device != nullptr ? 1 : 0);
-  if (device == nullptr) {
+  const Ports::Seen* seen = ports_.seen(id);
+  change_device(id, seen != nullptr ? seen->device_number : 0);
+  set(state.present, seen != nullptr ? 1 : 0);
+  if (seen == nullptr) {
     set(state.link_up, 0);
     return;
   }
 
-  const DeviceFacts& facts = device->facts();
-  set(state.link_up, links_[id].up ? 1 : 0);
-  set(state.link_speed_mbps, links_[id].speed_mbps);
-  set(state.rx_queues, facts.rx_queues);
-  set(state.tx_queues, facts.tx_queues);
-  set(state.mtu, port.record.set.mtu != 0 ? port.record.set.mtu : facts.mtu);
+  const auto& port = model_.port(id);
+  const LinkState& link = seen->observation.link;
+  set(state.link_up, link.up ? 1 : 0);
+  set(state.link_speed_mbps, link.speed_mbps);
+  set(state.rx_queues, seen->facts.rx_queues);
+  set(state.tx_queues, seen->facts.tx_queues);
+  set(state.mtu, port.record.set.mtu != 0 ? port.record.set.mtu : seen->facts.mtu);
   // Whoever reads a name while it is written sees a part of it: once, when a port comes.
   if (port.present && state.name != port.record.add.name) state.name = port.record.add.name;
 
-  drops_last_[id] = device->drops();
+  drops_last_[id] = seen->observation.drops;
   for (std::size_t reason = 0; reason < drops_last_[id].size(); ++reason) {
     set(state.device_drops[reason], drops_base_[id][reason] + drops_last_[id][reason]);
   }
 }
 
-std::vector<contract::LinkChange> Publisher::poll_links() {
+std::vector<contract::LinkChange> Publisher::changed_links() {
   std::vector<contract::LinkChange> changes;
   for (std::uint32_t id = 0; id < model_.port_slots(); ++id) {
-    Device* device = ports_.device(id);
-    if (device == nullptr) continue;
-    if (device != seen_[id]) {
-      publish_port(id);
-      continue;
-    }
-    const LinkState link = device->link();
-    if (link == links_[id]) continue;
-    links_[id] = link;
+    const Ports::Seen* seen = ports_.seen(id);
+    if (seen == nullptr) continue;
+    const bool is_new = seen->device_number != devices_[id];
+    const LinkState& link = seen->observation.link;
+    if (!is_new && link == links_[id]) continue;
     publish_port(id);
+    links_[id] = link;
     changes.push_back({.port = base::PortId{static_cast<std::uint16_t>(id)},
                        .up = link.up ? std::uint8_t{1} : std::uint8_t{0},
                        .reserved = 0,

@@ -39,21 +39,23 @@ class Publisher {
   void commit(base::Generation generation, bool refused) noexcept;
   void traces_lost(std::uint64_t total) noexcept;
 
-  // Asks every device; once a second.
+  // Once a second and on events.
   void publish_all();
   // The links that changed since the last call; a port that came or went is no change of link.
-  std::vector<contract::LinkChange> poll_links();
+  std::vector<contract::LinkChange> changed_links();
 
  private:
   void publish_port(std::uint32_t id);
+  // The device at this number is another than before.
+  void change_device(std::uint32_t id, std::uint64_t device_number) noexcept;
 
   CounterRegion& region_;
   const Tables& tables_;
   const Model& model_;
   const Ports& ports_;
   rte_mempool& pool_;
-  std::array<const Device*, contract::port_count_max> seen_{};  // Whose link is links_[id].
-  std::array<LinkState, contract::port_count_max> links_{};
+  std::array<std::uint64_t, contract::port_count_max> devices_{};   // Ports::Seen::device_number.
+  std::array<LinkState, contract::port_count_max> links_{};         // Of that device.
   std::array<DeviceDrops, contract::port_count_max> drops_base_{};  // Of devices closed before.
   std::array<DeviceDrops, contract::port_count_max> drops_last_{};
 };

@@ -92,7 +92,10 @@ base::Result<Eal> Eal::start(const Config& config) {
       "weir-dataplane", "--no-telemetry", "--no-shconf",
       // Scans PCI but takes no device: this address is a bridge that no driver wants. Devices can
       // still be opened by address later.
-      "--allow=0000:00:00.0", "--lcores=0@(" + allowed_cores() + ")", "--log-level=*:error"};
+      "--allow=0000:00:00.0", "--lcores=0@(" + allowed_cores() + ")",
+      // As an error it complains of kernels without a traffic class that we do not need. First,
+      // because drivers are loaded later and then the earliest pattern that matches wins.
+      "--log-level=pmd.net.tap:critical", "--log-level=*:error"};
   if (hugepages) {
     arguments.push_back("--in-memory");
   } else {

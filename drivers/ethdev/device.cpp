@@ -91,12 +91,12 @@ base::Result<std::unique_ptr<Device>> EthdevDevice::open(const DeviceRequest& re
                 "DPDK has a device of this name already; number it differently (net_tap1)");
   }
 
-  const std::vector<int> sockets_before = KernelLosses::packet_sockets();
+  const std::vector<int> sockets_before = PacketSockets::held();
   if (int error = rte_dev_probe(devargs.c_str()); error < 0) {
     return fail(Errc::device_failed,
                 "DPDK cannot create this device: check the devargs, that its interface or file "
                 "exists, and that this process may use it (a NIC must be bound to vfio-pci)",
-                -error);
+                error == -1 ? 0 : -error);  // Many drivers return -1, which is no errno.
   }
   const auto dpdk_port = find_port(devargs);
   if (!dpdk_port) {
@@ -109,9 +109,9 @@ base::Result<std::unique_ptr<Device>> EthdevDevice::open(const DeviceRequest& re
   const std::string_view driver = driver_name(devargs);
   rte_eth_dev_info info{};
   if (driver == "net_tap" && rte_eth_dev_info_get(*dpdk_port, &info) == 0) {
-    device->kernel_losses_ = KernelLosses::of_tap(kernel_interface(devargs, info));
+    device->tap_ = TapInterface::find(kernel_interface(devargs, info));
   } else if (driver == "net_af_packet") {
-    device->kernel_losses_ = KernelLosses::of_packet_sockets(sockets_before);
+    device->packet_sockets_ = PacketSockets::since(sockets_before);
   }
   return std::unique_ptr<Device>(std::move(device));
 }
@@ -280,18 +280,16 @@ base::Status EthdevDevice::adjust(std::uint16_t mtu, bool promiscuous) {
   return {};
 }
 
-LinkState EthdevDevice::link() noexcept {
+Observation EthdevDevice::observe() noexcept {
+  Observation seen{};
   rte_eth_link link{};
-  if (rte_eth_link_get_nowait(dpdk_port_, &link) != 0) return {};
-  const bool speed_known = link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN;
-  return {.up = link.link_status == RTE_ETH_LINK_UP,
-          .speed_mbps = speed_known ? link.link_speed : 0};
-}
-
-DeviceDrops EthdevDevice::drops() noexcept {
-  DeviceDrops drops{};
-  const auto put = [&drops](DropReason reason, std::uint64_t frames) {
-    drops[static_cast<std::size_t>(reason)] = frames;
+  if (rte_eth_link_get_nowait(dpdk_port_, &link) == 0) {
+    const bool speed_known = link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN;
+    seen.link = {.up = link.link_status == RTE_ETH_LINK_UP,
+                 .speed_mbps = speed_known ? link.link_speed : 0};
+  }
+  const auto put = [&seen](DropReason reason, std::uint64_t frames) {
+    seen.drops[static_cast<std::size_t>(reason)] = frames;
   };
   rte_eth_stats stats{};
   if (rte_eth_stats_get(dpdk_port_, &stats) == 0) {
@@ -300,8 +298,15 @@ DeviceDrops EthdevDevice::drops() noexcept {
     put(DropReason::rx_device_error, stats.ierrors);
     put(DropReason::tx_device_error, stats.oerrors);
   }
-  put(DropReason::kernel_dropped, kernel_losses_.poll());
-  return drops;
+  if (tap_) {
+    if (const auto state = tap_->state()) {
+      seen.link.up = state->up;  // DPDK cannot see a TAP that was moved to another namespace.
+      kernel_drops_ = state->dropped;
+    }
+  }
+  if (packet_sockets_) kernel_drops_ = packet_sockets_->dropped();
+  put(DropReason::kernel_dropped, kernel_drops_);
+  return seen;
 }
 
 }  // namespace dp

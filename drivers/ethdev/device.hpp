@@ -4,12 +4,13 @@
 #pragma once
 
 #include "drivers/device.hpp"
-#include "drivers/ethdev/kernel_losses.hpp"
+#include "drivers/ethdev/kernel_side.hpp"
 
 #include <rte_ethdev.h>
 #include <rte_mempool.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,8 +28,7 @@ class EthdevDevice final : public Device {
   Port& port() noexcept override { return port_; }
   const DeviceFacts& facts() const noexcept override { return facts_; }
   base::Status adjust(std::uint16_t mtu, bool promiscuous) override;
-  LinkState link() noexcept override;
-  DeviceDrops drops() noexcept override;
+  Observation observe() noexcept override;
 
  private:
   EthdevDevice(const DeviceRequest& request, rte_mempool& pool, std::uint16_t dpdk_port);
@@ -47,7 +47,9 @@ class EthdevDevice final : public Device {
   Port port_;
   DeviceFacts facts_{};
   std::uint16_t mtu_at_open_ = 0;
-  KernelLosses kernel_losses_;
+  std::optional<TapInterface> tap_;
+  std::optional<PacketSockets> packet_sockets_;
+  std::uint64_t kernel_drops_ = 0;
 };
 
 class EthdevOpener final : public DeviceOpener {

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernel's side of a port, of which DPDK's counters know nothing: frames that the kernel
+// dropped because the queue of a TAP or the ring of a packet socket was full, and the link of a
+// TAP, also where the interface was moved to another network namespace. Port thread only.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace dp {
+
+// A TAP through a descriptor that DPDK's driver holds: it stays the same interface when that is
+// renamed or moved.
+class TapInterface {
+ public:
+  struct State {
+    bool up;
+    std::uint64_t dropped;  // Frames that did not find room in the TAP's queue, since it exists.
+  };
+
+  // nullopt where this process holds no TAP of that name.
+  static std::optional<TapInterface> find(const std::string& name);
+  // nullopt where the interface cannot be asked.
+  std::optional<State> state() const noexcept;
+
+ private:
+  explicit TapInterface(int descriptor) noexcept : descriptor_(descriptor) {}
+
+  int descriptor_;  // Owned by the driver.
+};
+
+// The packet sockets that a device opened.
+class PacketSockets {
+ public:
+  // All that the process holds now; what comes on top is the next device's.
+  static std::vector<int> held();
+  static PacketSockets since(const std::vector<int>& before);
+
+  // Frames for which their rings had no room, since they were opened.
+  std::uint64_t dropped() noexcept;
+
+ private:
+  std::vector<int> sockets_;  // Owned by the driver.
+  std::uint64_t dropped_ = 0;
+};
+
+}  // namespace dp
