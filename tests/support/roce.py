@@ -152,3 +152,21 @@ def with_ecn(frame, ecn):
     else:
         frame[15] = (frame[15] & 0xCF) | ecn << 4
     return bytes(frame)
+
+
+def cnp_like(source, destination, *, ecn, destination_qp=0x118, psn=0):
+    """The smallest RoCEv2 frame, a CNP (A17.9.2), with an ECN field of one's choice."""
+    bth = struct.pack("!BBHII", 0x81, 0, 0xFFFF, 0x40000000 | destination_qp, psn)
+    udp = struct.pack("!HHHH", 49152, ROCE_PORT, UDP_BYTES + 12 + 16 + ICRC_BYTES, 0)
+    header = ip_header(source.ip, destination.ip, UDP_BYTES + 12 + 16 + ICRC_BYTES, tos=ecn)
+    packet = header + udp + bth + bytes(16)
+    version = ipaddress.ip_address(source.ip).version
+    return ethernet_header(source.mac, destination.mac, version) + packet + icrc(packet)
+
+
+def vxlan(frame, source, destination, *, vni=100, ecn=0):
+    """The frame in a tunnel packet from VTEP to VTEP (RFC 7348)."""
+    payload = struct.pack("!II", 0x08000000, vni << 8) + frame
+    udp = struct.pack("!HHHH", 50000, 4789, UDP_BYTES + len(payload), 0)
+    header = ip_header(source.ip, destination.ip, UDP_BYTES + len(payload), tos=ecn)
+    return ethernet_header(source.mac, destination.mac, 4) + header + udp + payload

@@ -270,11 +270,15 @@ class Gateway:
         self.state = bed.folder / f"{name}-state"
         self.state.mkdir()
         self.socket = self.runtime / "controlplane.sock"
+        self.pid_file = self.runtime / "dataplane.pid"  # Where it is supervised.
         self.dataplane = self.controlplane = None
 
     def start(self):
         self.start_dataplane()
         self.start_controlplane()
+        # waiting: it has never been told what is wanted.
+        wait_for(lambda: self.link_state() in ("waiting", "in_sync"),
+                 f"the two processes of {self.name} find each other", 20)
         return self
 
     def start_dataplane(self):
@@ -282,21 +286,31 @@ class Gateway:
         arguments = [find_program("weir-dataplane"), "--runtime-dir", self.runtime, "--workers",
                      self.workers, "--cores", cores, *self.options]
         if self.supervised:
-            arguments = [ROOT / "tools" / "supervise", *arguments]
+            arguments = [ROOT / "tools" / "supervise", "--pid-file", self.pid_file, *arguments]
         self.dataplane = self.bed.start(f"{self.name}-dataplane", map(str, arguments),
                                         self.namespace)
         wait_for(lambda: (self.runtime / "dataplane.sock").exists() or not self.dataplane.alive(),
                  f"weir-dataplane of {self.name} listens", 30)
         self.must_live(self.dataplane)
 
-    def start_controlplane(self):
+    def dataplane_pid(self):
+        return int(self.pid_file.read_text()) if self.supervised else self.dataplane.pid
+
+    def start_controlplane(self, *options):
         arguments = [find_program("weir-controlplane"), "--runtime-dir", self.runtime,
-                     "--state-dir", self.state]
+                     "--state-dir", self.state, *options]
         self.controlplane = self.bed.start(f"{self.name}-controlplane", map(str, arguments),
                                            self.namespace)
         wait_for(lambda: not self.controlplane.alive() or self.weir_status(
             "status") == 0, f"weir-controlplane of {self.name} answers", 30)
         self.must_live(self.controlplane)
+
+    def link_state(self):
+        """in_sync: the data plane has what is wanted."""
+        return self.show("status")["dataplane"]["state"]
+
+    def wait_in_sync(self, seconds=20):
+        wait_for(lambda: self.link_state() == "in_sync", f"{self.name} is in sync", seconds)
 
     def must_live(self, process):
         if not process.alive():
@@ -328,4 +342,6 @@ class Gateway:
         """JSON is YAML: the intent is a plain value."""
         path = self.bed.folder / f"{self.name}-intent.json"
         path.write_text(json.dumps(intent, indent=1))
-        return self.weir("apply", path)
+        answer = self.weir("apply", path)
+        self.wait_in_sync()
+        return answer

@@ -75,9 +75,10 @@ class InNamespace:
 
 
 class RawPort:
-    """A raw socket on an interface of a namespace that hears UDP to one port."""
+    """A raw socket on an interface of a namespace that hears UDP to one port; what the namespace
+    itself sends there only where it is asked to."""
 
-    def __init__(self, namespace, interface, udp_port=roce.ROCE_PORT):
+    def __init__(self, namespace, interface, udp_port=roce.ROCE_PORT, *, hear_outgoing=False):
         with InNamespace(namespace):
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         instructions = udp_port_filter(udp_port)
@@ -85,7 +86,8 @@ class RawPort:
         buffer = ctypes.create_string_buffer(code, len(code))
         program = struct.pack("HL", len(instructions), ctypes.addressof(buffer))
         self.socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
-        self.socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+        if not hear_outgoing:
+            self.socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
         self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 32 << 20)
         self.socket.setblocking(False)
         # Only now frames flow in, none of them past the filter.
@@ -110,6 +112,16 @@ class RawPort:
             return self.socket.recv(65536)
         except (BlockingIOError, InterruptedError):
             return None
+
+    def receive_within(self, seconds):
+        """The next frame, or None where none comes in time."""
+        ends = time.monotonic() + seconds
+        while True:
+            frame = self.receive()
+            left = ends - time.monotonic()
+            if frame is not None or left <= 0:
+                return frame
+            select.select([self.socket], [], [], left)
 
     def count_own_losses(self):
         """Reading resets the kernel's count, so it is added up here."""
@@ -174,14 +186,15 @@ class Replay:
         self.interval = 1 / frames_per_second if frames_per_second else 0
         self.check_icrc = check_icrc
         self.directions = (Direction(), Direction())  # By the side that sends.
-        self.gap_longest = 0.0                   # Seconds without any arrival while some were due.
+        self.silence_longest = 0.0               # Seconds without arrival while some were due.
         self.give_up = 2.0                       # Seconds after which what is under way is lost.
 
     def run(self, *, rounds=None, seconds=None, while_running=None):
         """Sends whole rounds or until the time is over; then waits for what is under way.
         `while_running()` is called about ten times a second; False ends the run."""
         ends = time.monotonic() + seconds if seconds else None
-        due = called = arrived = time.monotonic()
+        due = called = time.monotonic()
+        arrived = waiting = due                  # Last arrival; since when nothing came.
         position, total = 0, len(self.shots) * rounds if rounds else None
         stopping = False
         while True:
@@ -193,12 +206,12 @@ class Replay:
             under_way = self.under_way()
             if stopping and under_way == 0:
                 break
+            if under_way == 0:
+                waiting = now                    # Only with something under way one can wait.
             progress = False
             while not stopping and under_way < self.window and due <= now and position != total:
                 if not self.send(self.shots[position % len(self.shots)]):
                     break
-                if under_way == 0:
-                    arrived = time.monotonic()   # A gap begins with something to wait for.
                 position += 1
                 under_way += 1
                 due = max(due, now - 0.05) + self.interval
@@ -207,16 +220,16 @@ class Replay:
                     break                        # Look for arrivals between sends.
             if self.receive_all():
                 now = time.monotonic()
-                self.gap_longest = max(self.gap_longest, now - arrived)
-                arrived = now
-            elif self.under_way() and time.monotonic() - arrived > self.give_up:
-                self.gap_longest = max(self.gap_longest, time.monotonic() - arrived)
-                arrived = time.monotonic()
+                self.silence_longest = max(self.silence_longest, now - arrived)
+                arrived = waiting = now
+            elif self.under_way() and time.monotonic() - waiting > self.give_up:
+                waiting = time.monotonic()
                 self.write_off()
             elif not progress:
                 wait = 0.02 if stopping or under_way >= self.window else due - now
                 select.select([port.socket for port in self.ports], [], [],
                               min(max(wait, 0.0005), 0.02))
+        self.silence_longest = max(self.silence_longest, time.monotonic() - arrived)
         return self
 
     def under_way(self):
@@ -289,7 +302,8 @@ class Replay:
     def report(self):
         losses = sum(port.count_own_losses() for port in self.ports)
         return {"directions": [direction.report() for direction in self.directions],
-                "lost_by_tester": losses, "gap_longest_ms": round(self.gap_longest * 1000, 1)}
+                "lost_by_tester": losses,
+                "silence_longest_ms": round(self.silence_longest * 1000, 1)}
 
     def faults(self):
         """What went wrong, in words; empty where every frame arrived once, in order, undamaged."""
