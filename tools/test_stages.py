@@ -10,25 +10,37 @@ import sys
 import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Name, build folder, set-up options, environment of the set-up, suites (none: all), seconds.
-# The sanitizer stages leave the benchmarks out: their numbers would mean nothing.
 CLANG = {"CC": "clang-19", "CXX": "clang++-19"}
+# Benchmarks are left out where their numbers would mean nothing.
+NO_BENCH = ["-Dbench=false"]
+# -O1 halves the time that g++ takes with a sanitizer.
+SANITIZED = [*NO_BENCH, "-Doptimization=1"]
+
+
+class Stage(NamedTuple):
+    folder: str
+    options: list                                # Of meson setup.
+    suites: list = []                            # None: all tests, and everything is built.
+    environment: dict = {}                       # Of meson setup.
+    prepare: list = []                           # A command that makes the stage possible.
+    test_options: list = []
+    seconds: int = 1200                          # Longest run of the tests.
+
+
 STAGES = {
-    "release": ("build", [], {}, [], 2400),
-    "sanitizers": ("build-sanitizers", ["-Db_sanitize=address,undefined", "-Dbench=false"], {},
-                   ["unit", "contract", "pipeline"], 1200),
-    "threads": ("build-threads", ["-Db_sanitize=thread", "-Dbench=false"], {}, ["threads"], 900),
-    "fuzz": ("build-fuzz", ["-Dfuzz=true", "-Dbench=false", "-Dtests=false"], CLANG, ["fuzz"],
-             1200),
-    "arm64": ("build-arm64", ["--cross-file", ".tools/arm64/cross.ini", "-Dbench=false"], {},
-              ["unit", "contract"], 1200),
+    "release": Stage("build", ["-Dtests=true", "-Dbench=true"], seconds=2400),
+    "sanitizers": Stage("build-sanitizers", ["-Db_sanitize=address,undefined", *SANITIZED],
+                        ["unit", "contract", "pipeline"]),
+    "threads": Stage("build-threads", ["-Db_sanitize=thread", *SANITIZED], ["threads"]),
+    "fuzz": Stage("build-fuzz", ["-Dfuzz=true", "-Dtests=false", *NO_BENCH], ["fuzz"], CLANG),
+    "arm64": Stage("build-arm64", ["--cross-file", ".tools/arm64/cross.ini", *NO_BENCH],
+                   ["unit", "contract"], prepare=["tools/check/arm64", "--prepare"],
+                   test_options=["--timeout-multiplier", "10"]),
 }
-# What makes a stage possible, and what its tests need more.
-PREPARATIONS = {"arm64": ["tools/check/arm64", "--prepare"]}
-TEST_OPTIONS = {"arm64": ["--timeout-multiplier", "10"]}
 
 
 def run(command, seconds, **keywords):
@@ -41,20 +53,38 @@ def run(command, seconds, **keywords):
         return 124
 
 
-def build(folder, options, environment):
-    # Root owns the checkout's build folders only here; ccache is used where it is installed.
-    if not (ROOT / folder / "build.ninja").exists():
-        command = ["meson", "setup", folder, "--buildtype=release", *options]
-        if run(command, 600, env={**os.environ, **environment}) != 0:
-            return False
-    return run(["ninja", "-C", folder], 2400) == 0
+def set_up(stage):
+    if (ROOT / stage.folder / "build.ninja").exists():
+        # tools/demo may have made it without the tests.
+        options = [option for option in stage.options if option.startswith("-D")]
+        return run(["meson", "configure", stage.folder, *options], 120) == 0
+    command = ["meson", "setup", stage.folder, "--buildtype=release", *stage.options]
+    return run(command, 600, env={**os.environ, **stage.environment}) == 0
 
 
-def suites_of(folder):
-    """Suites of the folder's tests; meson writes them as project:suite."""
+def path_inside(folder, word):
+    """The path within the build folder, or None of any other word."""
+    path = os.path.relpath(word, ROOT / folder)
+    return path if os.path.isabs(word) and not path.startswith("..") else None
+
+
+def tests_of(folder, suites):
+    """Names of the tests in these suites, and the programs that ninja has to make for them. Tests
+    that are scripts are left out: a sanitizer has nothing to see in them. No suite means all tests
+    and everything that can be built."""
+    if not suites:
+        return [], []
     listing = subprocess.run(["meson", "introspect", "--tests", folder], cwd=ROOT, check=True,
                              capture_output=True, text=True, timeout=120).stdout
-    return {suite.partition(":")[2] for case in json.loads(listing) for suite in case["suite"]}
+    names, programs = [], []
+    for case in json.loads(listing):
+        # A cross build's command begins with its emulator.
+        built = [path for word in case["cmd"] if (path := path_inside(folder, word))]
+        own_suites = {suite.partition(":")[2] for suite in case["suite"]}  # project:suite
+        if own_suites & set(suites) and built:
+            names.append(case["name"])
+            programs += built[:1]
+    return names, programs
 
 
 def count(folder):
@@ -76,23 +106,22 @@ def count(folder):
 
 
 def run_stage(name):
-    folder, options, environment, suites, seconds = STAGES[name]
+    stage = STAGES[name]
     print(f"\n== {name}", flush=True)
-    if name in PREPARATIONS and run(PREPARATIONS[name], 900) != 0:
-        return 0, [f"{name}: {' '.join(PREPARATIONS[name])} failed"], []
-    if not build(folder, options, environment):
+    if stage.prepare and run(stage.prepare, 900) != 0:
+        return 0, [f"{name}: {' '.join(stage.prepare)} failed"], []
+    if not set_up(stage):
+        return 0, [f"{name}: meson cannot set up {stage.folder}"], []
+    names, programs = tests_of(stage.folder, stage.suites)
+    if stage.suites and not names:
+        return 0, [f"{name}: {stage.folder} has no test of {' or '.join(stage.suites)}"], []
+    if run(["ninja", "-C", stage.folder, *programs], 2400) != 0:
         return 0, [f"{name}: does not build"], []
-    present = suites_of(folder)
-    if not [suite for suite in suites or present if suite in present]:
-        return 0, [f"{name}: {folder} has no test of {', '.join(suites) or 'any suite'}"], []
-    log = ROOT / folder / "meson-logs" / "testlog.junit.xml"
+    log = ROOT / stage.folder / "meson-logs" / "testlog.junit.xml"
     log.unlink(missing_ok=True)
-    command = ["meson", "test", "-C", folder, "--no-rebuild", "--print-errorlogs"]
-    command += TEST_OPTIONS.get(name, [])
-    for suite in suites:
-        command += ["--suite", suite]
-    status = run(command, seconds)
-    passed, failed, skipped = count(folder)
+    status = run(["meson", "test", "-C", stage.folder, "--no-rebuild", "--print-errorlogs",
+                  *stage.test_options, *names], stage.seconds)
+    passed, failed, skipped = count(stage.folder)
     if status != 0 and not failed:
         failed = [f"{name}: meson test ended with status {status}"]
     return passed, failed, skipped
