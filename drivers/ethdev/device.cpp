@@ -258,10 +258,14 @@ base::Status EthdevDevice::set_up_queues(const rte_eth_dev_info& info) {
 }
 
 base::Status EthdevDevice::set_mtu(std::uint16_t mtu) {
+  // net_af_packet of DPDK 22.11 refuses more than 1500, though it carries what its interface does.
+  if (mtu == interface_mtu(devargs_value(request_.device, "iface"))) return {};
   const int error = rte_eth_dev_set_mtu(dpdk_port_, mtu);
   // Rings, files and shared memory have no MTU of their own: ours is the limit.
   if (error == 0 || error == -ENOTSUP) return {};
-  return fail(Errc::device_failed, "the device does not take this MTU", -error);
+  return fail(Errc::device_failed,
+              "the device does not take this MTU; a kernel interface may want it set by ip link",
+              -error);
 }
 
 void EthdevDevice::set_promiscuous(bool promiscuous) noexcept {
@@ -274,8 +278,12 @@ void EthdevDevice::set_promiscuous(bool promiscuous) noexcept {
 }
 
 base::Status EthdevDevice::adjust(std::uint16_t mtu, bool promiscuous) {
-  if (auto status = set_mtu(mtu != 0 ? mtu : mtu_at_open_); !status) return status;
-  facts_.mtu = mtu != 0 ? mtu : mtu_at_open_;
+  const std::uint16_t wanted = mtu != 0 ? mtu : mtu_at_open_;
+  // A TAP that was moved to a host's namespace can no longer be asked for what it has already.
+  if (wanted != facts_.mtu) {
+    if (auto status = set_mtu(wanted); !status) return status;
+  }
+  facts_.mtu = wanted;
   set_promiscuous(promiscuous);
   return {};
 }
