@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a system test needs, in one import, wherever it is started from."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
+
+# pylint: disable=wrong-import-position
+import roce  # noqa: E402
+from counters import Counters  # noqa: E402
+from kernel_peer import KernelPeer  # noqa: E402
+from scenario import (SIDES, UNDERLAY_MTU, VNI, TenantHost, TwoGateways, all_shots,  # noqa: E402
+                      intent_of, settle)
+from tap import Skip, run, test  # noqa: E402
+from testbed import (ROOT, Gateway, Testbed, TestbedError, build_folder, command,  # noqa: E402
+                     find_program, wait_for)
+from traffic import Direction, InNamespace, RawPort, Replay, Shot  # noqa: E402
+
+__all__ = [
+    "ROOT", "SIDES", "UNDERLAY_MTU", "VNI", "Counters", "Direction", "Gateway", "InNamespace",
+    "KernelPeer", "RawPort", "Replay", "Shot", "Skip", "TenantHost", "Testbed", "TestbedError",
+    "TwoGateways",
+    "all_shots", "build_folder", "check_gateways", "command", "find_program", "intent_of", "roce",
+    "run", "settle", "test", "wait_for"]
+
+
+def check_gateways(gateways):
+    """Nothing moves any more, everything is accounted for, nothing was dropped."""
+    for gateway, counters in zip(gateways, settle(gateways)):
+        assert counters.faults() == [], f"{gateway.name}: {counters.faults()}"
+

@@ -1,0 +1,96 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""tools/demo: accounts for every frame, and leaves nothing behind, whenever it is interrupted."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+from context import ROOT, run, test
+from leftovers import hugepages, make_mark, named, processes_with
+
+DEMO = str(ROOT / "tools" / "demo")
+
+
+class Demo:
+    """A running demo and what it could leave behind."""
+
+    def __init__(self, *options):
+        self.mark = make_mark()
+        self.hugepages = hugepages()
+        self.popen = subprocess.Popen([DEMO, *options], stdout=subprocess.PIPE, text=True,
+                                      stderr=subprocess.PIPE, start_new_session=True,
+                                      env={**os.environ, **self.mark})
+
+    def finish(self, seconds):
+        """Exit status and output, after it has been looked for leftovers."""
+        output, errors = self.popen.communicate(timeout=seconds)
+        assert processes_with(self.mark) == []
+        assert named(f"weir-{self.popen.pid}-") == []
+        assert hugepages() == self.hugepages
+        return self.popen.returncode, output, errors
+
+
+@test
+def demo_accounts_for_every_frame():
+    status, output, errors = Demo("--seconds", "4", "--json").finish(180)
+    lines = [json.loads(line) for line in output.splitlines()]
+    assert status == 0, (lines[-1:] or output, errors[-2000:])
+    summary = lines[-1]["summary"]
+    assert summary["faults"] == []
+    for direction in summary["roce"]["directions"]:
+        assert direction["sent"] == direction["received"] > 1000
+    for totals in summary["gateways"].values():
+        assert totals["mismatch"] == 0 and totals["rx"] > 1000
+    seconds = lines[:-1]
+    assert len(seconds) >= 4 and all(line["drops"] == {} for line in seconds)
+    assert sum(line["ce"] for line in seconds) > 0
+    assert {"send", "write", "read", "atomic", "ack"} <= set(
+        key for line in seconds for key in line["operations"])
+
+
+@test
+def interrupted_demo_leaves_nothing_behind():
+    for delay in (0.3, 1.0, 2.0, 3.5, 6.0):
+        demo = Demo("--seconds", "60")
+        time.sleep(delay)
+        os.killpg(demo.popen.pid, signal.SIGINT)  # As Ctrl-C does: the whole foreground group.
+        status, _, errors = demo.finish(60)
+        assert status in (130, -signal.SIGINT), (delay, status, errors[-2000:])
+
+
+@test
+def kept_demo_says_which_commands_to_try():
+    demo = Demo("--seconds", "1", "--keep")
+    text = ""
+    while "tcpdump" not in text:
+        line = demo.popen.stdout.readline()
+        assert line, f"ended early: {demo.popen.communicate()[1][-2000:]}"
+        text += line
+    tried = 0
+    environment = dict(os.environ)
+    for line in text.splitlines():
+        words = line.split()
+        if words[:1] == ["export"]:
+            name, _, value = words[1].partition("=")
+            environment[name] = value
+        elif words and words[0].endswith("/weir") and "--watch=1" not in words:
+            subprocess.run(words, env=environment, check=True, timeout=30, capture_output=True)
+            tried += 1
+    assert tried >= 8
+    os.killpg(demo.popen.pid, signal.SIGINT)
+    assert demo.finish(60)[0] == 130
+
+
+@test
+def wrong_options_are_explained():
+    for options, word in ((["--second", "3"], "--seconds"), (["--seconds", "x"], "number")):
+        result = subprocess.run([DEMO, *options], capture_output=True, text=True, check=False)
+        assert result.returncode == 2 and word in result.stderr
+    assert "--keep" in subprocess.run([DEMO, "--help"], capture_output=True, text=True,
+                                      check=True).stdout
+
+
+run()

@@ -1,0 +1,88 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""ECN between Weir and the Linux kernel's VXLAN device, with what each is entitled to: Weir copies
+the field into the outer header (RFC 6040 normal mode), the kernel writes ECT(0) there for CE
+(RFC 3168 full functionality), and neither may lose a CE on the way in or out."""
+
+from context import KernelPeer, RawPort, SIDES, Testbed, check_gateways, roce, run, settle, test
+
+NOT_ECT, ECT0, ECT1, CE = roce.NOT_ECT, roce.ECT0, roce.ECT1, roce.CE
+FIELDS = (NOT_ECT, ECT0, ECT1, CE)
+HOST, KERNEL = SIDES
+FAMILIES = ((HOST.device, KERNEL.device), (HOST.device6, KERNEL.device6))
+VXLAN_PORT = 4789
+
+# RFC 6040 figure 4: (inner, outer) → what goes on to the host, None where it is dropped.
+DECAPSULATED = {
+    (NOT_ECT, NOT_ECT): NOT_ECT, (NOT_ECT, ECT0): NOT_ECT, (NOT_ECT, ECT1): NOT_ECT,
+    (NOT_ECT, CE): None,
+    (ECT0, NOT_ECT): ECT0, (ECT0, ECT0): ECT0, (ECT0, ECT1): ECT1, (ECT0, CE): CE,
+    (ECT1, NOT_ECT): ECT1, (ECT1, ECT0): ECT1, (ECT1, ECT1): ECT1, (ECT1, CE): CE,
+    (CE, NOT_ECT): CE, (CE, ECT0): CE, (CE, ECT1): CE, (CE, CE): CE,
+}
+
+
+def cross(sender, receiver, frame):
+    """What `receiver` hears of `frame`, and nothing else."""
+    while receiver.receive() is not None:
+        pass
+    assert sender.send(frame)
+    return receiver.receive_within(2.0)
+
+
+@test
+def ecn_crosses_from_weir_to_the_kernel():
+    with Testbed("ecn-to-kernel") as bed:
+        peer = KernelPeer(bed)
+        host, inner = RawPort(peer.host.namespace.name, "host0"), RawPort(peer.peer.name, "vx0")
+        wire = RawPort(peer.peer.name, "wire0", VXLAN_PORT)
+        for ours, theirs in FAMILIES:
+            for ecn in FIELDS:
+                frame = roce.cnp_like(ours, theirs, ecn=ecn)
+                assert cross(host, inner, frame) == frame
+                outer = wire.receive_within(2.0)
+                assert outer[15] & 3 == ecn, f"outer ECN {outer[15] & 3} of inner {ecn}"
+                assert outer[-len(frame):] == frame
+        check_gateways([peer.gateway])
+
+
+@test
+def ecn_crosses_from_the_kernel_to_weir():
+    with Testbed("ecn-from-kernel") as bed:
+        peer = KernelPeer(bed)
+        host, inner = RawPort(peer.host.namespace.name, "host0"), RawPort(peer.peer.name, "vx0")
+        wire = RawPort(peer.peer.name, "wire0", VXLAN_PORT, hear_outgoing=True)
+        for ours, theirs in FAMILIES:
+            for ecn in FIELDS:
+                frame = roce.cnp_like(theirs, ours, ecn=ecn)
+                assert cross(inner, host, frame) == frame
+                outer = wire.receive_within(2.0)
+                assert outer[15] & 3 == (ECT0 if ecn == CE else ecn)
+        check_gateways([peer.gateway])
+
+
+@test
+def every_pair_of_inner_and_outer_ecn_follows_rfc_6040():
+    with Testbed("ecn-cells") as bed:
+        peer = KernelPeer(bed)
+        host = RawPort(peer.host.namespace.name, "host0")
+        wire = RawPort(peer.peer.name, "wire0", VXLAN_PORT)
+        for ours, theirs in FAMILIES:
+            for (inner, outer), expected in DECAPSULATED.items():
+                frame = roce.cnp_like(theirs, ours, ecn=inner)
+                arrived = cross(wire, host, encapsulated(frame, outer))
+                if expected is None:
+                    assert arrived is None, "CE on Not-ECT was passed on"
+                else:
+                    assert arrived == roce.with_ecn(frame, expected), f"{inner} in {outer}"
+        drops = settle([peer.gateway])[0].drops_of("wire_to_host")
+        assert drops == {"ecn_ce_on_not_ect": len(FAMILIES)}
+
+
+def encapsulated(frame, ecn):
+    source, destination = roce.Host(KERNEL.wire_mac, KERNEL.vtep), roce.Host(HOST.wire_mac,
+                                                                              HOST.vtep)
+    return roce.vxlan(frame, source, destination, ecn=ecn)
+
+
+run()

@@ -1,0 +1,37 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Captured RoCEv2 exchanges cross two gateways, both families, both directions: each frame once,
+in order per queue pair, unchanged, its ICRC valid, its ECN field as it was."""
+
+from context import Replay, Testbed, TwoGateways, all_shots, check_gateways, run, test
+
+
+def exchange(name, **shape):
+    with Testbed(name) as bed:
+        scenario = TwoGateways(bed, **shape).start()
+        assert scenario.hosts[0].ping(scenario.hosts[1].side.kernel.ip) == 1.0
+        assert scenario.hosts[1].ping(scenario.hosts[0].side.kernel6.ip) == 1.0
+        shots = all_shots()
+        replay = Replay(scenario.roce_ports(), shots).run(rounds=3)
+        assert replay.faults() == []
+        for direction in replay.directions:
+            assert direction.received > 1000 and direction.ce_sent == direction.ce_received > 0
+        check_gateways(scenario.gateways)
+
+
+@test
+def roce_crosses_two_gateways_with_one_worker():
+    exchange("roce-1x1")
+
+
+@test
+def roce_crosses_two_gateways_with_two_workers_of_two_queues():
+    exchange("roce-2x2", workers=2, queues=2)
+
+
+@test
+def roce_crosses_cables_in_the_place_of_taps_with_two_workers():
+    exchange("roce-cable", workers=2, queues=2, tap=False)
+
+
+run()
