@@ -76,6 +76,7 @@ bool Document::begin_list(Place place) {
       level_ == Level::object && fields(kind_)[field_].type == FieldType::name_list;
   if (is_name_list) {
     level_ = Level::name_list;
+    field_places_[field_] = place;
     names_.clear();
     return true;
   }

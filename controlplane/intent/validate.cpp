@@ -14,6 +14,11 @@ namespace {
 template <class T>
 using ByName = std::unordered_map<std::string_view, const T*>;
 
+// "a tenant port", "an underlay port".
+std::string a_port(PortRole role) {
+  return (role == PortRole::underlay ? "an " : "a ") + text_of(role).text + " port";
+}
+
 std::string quoted(const Name& name) {
   return shown(name.view());
 }
@@ -147,8 +152,7 @@ class Judge {
     const Port* port = resolve(object, "port", name, ports_, fits);
     if (port != nullptr && !fits(*port)) {
       report(object, "port",
-             quoted(name) + " is a " + text_of(port->role).text +
-                 " port; a VTEP stands on an underlay port",
+             quoted(name) + " is " + a_port(port->role) + "; a VTEP stands on an underlay port",
              only_name(intent_.ports, fits));
     }
     return port;
@@ -181,8 +185,7 @@ class Judge {
   void judge_network_of(const Port& port) {
     if (port.role != PortRole::tenant) {
       if (!port.network.empty()) {
-        report(port, "network",
-               "only a tenant port has a network; this is a " + text_of(port.role).text + " port");
+        report(port, "network", "only a tenant port has a network; this is " + a_port(port.role));
       }
       return;
     }
@@ -197,8 +200,7 @@ class Judge {
   void judge_peer_of(const Port& port) {
     if (port.role != PortRole::transit) {
       if (!port.peer.empty()) {
-        report(port, "peer",
-               "only a transit port has a peer; this is a " + text_of(port.role).text + " port");
+        report(port, "peer", "only a transit port has a peer; this is " + a_port(port.role));
       }
       return;
     }
@@ -218,8 +220,8 @@ class Judge {
     if (peer == nullptr) return;
     if (peer->role != PortRole::transit) {
       report(port, "peer",
-             quoted(port.peer) + " is a " + text_of(peer->role).text +
-                 " port; the peer of a transit port is a transit port");
+             quoted(port.peer) + " is " + a_port(peer->role) +
+                 "; the peer of a transit port is a transit port");
     } else if (peer->peer != port.name) {
       report(port, "peer",
              "port " + quoted(port.peer) + " has the peer " + quoted(peer->peer) +
@@ -436,8 +438,7 @@ class Judge {
     if (port == nullptr || fits(*port)) return;
     const std::string is = quoted(endpoint.port) + " is ";
     if (port->role != PortRole::tenant) {
-      report(endpoint, "port",
-             is + "a " + text_of(port->role).text + " port; an endpoint is behind a tenant port",
+      report(endpoint, "port", is + a_port(port->role) + "; an endpoint is behind a tenant port",
              only_name(intent_.ports, fits));
     } else {
       report(endpoint, "port",

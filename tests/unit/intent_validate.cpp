@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+// Each thing that can be wrong with a whole intent, with the place and the advice that its author
+// gets.
+#include "controlplane/intent/validate.hpp"
+#include "tests/unit/intent_sample.hpp"
+
+#include <gtest/gtest.h>
+
+namespace {
+
+// The only error of a document.
+std::string error_of(const std::string& text, const cp::Limits& limits = {}) {
+  const auto intent = cp::read_intent(text, cp::Syntax::yaml, {.file = {}, .limits = limits});
+  if (intent) return "";
+  EXPECT_EQ(intent.error().size(), 1u) << to_string(intent.error()[1]);
+  return to_string(intent.error().front());
+}
+
+// The sample with lines added to its list of ports; likewise the others.
+std::string with_port(std::string_view fields) {
+  return sample_with("vteps:\n", "  - {" + std::string(fields) + "}\nvteps:\n");
+}
+std::string with_vtep(std::string_view fields) {
+  return sample_with("networks:\n", "  - {" + std::string(fields) + "}\nnetworks:\n");
+}
+std::string with_network(std::string_view fields) {
+  return sample_with("endpoints:\n", "  - {" + std::string(fields) + "}\nendpoints:\n");
+}
+std::string with_endpoint(std::string_view fields) {
+  return std::string(sample_yaml) + "  - {" + std::string(fields) + "}\n";
+}
+
+TEST(IntentValidate, the_sample_is_good) {
+  EXPECT_TRUE(cp::validate(sample_intent(), {}));
+}
+
+TEST(IntentValidate, names_are_unique_and_plain) {
+  EXPECT_EQ(error_of(with_port("name: wire0, role: underlay, device: net_null7")),
+            "line 4:12: port wire0: name: there are two ports of this name");
+  EXPECT_EQ(error_of(with_vtep("name: gw2, kind: local, address: 10.0.0.9, port: wire0")),
+            "line 8:12: vtep gw2: name: there are two vteps of this name");
+  EXPECT_EQ(error_of(with_network("name: blue, vni: 7")),
+            "line 10:12: network blue: name: there are two networks of this name");
+  const std::string too_long(32, 'x');
+  for (const std::string& name : {std::string("-x"), std::string("a/b"), std::string("\"a b\""),
+                                  std::string("\"\""), std::string("ü"), too_long}) {
+    EXPECT_NE(error_of(with_network("name: " + name + ", vni: 7")).find("must be a name"),
+              std::string::npos)
+        << name;
+  }
+}
+
+TEST(IntentValidate, a_device_is_one_port) {
+  EXPECT_EQ(error_of(with_port("name: host1, role: tenant, network: blue, "
+                               "device: \"net_tap0,iface=host1\"")),
+            "line 4:56: port host1: device: port \"host0\" already has the device \"net_tap0\"");
+}
+
+TEST(IntentValidate, fields_of_a_port_fit_its_role) {
+  EXPECT_EQ(error_of(with_port("name: host1, role: tenant, device: net_null7")),
+            "line 4:5: port host1: network: is missing: a tenant port carries the frames of one "
+            "network (nearest: blue)");
+  EXPECT_EQ(error_of(with_port("name: wire1, role: underlay, device: net_null7, network: blue")),
+            "line 4:63: port wire1: network: only a tenant port has a network; this is an underlay "
+            "port");
+  EXPECT_EQ(
+      error_of(with_port("name: wire1, role: underlay, device: net_null7, peer: wire0")),
+      "line 4:60: port wire1: peer: only a transit port has a peer; this is an underlay port");
+  EXPECT_EQ(error_of(with_port("name: host1, role: tenant, device: net_null7, network: bleu")),
+            "line 4:61: port host1: network: there is no network \"bleu\" (nearest: blue)");
+}
+
+TEST(IntentValidate, transit_ports_name_each_other) {
+  const std::string pair =
+      "name: t0, role: transit, device: net_null7, peer: t1}\n"
+      "  - {name: t1, role: transit, device: net_null8, peer: ";
+  EXPECT_EQ(error_of(with_port(pair + "t0")), "");
+  EXPECT_EQ(error_of(with_port("name: t0, role: transit, device: net_null7")),
+            "line 4:5: port t0: peer: is missing: a transit port's frames leave at its peer");
+  EXPECT_EQ(error_of(with_port("name: t0, role: transit, device: net_null7, peer: t0")),
+            "line 4:56: port t0: peer: a port cannot be its own peer");
+  EXPECT_EQ(
+      error_of(with_port("name: t0, role: transit, device: net_null7, peer: wire0")),
+      "line 4:56: port t0: peer: \"wire0\" is an underlay port; the peer of a transit port is "
+      "a transit port");
+  const auto three = cp::read_intent(
+      with_port(pair + "t2}\n  - {name: t2, role: transit, device: net_null9, peer: t1"),
+      cp::Syntax::yaml);
+  ASSERT_FALSE(three);
+  EXPECT_EQ(to_string(three.error().front()),
+            "line 4:56: port t0: peer: port \"t1\" has the peer \"t2\"; peers name each other");
+}
+
+TEST(IntentValidate, numbers_are_in_range) {
+  const auto port = [](std::string_view field) {
+    return with_port("name: w1, role: underlay, device: net_null7, " + std::string(field));
+  };
+  EXPECT_NE(error_of(port("mtu: 575")).find("576..9978"), std::string::npos);
+  EXPECT_NE(error_of(port("mtu: 9979")).find("nearest: 9978"), std::string::npos);
+  EXPECT_NE(error_of(port("rx_queues: 0")).find("1..64"), std::string::npos);
+  EXPECT_NE(error_of(port("rx_queues: 99999999999999999999")).find("nearest: 64"),
+            std::string::npos);
+  EXPECT_NE(error_of(port("rx_descriptors: 500")).find("power of two, not 500 (nearest: 256)"),
+            std::string::npos);
+  EXPECT_NE(error_of(port("tx_descriptors: 32")).find("64..32768"), std::string::npos);
+  EXPECT_EQ(error_of(port("mtu: 576, rx_queues: 64, rx_descriptors: 32768")), "");
+  EXPECT_NE(error_of(with_network("name: red, vni: 0")).find("1..16777215"), std::string::npos);
+  EXPECT_NE(error_of(with_network("name: red, vni: -1")).find("nearest: 1)"), std::string::npos);
+  EXPECT_EQ(error_of(with_network("name: red, vni: 16777215")), "");
+}
+
+TEST(IntentValidate, ranges_are_checked_without_a_file_too) {
+  cp::Intent intent = sample_intent();
+  intent.networks[0].vni = 1 << 24;
+  intent.ports[1].mtu = 1;
+  intent.vteps[0].dscp = cp::Dscp{.pinned = 64};
+  intent.vteps[0].ttl = 0;
+  intent.ports[0].device.clear();
+
+  const auto valid = cp::validate(intent, {});
+
+  ASSERT_FALSE(valid);
+  std::string fields;
+  for (const cp::Error& error : valid.error()) fields += error.field + " ";
+  EXPECT_EQ(fields, "device mtu ttl dscp vni ");
+}
+
+TEST(IntentValidate, a_vtep_has_a_usable_address) {
+  const auto vtep = [](std::string_view address) {
+    return with_vtep("name: gw3, kind: remote, port: wire0, address: " + std::string(address));
+  };
+  EXPECT_EQ(error_of(vtep("198.18.0.3")), "");
+  EXPECT_EQ(error_of(vtep("198.18.0.2")),
+            "line 8:53: vtep gw3: address: VTEP \"gw2\" already has 198.18.0.2");
+  EXPECT_EQ(error_of(vtep("\"fd00::3\"")),
+            "line 8:53: vtep gw3: address: an IPv6 underlay is not supported in this release; give "
+            "an IPv4 address, not fd00::3");
+  EXPECT_EQ(error_of(vtep("198.18.0.3/24")),
+            "line 8:53: vtep gw3: address: must be an IP address like 198.18.0.1, not "
+            "\"198.18.0.3/24\" (nearest: 198.18.0.3)");
+  for (const char* address : {"0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255"}) {
+    EXPECT_NE(error_of(vtep(address)).find("unicast address of one host"), std::string::npos);
+  }
+}
+
+TEST(IntentValidate, a_vtep_stands_on_an_underlay_port) {
+  EXPECT_EQ(error_of(with_vtep("name: gw3, kind: local, address: 10.0.0.3, port: wire9")),
+            "line 8:55: vtep gw3: port: there is no port \"wire9\" (nearest: wire0)");
+  EXPECT_EQ(error_of(with_vtep("name: gw3, kind: local, address: 10.0.0.3, port: host0")),
+            "line 8:55: vtep gw3: port: \"host0\" is a tenant port; a VTEP stands on an underlay "
+            "port (nearest: wire0)");
+}
+
+TEST(IntentValidate, the_source_of_a_remote_vtep_is_a_local_one) {
+  EXPECT_EQ(error_of(sample_with(", source: self", "")), "") << "the only local VTEP on the port";
+  EXPECT_EQ(error_of(sample_with("source: self", "source: gw2")),
+            "line 6:73: vtep gw2: source: \"gw2\" is a remote VTEP; the source is a local one "
+            "(nearest: self)");
+  EXPECT_EQ(error_of(sample_with("source: self", "source: sefl")),
+            "line 6:73: vtep gw2: source: there is no vtep \"sefl\" (nearest: self)");
+  const std::string two =
+      with_vtep("name: too, kind: local, address: 10.0.0.1, port: wire0")
+          .replace(with_vtep("name: too, kind: local, address: 10.0.0.1, port: wire0")
+                       .find(", source: self"),
+                   14, "");
+  EXPECT_EQ(error_of(two),
+            "line 6:5: vtep gw2: source: is missing, and port \"wire0\" has 2 local VTEPs: name "
+            "one");
+  EXPECT_EQ(error_of("ports: [{name: w, role: underlay, device: net_null0}]\n"
+                     "vteps: [{name: far, kind: remote, address: 10.0.0.1, port: w}]\n"),
+            "line 2:9: vtep far: source: is missing, and there is no local VTEP on port \"w\"");
+}
+
+TEST(IntentValidate, a_local_vtep_has_nothing_of_a_remote_one) {
+  for (const char* field :
+       {"source: self", "next_hop_mac: 02:00:00:00:00:01", "dscp: 7", "ttl: 3"}) {
+    EXPECT_NE(error_of(with_vtep("name: too, kind: local, address: 10.0.0.1, port: wire0, " +
+                                 std::string(field)))
+                  .find("only a remote VTEP has this"),
+              std::string::npos)
+        << field;
+  }
+}
+
+TEST(IntentValidate, fields_of_a_remote_vtep_are_in_range) {
+  const auto vtep = [](std::string_view field) {
+    return with_vtep("name: gw3, kind: remote, address: 10.0.0.3, port: wire0, " +
+                     std::string(field));
+  };
+  EXPECT_EQ(error_of(vtep("dscp: 0, ttl: 255")), "");
+  EXPECT_EQ(error_of(vtep("dscp: copy, ttl: 1")), "");
+  EXPECT_NE(error_of(vtep("dscp: 64")).find("must be copy | 0..63, not \"64\" (nearest: 63)"),
+            std::string::npos);
+  EXPECT_NE(error_of(vtep("dscp: cpoy")).find("nearest: copy"), std::string::npos);
+  EXPECT_NE(error_of(vtep("ttl: 0")).find("1..255"), std::string::npos);
+  EXPECT_NE(error_of(vtep("ttl: 256")).find("1..255"), std::string::npos);
+  EXPECT_NE(error_of(vtep("next_hop_mac: 01:00:00:00:00:01")).find("group"), std::string::npos);
+  EXPECT_NE(error_of(vtep("next_hop_mac: 00:00:00:00:00:00")).find("all zero"), std::string::npos);
+}
+
+TEST(IntentValidate, a_network_floods_to_remote_vteps_once_each) {
+  EXPECT_EQ(error_of(sample_with("flood: [gw2]", "flood: [gw3]")),
+            "line 9:35: network blue: flood: there is no vtep \"gw3\" (nearest: gw2)");
+  EXPECT_EQ(
+      error_of(sample_with("flood: [gw2]", "flood: [self]")),
+      "line 9:35: network blue: flood: \"self\" is a local VTEP; frames are flooded to remote "
+      "ones (nearest: gw2)");
+  EXPECT_EQ(error_of(sample_with("flood: [gw2]", "flood: [gw2, gw2]")),
+            "line 9:35: network blue: flood: names VTEP \"gw2\" twice");
+  std::string many = "flood: [";
+  for (int i = 0; i < 129; ++i) many += "x" + std::to_string(i) + ",";
+  EXPECT_NE(error_of(sample_with("flood: [gw2", many)).find("more than 128 names"),
+            std::string::npos);
+}
+
+TEST(IntentValidate, a_vni_is_one_network) {
+  EXPECT_EQ(error_of(with_network("name: red, vni: 100")),
+            "line 10:22: network red: vni: network \"blue\" already has 100");
+}
+
+TEST(IntentValidate, an_endpoint_is_in_one_place_of_its_network) {
+  const auto endpoint = [](std::string_view fields) {
+    return with_endpoint("network: blue, mac: 02:00:00:00:00:07" + std::string(fields));
+  };
+  EXPECT_EQ(error_of(endpoint(", vtep: gw2")), "");
+  EXPECT_EQ(error_of(endpoint("")),
+            "line 13:5: endpoint blue/02:00:00:00:00:07: is nowhere: say either vtep or port");
+  EXPECT_EQ(
+      error_of(endpoint(", vtep: gw2, port: host0")),
+      "line 13:62: endpoint blue/02:00:00:00:00:07: port: is in two places: say vtep or port");
+  EXPECT_EQ(error_of(endpoint(", vtep: self")),
+            "line 13:51: endpoint blue/02:00:00:00:00:07: vtep: \"self\" is a local VTEP; an "
+            "endpoint here says the port it is behind (nearest: gw2)");
+  EXPECT_EQ(error_of(endpoint(", vtep: gw7")),
+            "line 13:51: endpoint blue/02:00:00:00:00:07: vtep: there is no vtep \"gw7\" (nearest: "
+            "gw2)");
+  EXPECT_EQ(error_of(endpoint(", port: wire0")),
+            "line 13:51: endpoint blue/02:00:00:00:00:07: port: \"wire0\" is an underlay port; an "
+            "endpoint is behind a tenant port (nearest: host0)");
+  EXPECT_EQ(error_of(with_network("name: red, vni: 7")
+                         .append("  - {network: red, mac: 02:00:00:00:00:07, port: host0}\n")),
+            "line 14:50: endpoint red/02:00:00:00:00:07: port: \"host0\" is a port of network "
+            "\"blue\", not of \"red\"");
+  EXPECT_EQ(error_of(with_endpoint("network: blu, mac: 02:00:00:00:00:07, vtep: gw2")),
+            "line 13:15: endpoint blu/02:00:00:00:00:07: network: there is no network \"blu\" "
+            "(nearest: blue)");
+}
+
+TEST(IntentValidate, an_endpoints_mac_is_one_hosts_and_unique) {
+  const auto endpoint = [](std::string_view mac) {
+    return with_endpoint("network: blue, vtep: gw2, mac: " + std::string(mac));
+  };
+  EXPECT_EQ(error_of(endpoint("02:00:00:00:0A:01")),
+            "line 13:37: endpoint blue/02:00:00:00:0a:01: mac: there are two endpoints of this MAC "
+            "in network \"blue\"");
+  EXPECT_NE(error_of(endpoint("03:00:00:00:00:01")).find("group address"), std::string::npos);
+  EXPECT_NE(error_of(endpoint("00:00:00:00:00:00")).find("all zero"), std::string::npos);
+}
+
+TEST(IntentValidate, says_what_the_data_plane_has_no_room_for) {
+  EXPECT_EQ(error_of(std::string(sample_yaml), {.endpoints = 1}),
+            "line 12:5: more than 1 endpoints: the data plane has no room (its option "
+            "--endpoints)");
+
+  const auto valid = cp::validate(large_intent(1001), {.endpoints = 1000});
+
+  ASSERT_FALSE(valid);
+  EXPECT_EQ(valid.error()[0].code, base::Errc::table_full);
+}
+
+TEST(IntentValidate, finds_at_most_twenty_faults) {
+  cp::Intent intent = large_intent(1000);
+  for (cp::Endpoint& endpoint : intent.endpoints) endpoint.vtep = endpoint.port = {};
+
+  EXPECT_EQ(cp::find_faults(intent, {}).size(), 20u);
+}
+
+}  // namespace
