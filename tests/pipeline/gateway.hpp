@@ -19,6 +19,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -39,6 +40,7 @@ struct GatewayOptions {
   std::uint16_t mbuf_bytes = 2048;
   std::uint32_t endpoints = 1024;
   std::size_t tx_room = SIZE_MAX;  // Frames that a tx queue takes.
+  bool unsound = false;            // The test loses packets on purpose.
 };
 
 class Gateway {
@@ -75,6 +77,12 @@ class Gateway {
   void remove_endpoint(std::uint16_t network, std::string_view mac);
   void commit();
 
+  // The workers run on threads of their own from start to stop; commit() then waits for them, and
+  // frames come from who holds the ports' other side (memory_port). Once in a gateway's life.
+  void start_threads();
+  void stop_threads();
+  dp::MemoryPort& memory_port(std::uint16_t port);
+
   // Traffic. Segment sizes split the frame over several mbufs; the last takes the rest.
   void offer(std::uint16_t port, const Bytes& frame, std::uint16_t queue = 0,
              std::span<const std::uint16_t> segments = {});
@@ -110,6 +118,7 @@ class Gateway {
   };
 
   void check_sound() const;
+  void wait_for_workers(base::Generation next);
 
   GatewayOptions options_;
   std::unique_ptr<rte_mempool, PoolDeleter> pool_;
@@ -124,6 +133,7 @@ class Gateway {
   std::array<std::unique_ptr<dp::Port>, contract::port_count_max> ports_;
   dp::Assignment assignments_[contract::worker_count_max];
   std::vector<std::unique_ptr<dp::Worker>> workers_;
+  std::vector<std::thread> threads_;  // None: the test takes the turns.
 };
 
 // A record with what most tests want.

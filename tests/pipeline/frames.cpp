@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/pipeline/frames.hpp"
+
+#include "dataplane/packet/udp_tunnel.hpp"
+
+#include <cstring>
+
+namespace test {
+namespace {
+
+using base::be16;
+using base::be32;
+
+template <class Header>
+void append(Bytes& frame, const Header& header) {
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(&header);
+  frame.insert(frame.end(), bytes, bytes + sizeof header);
+}
+
+std::uint32_t read(const std::uint8_t* bytes, std::size_t count) {
+  std::uint32_t value = 0;
+  for (std::size_t i = 0; i < count; ++i) value = value << 8 | bytes[i];
+  return value;
+}
+
+constexpr std::size_t bth_offset = 14 + 20 + 8;
+
+}  // namespace
+
+Bytes make(const RoceFrame& wanted) {
+  Bytes frame;
+  append(frame, dp::EthernetHeader{.destination = mac(wanted.destination_mac),
+                                   .source = mac(wanted.source_mac),
+                                   .type = be16(dp::ethertype::ipv4)});
+  const auto udp_bytes = static_cast<std::uint16_t>(8 + 12 + wanted.payload + 4);
+  dp::Ipv4Header ip{.version_ihl = 0x45,
+                    .tos = wanted.tos,
+                    .total_length = be16(static_cast<std::uint16_t>(20 + udp_bytes)),
+                    .id = be16(7),
+                    .flags_fragment = be16(0x4000),
+                    .ttl = 64,
+                    .protocol = dp::ip_protocol::udp,
+                    .checksum = be16(0),
+                    .source = be32(wanted.source_ip),
+                    .destination = be32(wanted.destination_ip)};
+  ip.checksum =
+      be16::from_raw(static_cast<std::uint16_t>(~dp::fold(dp::sum_words(&ip, sizeof ip))));
+  append(frame, ip);
+  append(frame, dp::UdpHeader{.source = be16(wanted.source_port),
+                              .destination = be16(dp::udp_port::roce_v2),
+                              .length = be16(udp_bytes),
+                              .checksum = be16(0)});
+  append(frame, dp::BthHeader{.opcode = 0x07,
+                              .flags = 0,
+                              .partition_key = be16(0xffff),
+                              .destination_qp_word = be32(wanted.qp),
+                              .psn_word = be32(wanted.psn)});
+  frame.resize(frame.size() + wanted.payload + 4, 0xa5);
+  return frame;
+}
+
+Bytes wrap(const Bytes& inner, const Wrapping& wrapping) {
+  Bytes packet;
+  dp::UdpTunnelHeader outer = dp::prepare_udp_tunnel({.source_mac = mac("02:00:00:00:ff:02"),
+                                                      .next_hop_mac = mac(wrapping.mac),
+                                                      .source = ipv4(wrapping.source),
+                                                      .destination = ipv4(wrapping.destination),
+                                                      .ttl = 64,
+                                                      .udp_destination = dp::udp_port::vxlan});
+  dp::complete_udp_tunnel(outer, dp::constant_sum(outer.ip), wrapping.tos, 50000,
+                          static_cast<std::uint16_t>(inner.size() + sizeof(dp::VxlanHeader)));
+  append(packet, outer);
+  append(packet, dp::VxlanHeader{.flags = be32(dp::VxlanHeader::valid_vni),
+                                 .vni_reserved = be32(wrapping.vni << 8)});
+  packet.insert(packet.end(), inner.begin(), inner.end());
+  return packet;
+}
+
+std::uint16_t outer_source_port(const Bytes& packet) {
+  return static_cast<std::uint16_t>(read(packet.data() + 34, 2));
+}
+
+std::uint32_t vni_of(const std::uint8_t* packet) {
+  return read(packet + 46, 3);
+}
+
+std::uint32_t outer_destination(const std::uint8_t* packet) {
+  return read(packet + 30, 4);
+}
+
+std::uint32_t psn_of(const Bytes& frame) {
+  return read(frame.data() + bth_offset + 9, 3);
+}
+
+std::uint32_t qp_of(const Bytes& frame) {
+  return read(frame.data() + bth_offset + 5, 3);
+}
+
+}  // namespace test
