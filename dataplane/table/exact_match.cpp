@@ -71,13 +71,11 @@ base::Result<ExactMatch> ExactMatch::make_in(std::uint32_t capacity, HashSeed se
   return ExactMatch(capacity, seed, memory, std::move(owned), std::move(*changes));
 }
 
-// Inlined, as matches(): called for every packet, and not inlined by itself (measured in
-// lookup_bulk).
 inline std::uint32_t ExactMatch::primary_of(std::uint64_t hash) const noexcept {
   return scale(static_cast<std::uint32_t>(hash >> 32), shape_.main_buckets);
 }
 
-ExactMatch::Home ExactMatch::home_of_hash(std::uint64_t hash) const noexcept {
+inline ExactMatch::Home ExactMatch::home_of_hash(std::uint64_t hash) const noexcept {
   const auto low = static_cast<std::uint32_t>(hash);
   const auto middle = static_cast<std::uint32_t>(hash >> 16);
   Home home{.primary = primary_of(hash),
@@ -92,10 +90,6 @@ ExactMatch::Home ExactMatch::home_of_hash(std::uint64_t hash) const noexcept {
 std::uint32_t ExactMatch::next_overflow(std::uint32_t bucket) const noexcept {
   const std::uint32_t end = shape_.main_buckets + shape_.overflow_buckets;
   return bucket + 1 < end ? bucket + 1 : shape_.main_buckets;
-}
-
-Version ExactMatch::version_at(std::uint32_t slot) const noexcept {
-  return version_of(slot / entries_per_bucket, slot % entries_per_bucket);
 }
 
 void ExactMatch::store_version(std::uint32_t slot, Version version) noexcept {
@@ -119,10 +113,9 @@ void ExactMatch::store_key(std::uint32_t slot, std::uint64_t key) noexcept {
 }
 
 std::uint32_t ExactMatch::find_displaced(const Home& home, std::uint64_t key) const noexcept {
-  if (version_of(home.primary, 0).note() != 0) {
-    const std::uint32_t mask = matches(home.secondary, key);
-    if (mask != 0) return home.secondary * entries_per_bucket + std::countr_zero(mask);
-  }
+  if (version_of(home.primary, 0).note() == 0) return no_slot;
+  const std::uint32_t found = matches(home.secondary, key);
+  if (found != 0) return home.secondary * entries_per_bucket + std::countr_zero(found);
   if (version_of(home.primary, 1).note() == 0) return no_slot;
 
   std::uint32_t bucket = home.overflow;
@@ -150,34 +143,35 @@ std::uint32_t ExactMatch::lookup(std::uint64_t key, base::Generation generation)
 
 void ExactMatch::lookup_bulk(const std::uint64_t* keys, std::uint32_t n,
                              base::Generation generation, std::uint32_t* values) const noexcept {
-  // Where else a key may lie is worked out for the few that are displaced.
   std::uint64_t hashes[lookups_max];
-  std::uint8_t displaced[lookups_max];
-  std::uint32_t displaced_count = 0;
-
   // All lines are on their way before the first is read: at 1M entries each is a cache miss.
   for (std::uint32_t i = 0; i < n; ++i) {
     hashes[i] = hash_(keys[i]);
     __builtin_prefetch(&buckets_[primary_of(hashes[i])]);
   }
 
+  // Those that the primary bucket does not decide are put aside, without a branch: which ones is as
+  // good as random, and a misprediction costs as much as two lookups.
+  std::uint8_t undecided[lookups_max];
+  std::uint32_t undecided_count = 0;
   for (std::uint32_t i = 0; i < n; ++i) {
     const std::uint32_t bucket = primary_of(hashes[i]);
     const std::uint32_t mask = matches(bucket, keys[i]);
-    // An absent key reads entry 0 in vain rather than taking a branch.
+    // An absent key reads entry 0 in vain.
     const std::uint32_t entry = static_cast<std::uint32_t>(std::countr_zero(mask | 16U)) & 3U;
-    const std::uint32_t seen = version_of(bucket, entry).seen_by(generation);
-    values[i] = mask != 0 ? seen : no_value;
+    const auto missing = static_cast<std::uint32_t>(mask == 0);
+    values[i] = version_of(bucket, entry).seen_by(generation) | (no_value & (0 - missing));
 
-    const std::uint32_t notes = version_of(bucket, 0).note() | version_of(bucket, 1).note();
-    displaced[displaced_count] = static_cast<std::uint8_t>(i);
-    const bool search_on = (mask == 0) & (notes != 0);
-    if (search_on) __builtin_prefetch(&buckets_[home_of_hash(hashes[i]).secondary]);
-    displaced_count += static_cast<std::uint32_t>(search_on);
+    const bool displaced_any = version_of(bucket, 0).note() != 0;
+    undecided[undecided_count] = static_cast<std::uint8_t>(i);
+    undecided_count += missing & static_cast<std::uint32_t>(displaced_any);
   }
 
-  for (std::uint32_t k = 0; k < displaced_count; ++k) {
-    const std::uint32_t i = displaced[k];
+  for (std::uint32_t k = 0; k < undecided_count; ++k) {
+    __builtin_prefetch(&buckets_[home_of_hash(hashes[undecided[k]]).secondary]);
+  }
+  for (std::uint32_t k = 0; k < undecided_count; ++k) {
+    const std::uint32_t i = undecided[k];
     const std::uint32_t slot = find_displaced(home_of_hash(hashes[i]), keys[i]);
     if (slot != no_slot) values[i] = version_at(slot).seen_by(generation);
   }
@@ -303,6 +297,7 @@ std::uint32_t ExactMatch::take_slot(const Home& home) noexcept {
   }
   if (slot == no_slot) return no_slot;
 
+  count_note(home.primary, 0, true);
   count_note(home.primary, 1, true);
   for (std::uint32_t passed = home.overflow; passed != bucket; passed = next_overflow(passed)) {
     count_note(passed, 0, true);
@@ -319,10 +314,8 @@ void ExactMatch::release_slot(std::uint32_t slot) noexcept {
 
   const Home home = home_of(key);
   if (bucket == home.primary) return;
-  if (bucket == home.secondary) {
-    count_note(home.primary, 0, false);
-    return;
-  }
+  count_note(home.primary, 0, false);
+  if (bucket == home.secondary) return;
   count_note(home.primary, 1, false);
   for (std::uint32_t passed = home.overflow; passed != bucket; passed = next_overflow(passed)) {
     count_note(passed, 0, false);

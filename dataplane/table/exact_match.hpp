@@ -15,8 +15,8 @@
 //             were
 //
 //     Notes (Version::note) of a bucket, counts that stick at note_max:
-//       main, entry 0: keys with this primary that lie in their secondary bucket
-//       main, entry 1: keys with this primary that lie in the overflow
+//       main, entry 0: keys with this primary that lie elsewhere
+//       main, entry 1: those of them that lie in the overflow
 //       overflow, entry 0: keys that lie further on because this bucket was full
 //     So most lookups, misses too, read one line.
 //
@@ -129,8 +129,8 @@ class ExactMatch {
   static Shape shape_for(std::uint32_t capacity) noexcept;
 
   Home home_of(std::uint64_t key) const noexcept { return home_of_hash(hash_(key)); }
-  Home home_of_hash(std::uint64_t hash) const noexcept;
   std::uint32_t primary_of(std::uint64_t hash) const noexcept;
+  Home home_of_hash(std::uint64_t hash) const noexcept;
   std::uint32_t next_overflow(std::uint32_t bucket) const noexcept;
 
   // Relaxed: version.hpp and the head of this file say why no stronger order is needed.
@@ -141,7 +141,9 @@ class ExactMatch {
     return Version{
         std::atomic_ref(buckets_[bucket].entries[entry].word).load(std::memory_order_relaxed)};
   }
-  Version version_at(std::uint32_t slot) const noexcept;
+  Version version_at(std::uint32_t slot) const noexcept {
+    return version_of(slot / entries_per_bucket, slot % entries_per_bucket);
+  }
   void store_version(std::uint32_t slot, Version version) noexcept;
   void store_key(std::uint32_t slot, std::uint64_t key) noexcept;
 

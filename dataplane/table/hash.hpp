@@ -18,7 +18,9 @@ HashSeed random_seed() noexcept;
 class KeyedHash {
  public:
   explicit KeyedHash(HashSeed seed) noexcept
-      : first_(seed.low), second_(seed.high | 1), third_(mix(seed.low ^ seed.high)) {}
+      : first_(mix(seed.low)),
+        second_(mix(~seed.high) | 1),  // Odd: a factor must not be 0.
+        third_(mix(seed.low - seed.high)) {}
 
   // Two rounds of a folded 64x64→128 multiply (as in wyhash), each with secrets of its own: the
   // factor of the second is unknown and differs with every key, which a single round does not
