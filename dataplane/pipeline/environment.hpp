@@ -12,9 +12,11 @@ namespace dp {
 
 struct Environment {
   const Tables& tables;
-  contract::WorkerBlock counters;   // This worker's; it is the only writer.
-  rte_mempool& pool;                // For copies.
-  base::Generation generation = 0;  // Of the batch under way; the worker sets it before each.
+  contract::WorkerBlock counters;  // This worker's; it is the only writer.
+  rte_mempool& pool;               // For copies.
+  // Of the batch under way; the worker sets both before each. A batch has one ingress port.
+  base::Generation generation = 0;
+  const PortRecord* in_port = nullptr;
 };
 
 }  // namespace dp

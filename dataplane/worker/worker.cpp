@@ -87,6 +87,7 @@ std::uint32_t Worker::serve(const RxSource& source) noexcept {
   exits_.totals().rx += frames;
   ++exits_.totals().bursts;
 
+  environment_.in_port = port;
   batch_.reset_metas(source.port);
   pipeline->run(batch_, exits_, choose_mode());
   return frames;

@@ -24,13 +24,9 @@ struct AdmitTenant {
                                                       : DropReason::headers_segmented;
     }
     if (packet.header<EthernetHeader>(0).source.is_group()) return DropReason::source_mac_group;
-    PacketMeta& meta = packet.meta();
-    const PortRecord* port =
-        environment_.tables.ports.find(meta.in_port.value, environment_.generation);
-    if (port == nullptr || port->network == base::no_network) {
-      return DropReason::port_without_network;
-    }
-    meta.network = port->network;
+    const NetworkId network = environment_.in_port->network;
+    if (network == base::no_network) return DropReason::port_without_network;
+    packet.meta().network = network;
     return keep;
   }
 

@@ -43,12 +43,7 @@ Verdict ParseOuter::handle(Packet packet) noexcept {
   if (packet.contiguous() < sizeof(EthernetHeader)) return DropReason::headers_segmented;
   PacketMeta& meta = packet.meta();
   const auto& ethernet = packet.header<EthernetHeader>(0);
-  const PortRecord* port =
-      environment_.tables.ports.find(meta.in_port.value, environment_.generation);
-  // The worker read the port's role at the same generation, so the record is there.
-  if (port == nullptr || ethernet.destination != port->mac) {
-    return DropReason::wrong_destination_mac;
-  }
+  if (ethernet.destination != environment_.in_port->mac) return DropReason::wrong_destination_mac;
   if (ethernet.type != be16(ethertype::ipv4)) return DropReason::ethertype_not_handled;
 
   if (packet.contiguous() < sizeof(OuterHeaders)) {

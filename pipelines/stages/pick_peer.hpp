@@ -16,13 +16,9 @@ struct PickPeer {
   explicit PickPeer(const Environment& environment) noexcept : environment_(environment) {}
 
   Verdict handle(Packet packet) noexcept {
-    PacketMeta& meta = packet.meta();
-    const PortRecord* port =
-        environment_.tables.ports.find(meta.in_port.value, environment_.generation);
-    if (port == nullptr || port->transit_peer == base::no_port) {
-      return DropReason::port_without_peer;
-    }
-    meta.out_port = port->transit_peer;
+    const PortId peer = environment_.in_port->transit_peer;
+    if (peer == base::no_port) return DropReason::port_without_peer;
+    packet.meta().out_port = peer;
     return keep;
   }
 

@@ -113,6 +113,7 @@ rte_mempool* make_packed_pool(std::uint32_t mbufs) {
 Bed::Bed(const Workload& workload)
     : workload_(workload),
       gateway_({.mbufs = 255, .endpoints = workload.qp_count}),
+      environment_(gateway_.worker(0).environment()),
       pool_(make_packed_pool(workload.qp_count + dp::burst_max)),
       tracer_(board_, ring_, base::WorkerId{0}),
       exits_(environment().counters, *this, tracer_) {
@@ -137,6 +138,12 @@ void Bed::program() {
     gateway_.set_endpoint(network, base::to_string(endpoint_mac(i)), place);
   }
   gateway_.commit();
+  environment_.generation = gateway_.worker(0).environment().generation;
+  environment_.in_port = environment_.tables.ports.find(in_port(), environment_.generation);
+}
+
+std::uint16_t Bed::in_port() const noexcept {
+  return workload_.direction == Direction::encap ? tenant_port : underlay_port;
 }
 
 void Bed::make_frames() {
@@ -168,8 +175,7 @@ dp::Batch& Bed::next_burst() noexcept {
   }
   next_ = next_ + dp::burst_max < frames_.size() ? next_ + dp::burst_max : 0;
   batch_.received(dp::burst_max);
-  batch_.reset_metas(
-      base::PortId{workload_.direction == Direction::encap ? tenant_port : underlay_port});
+  batch_.reset_metas(base::PortId{in_port()});
   return batch_;
 }
 

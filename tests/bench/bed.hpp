@@ -36,7 +36,7 @@ class Bed final : public dp::Egress {
   // Takes the packets of the burst back, where a pipeline has not sent them.
   void take_back(dp::Batch& batch) noexcept { batch.keep(0); }
 
-  const dp::Environment& environment() { return gateway_.worker(0).environment(); }
+  const dp::Environment& environment() const noexcept { return environment_; }
   dp::Exits& exits() noexcept { return exits_; }
 
   Sent send(base::PortId port, std::span<rte_mbuf*> frames) noexcept override;
@@ -48,9 +48,11 @@ class Bed final : public dp::Egress {
 
   void program();
   void make_frames();
+  std::uint16_t in_port() const noexcept;
 
   Workload workload_;
   test::Gateway gateway_;
+  dp::Environment environment_;  // The worker's, with the ingress port of every burst.
   std::unique_ptr<rte_mempool, PoolDeleter> pool_;
   dp::TraceBoard board_;
   dp::TraceRing ring_;
