@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/api/api.hpp"
+
+#include "controlplane/api/answer.hpp"
+#include "dataplane/base/log.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace cp {
+
+namespace asio = boost::asio;
+
+std::span<const Api::Route> Api::routes() {
+  static constexpr std::array list{
+      Route{"GET", "/v1/intent", "The whole intent; ?format=yaml as a file.", "intent",
+            &Api::get_intent},
+      Route{"PUT", "/v1/intent", "Make the intent what the body says; ?dry_run=true only plans.",
+            "change", &Api::put_intent},
+      Route{"POST", "/v1/intent/check", "Whether the body could be applied.", "check",
+            &Api::check_intent},
+      Route{"POST", "/v1/intent/diff", "What applying the body would change.", "change",
+            &Api::diff_intent},
+      Route{"POST", "/v1/batch", "Several edits as one transaction.", "change", &Api::batch},
+      Route{"GET", "/v1/keys/{kinds}", "What the objects of a kind are called.", "keys",
+            &Api::get_keys},
+      Route{"GET", "/v1/status", "Whether the data plane has what is wanted.", "status",
+            &Api::get_status},
+      Route{"GET", "/v1/stats", "Counters of ports, networks, VTEPs; drops; tables.", "stats",
+            &Api::get_stats},
+      Route{"GET", "/v1/drops", "Dropped packets by reason and place.", "drops", &Api::get_drops},
+      Route{"GET", "/v1/pipelines", "Stages in order, with packets, drops and cycles.", "pipelines",
+            &Api::get_pipelines},
+      Route{"GET", "/v1/workers", "What each worker does.", "workers", &Api::get_workers},
+      Route{"GET", "/v1/events", "What happens, one JSON document a line, without end.", "event",
+            &Api::get_events},
+      Route{"GET", "/v1/traces", "All traces with their frames.", "traces", &Api::get_traces},
+      Route{"POST", "/v1/traces", "Follow the next frames that match.", "trace", &Api::post_trace},
+      Route{"DELETE", "/v1/traces", "Stop and forget all traces.", "message", &Api::delete_traces},
+      Route{"GET", "/v1/traces/{id}", "One trace with its frames.", "trace", &Api::get_traces},
+      Route{"DELETE", "/v1/traces/{id}", "Stop and forget one trace.", "message",
+            &Api::delete_traces},
+      Route{"GET", "/v1/schema/{kind}", "The JSON Schema of an answer or object.", "",
+            &Api::get_schema},
+      Route{"GET", "/v1/openapi.json", "This list.", "", &Api::get_openapi},
+      Route{"GET", "/metrics", "All counters as Prometheus text.", "", &Api::get_metrics},
+      Route{"GET", "/healthz", "200 while this process answers.", "", &Api::get_health},
+      // Last: the names above are no kinds of objects.
+      Route{"GET", "/v1/{kinds}", "All objects of a kind; ?state=true adds counters.", "objects",
+            &Api::get_objects},
+      Route{"POST", "/v1/{kinds}", "Add an object.", "change", &Api::post_object},
+      Route{"GET", "/v1/{kinds}/{key}", "One object.", "object", &Api::get_object},
+      Route{"PUT", "/v1/{kinds}/{key}", "Add or replace an object.", "change", &Api::put_object},
+      Route{"DELETE", "/v1/{kinds}/{key}", "Remove an object.", "change", &Api::delete_object},
+      Route{"GET", "/v1/{kinds}/{network}/{mac}", "One endpoint.", "object", &Api::get_object},
+      Route{"PUT", "/v1/{kinds}/{network}/{mac}", "Add or replace an endpoint.", "change",
+            &Api::put_object},
+      Route{"DELETE", "/v1/{kinds}/{network}/{mac}", "Remove an endpoint.", "change",
+            &Api::delete_object},
+  };
+  return list;
+}
+
+namespace {
+
+std::vector<std::string_view> split(std::string_view path) {
+  std::vector<std::string_view> parts;
+  while (!path.empty()) {
+    path.remove_prefix(1);  // The slash.
+    const std::string_view part = path.substr(0, path.find('/'));
+    parts.push_back(part);
+    path.remove_prefix(part.size());
+  }
+  return parts;
+}
+
+// True where the path has the pattern's form; fills what stands for the placeholders.
+bool matches(std::string_view pattern, const std::vector<std::string_view>& path,
+             std::vector<std::string>& parts) {
+  const std::vector<std::string_view> wanted = split(pattern);
+  if (wanted.size() != path.size()) return false;
+  parts.clear();
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (wanted[i].starts_with('{')) {
+      if (path[i].empty()) return false;
+      // The kinds of objects are fixed words: anything else is no such path.
+      if (wanted[i] == "{kinds}" &&
+          (!parse_kind(path[i]) || plural(*parse_kind(path[i])) != path[i])) {
+        return false;
+      }
+      parts.emplace_back(path[i]);
+    } else if (wanted[i] != path[i]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+HttpResponse no_route(const HttpRequest& request, const std::string& allowed) {
+  if (allowed.empty()) {
+    return error_answer(
+        404, "not_found",
+        "there is nothing at " + request.path + "; GET /v1/openapi.json lists what there is");
+  }
+  HttpResponse response = error_answer(
+      405, "unsupported", request.path + " takes " + allowed + ", not " + request.method);
+  response.allow = allowed;
+  return response;
+}
+
+}  // namespace
+
+bool Api::Call::asks(std::string_view flag) const {
+  const auto at = request.query.find(std::string(flag));
+  return at != request.query.end() && at->second != "false" && at->second != "0";
+}
+
+asio::awaitable<HttpResponse> Api::handle(HttpRequest request) {
+  Call call{std::move(request), {}};
+  const std::vector<std::string_view> path = call.request.path.starts_with('/')
+                                                 ? split(call.request.path)
+                                                 : std::vector<std::string_view>();
+  std::string allowed;
+  for (const Route& route : routes()) {
+    if (!matches(route.pattern, path, call.parts)) continue;
+    if (route.method == call.request.method) co_return co_await (this->*route.handler)(call);
+    if (!allowed.empty()) allowed += ", ";
+    allowed += route.method;
+  }
+  co_return no_route(call.request, allowed);
+}
+
+asio::awaitable<HttpResponse> Api::handle_public(HttpRequest request) {
+  const bool open = request.path == "/metrics" || request.path == "/healthz";
+  if (!open) co_return error_answer(404, "not_found", "only /metrics and /healthz are served here");
+  co_return co_await handle(std::move(request));
+}
+
+}  // namespace cp

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// The HTTP interface: which path means what. The list of routes in api.cpp is all there is; the
+// OpenAPI document is made of it.
+#pragma once
+
+#include "controlplane/api/configuration.hpp"
+#include "controlplane/api/events.hpp"
+#include "controlplane/api/http.hpp"
+#include "controlplane/api/traces.hpp"
+#include "controlplane/link/link.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cp {
+
+class Api {
+ public:
+  using Metrics = std::function<std::string()>;
+
+  // All borrowed; they outlive the Api.
+  struct Parts {
+    Configuration& configuration;
+    Link& link;
+    Events& events;
+    Traces& traces;
+    Metrics metrics;
+  };
+  explicit Api(Parts parts) : parts_(std::move(parts)) {}
+
+  boost::asio::awaitable<HttpResponse> handle(HttpRequest request);
+  // Only what may be asked over TCP: /metrics and /healthz.
+  boost::asio::awaitable<HttpResponse> handle_public(HttpRequest request);
+
+  // A request and the parts of its path that stand for {placeholders}.
+  struct Call {
+    HttpRequest request;
+    std::vector<std::string> parts;
+
+    bool asks(std::string_view flag) const;  // "?dry_run=true"
+  };
+  using Answer = boost::asio::awaitable<HttpResponse>;
+
+  struct Route {
+    std::string_view method;
+    std::string_view pattern;  // "/v1/{kinds}/{key}": a placeholder is one part.
+    std::string_view summary;  // For the OpenAPI document.
+    std::string_view schema;   // Of the answer: a name for GET /v1/schema/…, or empty.
+    Answer (Api::*handler)(Call&);
+  };
+  static std::span<const Route> routes();
+
+ private:
+  // calls_intent.cpp
+  Answer get_intent(Call& call);
+  Answer put_intent(Call& call);
+  Answer check_intent(Call& call);
+  Answer diff_intent(Call& call);
+  Answer batch(Call& call);
+  Answer get_objects(Call& call);
+  Answer post_object(Call& call);
+  Answer get_object(Call& call);
+  Answer put_object(Call& call);
+  Answer delete_object(Call& call);
+  Answer get_keys(Call& call);
+
+  // calls_view.cpp
+  Answer get_status(Call& call);
+  Answer get_stats(Call& call);
+  Answer get_drops(Call& call);
+  Answer get_pipelines(Call& call);
+  Answer get_workers(Call& call);
+  Answer get_events(Call& call);
+  Answer get_traces(Call& call);
+  Answer post_trace(Call& call);
+  Answer delete_traces(Call& call);
+  Answer get_schema(Call& call);
+  Answer get_openapi(Call& call);
+  Answer get_metrics(Call& call);
+  Answer get_health(Call& call);
+
+  Parts parts_;
+};
+
+}  // namespace cp

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/api/configuration.hpp"
+
+#include "controlplane/intent/validate.hpp"
+#include "controlplane/plan/plan.hpp"
+#include "controlplane/plan/records.hpp"
+#include "dataplane/base/log.hpp"
+
+namespace cp {
+
+namespace asio = boost::asio;
+namespace json = boost::json;
+using base::Errc;
+
+namespace {
+
+std::string who_text(const Peer& peer) {
+  return peer.uid ? "uid " + std::to_string(*peer.uid) : "nobody known";
+}
+
+// Nobody knows whether such a transaction came through: the link finds out.
+bool is_unknown(const Error& error) {
+  return error.code == Errc::closed || error.code == Errc::timed_out;
+}
+
+}  // namespace
+
+PositionNames Configuration::position_names() const {
+  PositionNames names;
+  const auto add = [&names](std::string_view dimension, const Numbers& numbers) {
+    auto& list = names[std::string(dimension)];
+    numbers.for_each([&](std::string_view name, std::uint16_t number) {
+      list.emplace_back(number, std::string(name));
+    });
+  };
+  add("port", allocation_.ports);
+  add("network", allocation_.networks);
+  add("vtep", allocation_.vteps);
+  return names;
+}
+
+asio::awaitable<Result<ChangeReport>> Configuration::change(ChangeRequest request) {
+  const Turns::Turn turn = co_await changes_.take();
+  Intent next = intent_;
+  if (auto edited = request.edit(next); !edited) co_return std::unexpected(edited.error());
+  sort(next);
+  if (auto valid = validate(next, limits_); !valid) co_return std::unexpected(valid.error());
+
+  ChangeReport report;
+  report.changes = find_changes(intent_, next);
+  report.generation = link_->status().generation;
+  if (request.dry_run) {
+    Allocation trial = allocation_;
+    if (auto taken = trial.take_all(next); !taken) co_return std::unexpected(taken.error());
+    report.status = ChangeStatus::planned;
+    report.records = make_plan(trial, intent_, next).record_count();
+    co_return report;
+  }
+  // The first apply counts even if it wants nothing: from then on somebody has said so.
+  if (report.changes.empty() && said_) co_return report;
+
+  if (auto taken = allocation_.take_all(next); !taken) co_return std::unexpected(taken.error());
+  const Plan plan = make_plan(allocation_, intent_, next);
+  report.records = plan.record_count();
+  auto applied = co_await program(next, plan);
+  if (!applied) {
+    allocation_.release_unused(intent_);
+    co_return std::unexpected(applied.error());
+  }
+  report.status = *applied ? ChangeStatus::applied : ChangeStatus::pending;
+  if (auto kept = keep(std::move(next), request, report); !kept) {
+    link_->wake();  // The data plane goes back to what is stored.
+    co_return std::unexpected(kept.error());
+  }
+  co_return report;
+}
+
+// True: in force. False: the data plane is not there, or left before it said.
+asio::awaitable<Result<bool>> Configuration::program(const Intent& next, const Plan& plan) {
+  if (!link_->connected()) co_return false;
+  if (link_->in_sync() && plan.empty()) co_return true;
+  std::expected<std::uint64_t, Error> generation = 0;
+  if (link_->in_sync()) {
+    generation = co_await link_->transact(plan, false);
+  } else {
+    const Plan everything = plan_all(allocation_, next);
+    generation = co_await link_->transact(everything, true);
+  }
+  if (generation) co_return true;
+  if (is_unknown(generation.error())) co_return false;
+  co_return fail(std::move(generation.error()));
+}
+
+Status Configuration::load() {
+  auto saved = store_.load(limits_);
+  if (!saved) return std::unexpected(saved.error());
+  intent_ = std::move(saved->intent);
+  allocation_ = std::move(saved->allocation);
+  applied_ = saved->applied;
+  said_ = intent_ != Intent{} || applied_.boot_id != 0;
+  digests_ = digests_of(intent_, allocation_);
+  return {};
+}
+
+// Stores what has been decided and makes it what is wanted.
+Status Configuration::keep(Intent next, const ChangeRequest& request, ChangeReport& report) {
+  Allocation allocation = allocation_;
+  allocation.release_unused(next);
+  if (auto saved = store_.save(intent_, next, allocation); !saved) return saved;
+  intent_ = std::move(next);
+  allocation_ = std::move(allocation);
+  digests_ = digests_of(intent_, allocation_);
+  said_ = true;
+  report.generation = link_->status().generation;
+  const bool pending = report.status == ChangeStatus::pending;
+  if (pending) {
+    link_->wake();
+  } else {
+    note_applied(link_->status());
+  }
+
+  const std::string who = who_text(request.who);
+  LOG(info, "intent_changed", {"what", request.what}, {"who", who}, {"pid", request.who.pid},
+      {"generation", report.generation}, {"records", report.records},
+      {"pending", pending ? "yes" : "no"});
+  events_.publish("intent_changed", {{"what", request.what},
+                                     {"who", who},
+                                     {"generation", report.generation},
+                                     {"changes", report.changes.size()},
+                                     {"pending", pending}});
+  return {};
+}
+
+// What is in force is what is wanted now: the next start of this process may rely on it.
+void Configuration::note_applied(const LinkStatus& status) {
+  const Applied applied{
+      .boot_id = status.boot_id, .generation = status.generation, .digests = digests_};
+  if (applied == applied_) return;
+  if (auto saved = store_.save_applied(applied); !saved) {
+    LOG(warning, "store_failed", {"reason", to_string(saved.error().front())});
+    return;
+  }
+  applied_ = applied;
+}
+
+Plan Configuration::everything() {
+  return plan_all(allocation_, intent_);
+}
+
+std::optional<contract::Digests> Configuration::wanted_digests() {
+  if (!said_) return std::nullopt;
+  return digests_;
+}
+
+void Configuration::on_limits(const Limits& limits) {
+  limits_ = limits;
+  if (!allocation_.fit(limits)) return;
+  // Some names lost their numbers to a smaller data plane.
+  if (auto taken = allocation_.take_all(intent_); !taken) {
+    LOG(error, "intent_too_large", {"reason", to_string(taken.error().front())});
+  }
+  digests_ = digests_of(intent_, allocation_);
+}
+
+void Configuration::on_event(const contract::FrameView& event) {
+  for (std::size_t i = 0; i < event.record_count(); ++i) {
+    if (event.header().type == static_cast<std::uint16_t>(contract::EventType::trace_packet)) {
+      const auto packet = event.record<contract::TracePacket>(i);
+      traces_.take(packet, allocation_, link_->region());
+      events_.publish("trace_packet", {{"trace", packet.trace}, {"remaining", packet.remaining}});
+    } else {
+      const auto change = event.record<contract::LinkChange>(i);
+      const std::string port(allocation_.ports.name_of(change.port.value));
+      LOG(info, "link_change", {"port", port}, {"up", change.up});
+      events_.publish("link_change",
+                      {{"port", port}, {"up", change.up != 0}, {"speed_mbps", change.speed_mbps}});
+    }
+  }
+}
+
+void Configuration::on_status(const LinkStatus& status) {
+  if (status.state == LinkState::disconnected) traces_.stop_all();
+  if (status.state == LinkState::in_sync) note_applied(status);
+  json::object members{{"state", name(status.state)}, {"generation", status.generation}};
+  if (!status.last_error.empty()) members["reason"] = status.last_error;
+  events_.publish("dataplane", std::move(members));
+}
+
+}  // namespace cp

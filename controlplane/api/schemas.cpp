@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/api/schemas.hpp"
+
+#include "controlplane/api/api.hpp"
+#include "controlplane/intent/model.hpp"
+#include "controlplane/intent/schema.hpp"
+
+#include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
+
+#include <algorithm>
+#include <array>
+
+namespace cp {
+
+namespace json = boost::json;
+
+namespace {
+
+// The members that programs may rely on. Counters come from the data plane's own description and
+// may grow with it, so that additional members are allowed everywhere.
+struct Schema {
+  std::string_view name;
+  std::string_view text;
+};
+constexpr std::array schemas{
+    Schema{"error", R"({
+"type": "object", "required": ["error", "errors"],
+"properties": {
+  "error": {"$ref": "#/$defs/one"},
+  "errors": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/one"}}},
+"$defs": {"one": {
+  "type": "object", "required": ["code", "message"],
+  "properties": {
+    "code": {"type": "string"}, "message": {"type": "string"}, "object": {"type": "string"},
+    "field": {"type": "string"}, "line": {"type": "integer", "minimum": 1},
+    "column": {"type": "integer", "minimum": 1}, "suggestion": {"type": "string"}}}}})"},
+    Schema{"change", R"({
+"type": "object",
+"required": ["status", "message", "counts", "records", "generation", "changes"],
+"properties": {
+  "status": {"enum": ["applied", "pending", "unchanged", "planned"]},
+  "message": {"type": "string"},
+  "counts": {"type": "object", "required": ["added", "changed", "removed"],
+             "additionalProperties": {"type": "integer", "minimum": 0}},
+  "records": {"type": "integer", "minimum": 0},
+  "generation": {"type": "integer", "minimum": 0},
+  "text": {"type": "array", "items": {"type": "string"}},
+  "changes": {"type": "array", "items": {
+    "type": "object", "required": ["change", "kind", "key"],
+    "properties": {"change": {"enum": ["add", "change", "remove"]},
+                   "kind": {"enum": ["port", "vtep", "network", "endpoint"]},
+                   "key": {"type": "string"}, "fields": {"type": "object"}}}}}})"},
+    Schema{"check", R"({
+"type": "object", "required": ["status", "message", "objects"],
+"properties": {"status": {"const": "good"}, "message": {"type": "string"},
+  "objects": {"type": "object", "additionalProperties": {"type": "integer"}}}})"},
+    Schema{"message", R"({
+"type": "object", "required": ["message"], "properties": {"message": {"type": "string"}}})"},
+    Schema{"keys", R"({
+"type": "object", "required": ["keys"],
+"properties": {"keys": {"type": "array", "items": {"type": "string"}}}})"},
+    Schema{"objects", R"({
+"type": "object", "minProperties": 1, "maxProperties": 1,
+"propertyNames": {"enum": ["ports", "vteps", "networks", "endpoints"]},
+"additionalProperties": {"type": "array", "items": {"type": "object"}}})"},
+    Schema{"object", R"({"type": "object"})"},
+    Schema{"status", R"({
+"type": "object", "required": ["controlplane", "dataplane", "intent"],
+"properties": {
+  "controlplane": {"type": "object", "required": ["release", "pid"]},
+  "dataplane": {"type": "object", "required": ["state", "since", "generation", "last_error"],
+    "properties": {
+      "state": {"enum": ["disconnected", "programming", "waiting", "refused", "in_sync"]},
+      "since": {"type": "string"}, "generation": {"type": "integer"},
+      "workers": {"type": "integer"}, "capacity": {"type": "object"},
+      "last_error": {"type": "string"}}},
+  "intent": {"type": "object", "required": ["objects"]}}})"},
+    Schema{"stats", R"({
+"type": "object",
+"required": ["time", "dataplane", "totals", "drops", "ports", "networks", "vteps", "tables"],
+"properties": {
+  "time": {"type": "string"},
+  "dataplane": {"type": "object", "required": ["generation", "uptime_seconds", "workers"]},
+  "totals": {"type": "object",
+    "required": ["rx", "created", "tx", "dropped", "consumed", "held", "mismatch"],
+    "additionalProperties": {"type": "integer"}},
+  "drops": {"$ref": "#/$defs/counts"},
+  "ports": {"type": "array", "items": {"type": "object",
+    "required": ["name", "rx_packets", "rx_bytes", "tx_packets", "tx_bytes", "rx_kinds"],
+    "properties": {"rx_kinds": {"$ref": "#/$defs/matrix"},
+                   "device_drops": {"$ref": "#/$defs/counts"}}}},
+  "networks": {"type": "array", "items": {"type": "object",
+    "required": ["name", "encap_packets", "decap_packets", "ecn_encap", "ecn_decap"],
+    "properties": {"ecn_encap": {"$ref": "#/$defs/counts"},
+                   "ecn_decap": {"$ref": "#/$defs/matrix"}}}},
+  "vteps": {"type": "array", "items": {"type": "object",
+    "required": ["name", "encap_packets", "decap_packets"]}},
+  "tables": {"type": "object", "additionalProperties": {
+    "type": "object", "required": ["used", "capacity"],
+    "additionalProperties": {"type": "integer"}}}},
+"$defs": {
+  "counts": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}},
+  "matrix": {"type": "object", "additionalProperties": {"$ref": "#/$defs/counts"}}}})"},
+    Schema{"drops", R"({
+"type": "object", "required": ["drops"],
+"properties": {"drops": {"type": "array", "items": {
+  "type": "object", "required": ["reason", "help", "packets", "stages", "ports"],
+  "properties": {"reason": {"type": "string"}, "help": {"type": "string"},
+    "packets": {"type": "integer"},
+    "stages": {"type": "object", "additionalProperties": {"type": "integer"}},
+    "ports": {"type": "object", "additionalProperties": {"type": "integer"}}}}}}})"},
+    Schema{"pipelines", R"({
+"type": "object", "required": ["pipelines"],
+"properties": {"pipelines": {"type": "array", "items": {
+  "type": "object", "required": ["name", "stages"],
+  "properties": {"name": {"type": "string"}, "stages": {"type": "array", "items": {
+    "type": "object", "required": ["name", "packets", "drops", "cycles_per_packet"],
+    "properties": {"name": {"type": "string"}, "packets": {"type": "integer"},
+      "cycles_per_packet": {"type": "number"}, "drops": {"type": "object"}}}}}}}}})"},
+    Schema{"workers", R"({
+"type": "object", "required": ["workers"],
+"properties": {"workers": {"type": "array", "items": {
+  "type": "object", "required": ["worker", "rx", "tx", "dropped", "held", "mismatch"],
+  "properties": {"mismatch": {"type": ["integer", "null"]},
+                 "busy_ratio": {"type": "number"}}}}}})"},
+    Schema{"event", R"({
+"type": "object", "required": ["event"],
+"properties": {"time": {"type": "string"}, "event": {"type": "string"}}})"},
+    Schema{"trace", R"({
+"type": "object", "required": ["id", "count", "remaining", "active", "filter", "packets"],
+"properties": {
+  "id": {"type": "integer"}, "count": {"type": "integer"}, "remaining": {"type": "integer"},
+  "active": {"type": "boolean"}, "filter": {"type": "object"},
+  "packets": {"type": "array", "items": {
+    "type": "object", "required": ["in_port", "worker", "hops", "ending", "bytes_in", "bytes_out"],
+    "properties": {"hops": {"type": "array", "items": {
+      "type": "object", "required": ["stage", "kind", "ecn"]}}}}}}})"},
+    Schema{"traces", R"({
+"type": "object", "required": ["traces"],
+"properties": {"traces": {"type": "array", "items": {"type": "object",
+  "required": ["id", "count", "remaining", "packets"]}}}})"},
+};
+
+constexpr std::string_view dialect = "https://json-schema.org/draft/2020-12/schema";
+
+json::object operation_of(const Api::Route& route) {
+  json::object answer{{"description", route.summary}};
+  if (!route.schema.empty()) {
+    const std::string reference = "/v1/schema/" + std::string(route.schema);
+    answer["content"] = json::object{
+        {"application/json", json::object{{"schema", json::object{{"$ref", reference}}}}}};
+  }
+  json::object wrong{
+      {"description", "Refused; nothing was changed."},
+      {"content",
+       json::object{{"application/json",
+                     json::object{{"schema", json::object{{"$ref", "/v1/schema/error"}}}}}}}};
+  json::object operation{
+      {"summary", route.summary},
+      {"responses", json::object{{"200", std::move(answer)}, {"default", std::move(wrong)}}}};
+  json::array parameters;
+  std::string_view rest = route.pattern;
+  for (std::size_t open = rest.find('{'); open != rest.npos; open = rest.find('{')) {
+    const std::size_t close = rest.find('}');
+    parameters.push_back({{"name", rest.substr(open + 1, close - open - 1)},
+                          {"in", "path"},
+                          {"required", true},
+                          {"schema", json::object{{"type", "string"}}}});
+    rest.remove_prefix(close + 1);
+  }
+  if (!parameters.empty()) operation["parameters"] = std::move(parameters);
+  return operation;
+}
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  std::transform(result.begin(), result.end(), result.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return result;
+}
+
+}  // namespace
+
+std::optional<std::string> schema_of(std::string_view name) {
+  if (name == "intent") return intent_schema();
+  if (const auto kind = parse_kind(name); kind && singular(*kind) == name) {
+    return object_schema(*kind);
+  }
+  for (const Schema& schema : schemas) {
+    if (schema.name != name) continue;
+    // The texts above leave out what all of them share.
+    return "{\"$schema\": \"" + std::string(dialect) + "\"," + std::string(schema.text.substr(1));
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string_view> schema_names() {
+  std::vector<std::string_view> names{"intent", "port", "vtep", "network", "endpoint"};
+  for (const Schema& schema : schemas) names.push_back(schema.name);
+  return names;
+}
+
+json::object openapi() {
+  json::object paths;
+  for (const Api::Route& route : Api::routes()) {
+    json::value& path = paths[route.pattern];
+    if (!path.is_object()) path = json::object();
+    path.get_object().emplace(lower(route.method), operation_of(route));
+  }
+  return {{"openapi", "3.1.0"},
+          {"info", json::object{{"title", "Weir control plane"}, {"version", WEIR_VERSION}}},
+          {"paths", std::move(paths)}};
+}
+
+}  // namespace cp

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// What GET /v1/stats, drops, pipelines and workers answer: the counter region, told with the
+// names of the intent. Pure; no message goes to a worker for it.
+#pragma once
+
+#include "controlplane/link/position_names.hpp"
+#include "dataplane/contract/region.hpp"
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+
+namespace cp {
+
+// {"totals", "tables", "ports", "networks", "vteps", "drops", "dataplane"}.
+boost::json::object stats_view(const contract::RegionView& region, const PositionNames& names);
+
+// {"drops": [{"reason", "help", "packets", "stages", "ports"}]}; reasons that never happened are
+// left out.
+boost::json::object drops_view(const contract::RegionView& region, const PositionNames& names);
+
+// {"pipelines": [{"name", "stages": [{"name", "packets", "drops", "cycles_per_packet"}]}]}, in the
+// order in which packets pass them.
+boost::json::object pipelines_view(const contract::RegionView& region);
+
+// Gives each object of a list a member "state": its counters, found by its "name".
+void add_states(boost::json::array& objects, const contract::RegionView& region,
+                const PositionNames& names, std::string_view dimension);
+
+// {"workers": [{"worker", …every member of the totals…, "mismatch", "busy_ratio"}]}.
+boost::json::object workers_view(const contract::RegionView& region);
+
+}  // namespace cp
