@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/cli/completion.hpp"
+
+#include "controlplane/cli/trace_filter.hpp"
+#include "controlplane/cli/tree.hpp"
+#include "controlplane/intent/fields.hpp"
+
+#include <algorithm>
+
+namespace cp {
+namespace {
+
+using Words = std::vector<std::string>;
+
+// "-s,--socket" → both.
+void add_flags(std::string_view flags, Words& out) {
+  while (!flags.empty()) {
+    const std::string_view flag = flags.substr(0, flags.find(','));
+    out.emplace_back(flag);
+    flags.remove_prefix(std::min(flags.size(), flag.size() + 1));
+  }
+}
+
+bool takes_value(std::string_view word) {
+  for (const GlobalOption& option : global_options()) {
+    if (option.value.empty()) continue;
+    Words flags;
+    add_flags(option.flags, flags);
+    if (std::find(flags.begin(), flags.end(), word) != flags.end()) return true;
+  }
+  return false;
+}
+
+// Without options and their values: what is left says where in the tree we are.
+Words without_options(const Words& words) {
+  Words rest;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (takes_value(words[i])) {
+      ++i;
+    } else if (!words[i].starts_with('-')) {
+      rest.push_back(words[i]);
+    }
+  }
+  return rest;
+}
+
+void add_values(const FieldInfo& field, const KeySource& keys, Words& out) {
+  for (const std::string_view choice : field.choices) out.emplace_back(choice);
+  if (field.type == FieldType::dscp) out.emplace_back("copy");
+  if (field.refers_to) {
+    for (std::string& key : keys(*field.refers_to)) out.push_back(std::move(key));
+  }
+}
+
+// `typed` are the words of FIELD VALUE … that are complete.
+void add_settings(const Command& command, const Words& typed, const KeySource& keys, Words& out) {
+  if (typed.size() % 2 == 1) {
+    if (const FieldInfo* field = find_field(*command.kind, typed.back())) {
+      add_values(*field, keys, out);
+    }
+    return;
+  }
+  for (const FieldInfo& field : fields(*command.kind)) {
+    // An endpoint's MAC is part of its key, yet stands among the fields of a new one.
+    const bool fixed = field.key && !(command.verb == "add" && field.type == FieldType::mac);
+    bool used = false;
+    for (std::size_t i = 0; i < typed.size(); i += 2) used = used || typed[i] == field.name;
+    if (!fixed && !used) out.emplace_back(field.name);
+  }
+}
+
+void add_filter(const Words& typed, const KeySource& keys, Words& out) {
+  const TraceFilterField* waiting = nullptr;
+  for (const std::string& word : typed) {
+    if (waiting != nullptr) {
+      waiting = nullptr;
+      continue;
+    }
+    for (const TraceFilterField& field : trace_filter_fields()) {
+      if (field.name == word && field.value != FilterValue::flag) waiting = &field;
+    }
+  }
+  if (waiting == nullptr) {
+    for (const TraceFilterField& field : trace_filter_fields()) out.emplace_back(field.name);
+    return;
+  }
+  for (const std::string_view choice : waiting->choices) out.emplace_back(choice);
+  if (waiting->refers_to) {
+    for (std::string& key : keys(*waiting->refers_to)) out.push_back(std::move(key));
+  }
+}
+
+void add_arguments(const Command& command, const Words& typed, const KeySource& keys, Words& out) {
+  std::size_t first = 0;
+  for (const Argument& argument : command.arguments) {
+    const bool here = typed.size() < first + argument.most;
+    if (here) {
+      const Words inner(typed.begin() + static_cast<std::ptrdiff_t>(first), typed.end());
+      switch (argument.expects) {
+        case Expects::key: out = keys(*command.kind); break;
+        case Expects::new_key:
+          if (command.kind == ObjectKind::endpoint) out = keys(ObjectKind::network);
+          break;
+        case Expects::settings: add_settings(command, inner, keys, out); break;
+        case Expects::filter: add_filter(inner, keys, out); break;
+        case Expects::shell: out.emplace_back("bash"); break;
+        case Expects::file:  // The shell knows files better.
+        case Expects::number: break;
+      }
+      return;
+    }
+    first += argument.most;
+  }
+}
+
+void add_options(const Command* command, Words& out) {
+  for (const GlobalOption& option : global_options()) add_flags(option.flags, out);
+  if (command == nullptr) return;
+  for (const Option option : command->options) add_flags(option_text(option).flags, out);
+}
+
+}  // namespace
+
+std::vector<std::string> complete(const std::vector<std::string>& words, const KeySource& keys) {
+  const std::string prefix = words.empty() ? "" : words.back();
+  Words before = words;
+  if (!before.empty()) before.pop_back();
+  if (!before.empty() && takes_value(before.back())) return {};
+
+  const Words path = without_options(before);
+  Words candidates;
+  const Command* command = nullptr;
+  std::size_t used = 0;
+  if (!path.empty()) {
+    const bool alone = verbs_of(path[0]).empty();
+    command = find_command(path[0], alone || path.size() < 2 ? "" : path[1]);
+    used = alone ? 1 : 2;
+  }
+  if (prefix.starts_with('-')) {
+    add_options(command, candidates);
+  } else if (path.empty()) {
+    for (const std::string_view noun : nouns()) candidates.emplace_back(noun);
+  } else if (command != nullptr) {
+    add_arguments(*command, {path.begin() + static_cast<std::ptrdiff_t>(used), path.end()}, keys,
+                  candidates);
+  } else if (path.size() == 1) {
+    for (const std::string_view verb : verbs_of(path[0])) candidates.emplace_back(verb);
+  }
+  std::erase_if(candidates, [&](const std::string& word) { return !word.starts_with(prefix); });
+  return candidates;
+}
+
+std::string bash_script() {
+  // Colons stand in MACs and would split words: they are joined before and cut off after.
+  return R"(# bash completion for weir; made by `weir completion bash`
+_weir() {
+  local cur words cword
+  if declare -F _get_comp_words_by_ref >/dev/null; then
+    _get_comp_words_by_ref -n : cur words cword
+  else
+    cur=${COMP_WORDS[COMP_CWORD]} words=("${COMP_WORDS[@]}") cword=$COMP_CWORD
+  fi
+  local IFS=$'\n'
+  mapfile -t COMPREPLY < <("${words[0]}" --complete "${words[@]:1:cword}" 2>/dev/null)
+  if declare -F __ltrim_colon_completions >/dev/null; then
+    __ltrim_colon_completions "$cur"
+  fi
+}
+complete -o default -F _weir weir
+)";
+}
+
+}  // namespace cp

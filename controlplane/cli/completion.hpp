@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// What may be typed next. Names of objects come from the running server, if it answers fast.
+#pragma once
+
+#include "controlplane/intent/model.hpp"
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cp {
+
+// The keys of the objects of a kind; empty where nobody answers.
+using KeySource = std::function<std::vector<std::string>(ObjectKind)>;
+
+// `words` are those after "weir"; the last is the one being typed and may be empty. Answers with
+// whole words that start with it.
+std::vector<std::string> complete(const std::vector<std::string>& words, const KeySource& keys);
+
+// For bash; calls `weir --complete WORDS…`.
+std::string bash_script();
+
+}  // namespace cp

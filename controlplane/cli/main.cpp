@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command `weir`: a thin client of the control plane's API.
+#include "controlplane/cli/answer.hpp"
+#include "controlplane/cli/completion.hpp"
+#include "controlplane/cli/help.hpp"
+#include "controlplane/cli/parse.hpp"
+#include "controlplane/cli/run.hpp"
+
+#include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
+
+#include <csignal>
+#include <cstdlib>
+#include <exception>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace cp;
+
+// Who types does not wait: no names, rather than late ones.
+constexpr std::chrono::milliseconds completion_timeout{300};
+
+int answer_completion(std::vector<std::string> words) {
+  const char* environment = std::getenv("WEIR_SOCKET");
+  std::string socket = environment != nullptr ? environment : "/run/weir/controlplane.sock";
+  for (std::size_t i = 0; i + 1 < words.size(); ++i) {
+    if (words[i] == "-s" || words[i] == "--socket") socket = words[i + 1];
+  }
+  const KeySource keys = [&](ObjectKind kind) {
+    std::vector<std::string> list;
+    const Client client(socket, completion_timeout);
+    const auto answer = client.request("GET", "/v1/keys/" + std::string(plural(kind)));
+    if (!answer || !answer->good()) return list;
+    boost::system::error_code broken;
+    const auto document = boost::json::parse(answer->body, broken);
+    const boost::json::value* names = broken ? nullptr : find_at(document, "keys");
+    if (names == nullptr || !names->is_array()) return list;
+    for (const auto& name : names->get_array()) list.emplace_back(name.as_string());
+    return list;
+  };
+  for (const std::string& word : complete(words, keys)) print(word + "\n");
+  return 0;
+}
+
+ExitCode run(const std::vector<std::string>& words) {
+  auto line = parse_command_line(words);
+  if (!line) return complain(ExitCode::usage, line.error() + "\nTry `weir --help`.");
+  if (line->manual) print(manual_page());
+  if (line->version) print("weir " WEIR_VERSION "\n");
+  if (line->help) print(help_text(line->help_noun, line->help_verb));
+  if (line->manual || line->version || line->help) return ExitCode::ok;
+
+  const Client client(line->socket, line->timeout);
+  if (line->batch && line->invocation.command != nullptr) {
+    return complain(ExitCode::usage, "-f takes its commands from the file; name none beside it");
+  }
+  if (line->batch) return run_batch(client, *line->batch, line->invocation.json);
+  if (line->invocation.command == nullptr) {
+    print(help_text("", ""));
+    return ExitCode::usage;
+  }
+  return line->invocation.command->run(client, line->invocation);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_DFL);  // `weir … | head` ends quietly.
+  std::vector<std::string> words(argv + 1, argv + argc);
+  try {
+    if (!words.empty() && words[0] == "--complete") {
+      return answer_completion({words.begin() + 1, words.end()});
+    }
+    return static_cast<int>(run(words));
+  } catch (const std::exception& bug) {
+    return static_cast<int>(complain(ExitCode::usage, bug.what()));
+  }
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// Commands about the whole intent: apply, check, diff, intent show, batches.
+#include "controlplane/cli/answer.hpp"
+#include "controlplane/cli/completion.hpp"
+#include "controlplane/cli/edit.hpp"
+#include "controlplane/cli/run.hpp"
+#include "controlplane/cli/table.hpp"
+
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <sstream>
+
+namespace cp {
+
+namespace json = boost::json;
+
+namespace {
+
+std::optional<std::string> read_file(const std::string& name) {
+  std::ostringstream text;
+  if (name == "-") {
+    text << std::cin.rdbuf();
+    return std::move(text).str();
+  }
+  std::ifstream file(name, std::ios::binary);
+  if (!file) return std::nullopt;
+  text << file.rdbuf();
+  // An empty file leaves the failbit behind; a directory the badbit.
+  if (file.bad()) return std::nullopt;
+  return std::move(text).str();
+}
+
+ExitCode no_file(const std::string& name) {
+  return complain(ExitCode::usage, name + " cannot be read");
+}
+
+// A line for each change, then one that sums them up.
+void print_change(const json::value& answer) {
+  std::string text;
+  std::size_t told = 0;
+  if (const json::value* list = find_at(answer, "text"); list != nullptr && list->is_array()) {
+    for (const json::value& line : list->get_array()) text += std::string(line.as_string()) + "\n";
+    told = list->get_array().size();
+  }
+  std::uint64_t total = 0;
+  for (const char* what : {"counts.added", "counts.changed", "counts.removed"}) {
+    total += number_at(answer, what);
+  }
+  if (total > told) text += "… and " + with_commas(total - told) + " more\n";
+  print(text + text_at(answer, "message") + "\n");
+}
+
+ExitCode send_file(const Client& client, const Invocation& invocation, const std::string& method,
+                   const std::string& target,
+                   const std::function<void(const json::value&)>& print_document) {
+  const std::string& name = invocation.words[0];
+  const auto text = read_file(name);
+  if (!text) return no_file(name);
+  return ask(client, invocation, method, target, *text, print_document,
+             name == "-" ? "standard input" : name);
+}
+
+}  // namespace
+
+ExitCode run_apply(const Client& client, const Invocation& invocation) {
+  const std::string target = invocation.dry_run ? "/v1/intent?dry_run=true" : "/v1/intent";
+  return send_file(client, invocation, "PUT", target, print_change);
+}
+
+ExitCode run_check(const Client& client, const Invocation& invocation) {
+  return send_file(client, invocation, "POST", "/v1/intent/check",
+                   [](const json::value& answer) { print(text_at(answer, "message") + "\n"); });
+}
+
+ExitCode run_diff(const Client& client, const Invocation& invocation) {
+  return send_file(client, invocation, "POST", "/v1/intent/diff", print_change);
+}
+
+ExitCode run_intent_show(const Client& client, const Invocation& invocation) {
+  const bool as_json = invocation.json || !invocation.yaml;
+  const auto answer = client.request("GET", as_json ? "/v1/intent" : "/v1/intent?format=yaml");
+  if (!answer) return complain(answer.error().code, answer.error().message);
+  if (!answer->good()) return complain(*answer);
+  print(answer->body);
+  if (!answer->body.ends_with('\n')) print("\n");
+  return ExitCode::ok;
+}
+
+ExitCode run_batch(const Client& client, const std::string& file, bool json) {
+  const auto text = read_file(file);
+  if (!text) return no_file(file);
+  const std::string shown = file == "-" ? "standard input" : file;
+  const auto edits = parse_batch(*text);
+  if (!edits) {
+    Error error = edits.error();
+    error.file = shown;
+    return complain(ExitCode::refused, to_string(error));
+  }
+  Invocation invocation;
+  invocation.json = json;
+  return ask(client, invocation, "POST", "/v1/batch", batch_body(*edits), print_change, shown);
+}
+
+ExitCode run_object_edit(const Client& client, const Invocation& invocation) {
+  const Command& command = *invocation.command;
+  const auto edit = parse_edit(*command.kind, command.verb, invocation.words);
+  if (!edit) return complain(ExitCode::usage, to_string(edit.error()));
+  const std::string target = invocation.dry_run ? "/v1/batch?dry_run=true" : "/v1/batch";
+  return ask(client, invocation, "POST", target, batch_body({*edit}), print_change);
+}
+
+ExitCode run_completion(const Client&, const Invocation& invocation) {
+  if (invocation.words[0] != "bash") {
+    return complain(ExitCode::usage, "only bash can be completed; write: weir completion bash");
+  }
+  print(bash_script());
+  return ExitCode::ok;
+}
+
+}  // namespace cp

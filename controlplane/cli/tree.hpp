@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tree of commands, as data: parsing, help, completion and the manual page are all made of
+// it. To add a command: one entry in tree.cpp and the function that runs it.
+#pragma once
+
+#include "controlplane/cli/client.hpp"
+#include "controlplane/intent/model.hpp"
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cp {
+
+struct Command;
+
+// What was typed, parsed.
+struct Invocation {
+  const Command* command = nullptr;
+  std::vector<std::string> words;  // Its arguments.
+  std::optional<double> watch_s;   // --watch
+  bool dry_run = false;            // --dry-run
+  bool json = false;               // -j
+  bool yaml = false;               // --yaml
+};
+
+// What words may stand at an argument, for completion.
+enum class Expects : std::uint8_t {
+  file,
+  key,       // Of an object that exists.
+  new_key,   // Of one to be made: of an endpoint the network's name.
+  settings,  // FIELD VALUE …
+  filter,    // FIELD VALUE … of a trace
+  number,
+  shell,
+};
+
+struct Argument {
+  std::string_view name;  // "FILE"; "[NAME]" where it may be left out; "FIELD VALUE…".
+  std::string_view help;
+  Expects expects;
+  std::size_t least = 1;  // Words.
+  std::size_t most = 1;
+};
+
+enum class Option : std::uint8_t { dry_run, watch, yaml };
+
+struct OptionText {
+  Option option;
+  std::string_view flags;  // As CLI11 takes them: "--dry-run".
+  std::string_view value;  // "[=SECONDS]"; empty: a flag.
+  std::string_view help;
+};
+
+struct Command {
+  std::string_view noun;     // "port"; of the whole intent: "apply".
+  std::string_view verb;     // Empty where the noun is the verb.
+  std::string_view help;     // One sentence.
+  std::string_view example;  // Without "weir ".
+  std::vector<Argument> arguments;
+  std::vector<Option> options;
+  std::optional<ObjectKind> kind;  // Of what it shows or edits.
+  ExitCode (*run)(const Client& client, const Invocation& invocation);
+};
+
+std::span<const Command> commands();
+std::span<const OptionText> option_texts();
+const OptionText& option_text(Option option);
+
+// What stands before the noun, for help and manual.
+struct GlobalOption {
+  std::string_view flags;
+  std::string_view value;
+  std::string_view help;
+};
+std::span<const GlobalOption> global_options();
+
+struct ExitText {
+  ExitCode code;
+  std::string_view help;
+};
+std::span<const ExitText> exit_texts();
+
+// nullptr where there is none; `verb` empty for commands of one word.
+const Command* find_command(std::string_view noun, std::string_view verb);
+std::vector<std::string_view> nouns();                          // Each once, in order.
+std::vector<std::string_view> verbs_of(std::string_view noun);  // Empty: it needs none.
+
+// "port add NAME [FIELD VALUE…]".
+std::string synopsis(const Command& command);
+
+}  // namespace cp
