@@ -43,6 +43,7 @@ ARROWS = {
         *(f"controlplane/{part}" for part in ("intent", "plan", "store", "link")),
         *CONTRACT,
     ],
+    "controlplane/start": BASE,
     "controlplane/cli": ["controlplane/intent", *CONTRACT],
 }
 # "Never log per packet" as an include error: only main, drivers and housekeeper may log.

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// weir-controlplane: options, then the parts and how they hang together, then the loop.
+#include "controlplane/api/api.hpp"
+#include "controlplane/api/server.hpp"
+#include "controlplane/metrics/text.hpp"
+#include "controlplane/start/options.hpp"
+#include "dataplane/base/log.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+
+namespace {
+
+using namespace cp;
+
+int refuse(const std::string& what) {
+  std::fprintf(stderr, "weir-controlplane: %s\n", what.c_str());
+  return 1;
+}
+
+std::string metrics_of(const Configuration& configuration, const Link& link) {
+  const LinkStatus& status = link.status();
+  ProcessMetrics process{.version = WEIR_VERSION,
+                         .connected = link.connected(),
+                         .in_sync = link.in_sync(),
+                         .connections = status.connections,
+                         .transactions = status.transactions,
+                         .records = status.records,
+                         .objects = {}};
+  for (std::size_t i = 0; i < object_kind_count; ++i) {
+    const auto kind = static_cast<ObjectKind>(i);
+    process.objects.emplace(plural(kind), count(configuration.intent(), kind));
+  }
+  return write_metrics(link.region(), configuration.position_names(), process);
+}
+
+int serve(const Options& options) {
+  auto store = Store::open(options.state_dir + "/intent.sqlite");
+  if (!store) return refuse(to_string(store.error().front()));
+
+  Events events;
+  Traces traces;
+  Configuration configuration(*store, events, traces);
+  if (auto loaded = configuration.load(); !loaded) return refuse(to_string(loaded.error().front()));
+
+  boost::asio::io_context io(1);
+  Link link(io.get_executor(), {.socket_path = options.runtime_dir + "/dataplane.sock"},
+            configuration);
+  configuration.use(link);
+  Api api({.configuration = configuration,
+           .link = link,
+           .events = events,
+           .traces = traces,
+           .metrics = [&] {
+             return metrics_of(configuration, link);
+           }});
+  HttpServer server(io.get_executor(), {},
+                    [&](HttpRequest request) { return api.handle(std::move(request)); });
+  HttpServer metrics_server(io.get_executor(), {.connections = 64}, [&](HttpRequest request) {
+    return api.handle_public(std::move(request));
+  });
+
+  if (auto listens = server.listen_unix(options.runtime_dir + "/controlplane.sock"); !listens) {
+    return refuse(to_error(listens.error()).message);
+  }
+  if (!options.metrics_listen.empty()) {
+    if (auto listens = metrics_server.listen_tcp(options.metrics_listen); !listens) {
+      return refuse(options.metrics_listen + ": " + to_error(listens.error()).message);
+    }
+  }
+  boost::asio::signal_set signals(io, SIGINT, SIGTERM);
+  signals.async_wait([&](boost::system::error_code, int) {
+    link.close();
+    events.close();
+    io.stop();
+  });
+  boost::asio::co_spawn(io, link.run(), boost::asio::detached);
+  LOG(info, "started", {"release", WEIR_VERSION});
+  io.run();
+  LOG(info, "stopped");
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  auto options = read_options(argc, argv);
+  if (!options) return options.error();
+  base::set_log(options->log_level, options->log_format, "weir-controlplane");
+  if (auto made = make_directories(*options); !made) return refuse(made.error());
+  try {
+    return serve(*options);
+  } catch (const std::exception& bug) {
+    return refuse(std::string("stopped by a bug: ") + bug.what());
+  }
+}

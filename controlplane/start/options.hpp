@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// What weir-controlplane is told on its command line, and the directories that it needs.
+#pragma once
+
+#include "dataplane/base/log.hpp"
+
+#include <expected>
+#include <string>
+
+namespace cp {
+
+struct Options {
+  std::string runtime_dir = "/run/weir";
+  std::string state_dir = "/var/lib/weir";
+  std::string metrics_listen;  // Empty: no TCP.
+  base::LogLevel log_level = base::LogLevel::info;
+  base::LogFormat log_format = base::LogFormat::text;
+};
+
+// The error is the exit status: 0 after --help and --version, 2 where it makes no sense.
+std::expected<Options, int> read_options(int argc, char** argv);
+
+// The runtime directory as 0750, the state directory as 0700; existing ones stay as they are.
+std::expected<void, std::string> make_directories(const Options& options);
+
+}  // namespace cp
