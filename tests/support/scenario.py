@@ -55,10 +55,10 @@ class Side(NamedTuple):
 SIDES = (Side(1), Side(2))
 
 
-def intent_of(side, *, tenant_device, wire_device, queues=1):
+def intent_of(side, *, tenant_device, wire_device, queues=1, mtu=UNDERLAY_MTU):
     """What one of the two gateways is told."""
     peer = SIDES[2 - side.number]
-    ports = [{"name": "wire0", "role": "underlay", "device": wire_device, "mtu": UNDERLAY_MTU},
+    ports = [{"name": "wire0", "role": "underlay", "device": wire_device, "mtu": mtu},
              {"name": "host0", "role": "tenant", "device": tenant_device, "network": "blue"}]
     if queues > 1:
         for port in ports:
@@ -80,29 +80,29 @@ class TenantHost:
     """A host whose only interface, host0, is plugged into a gateway's tenant port: by moving the
     gateway's TAP here, or by a cable (which stays when the gateway dies)."""
 
-    def __init__(self, bed, side, gateway, *, tap=True, queues=1):
+    def __init__(self, bed, side, gateway, *, tap=True, queues=1, mtu=1500):
         self.side = side
+        self.mtu = mtu
         self.gateway = gateway
         self.tap = tap
         self.namespace = bed.namespace(f"host{side.number}", ipv6=True)
         if not tap:
             bed.cable(self.namespace, "host0", gateway.namespace, "host0", queues=queues)
-            self.set_up()
 
     def plug_in(self):
         """Moves the TAP; the driver keeps its descriptors, so frames go on flowing."""
-        if not self.tap:
-            return
-        wait_for(lambda: self.gateway.namespace.has_interface("host0"),
-                 f"the TAP host0 of {self.gateway.name}")
-        self.gateway.namespace.ip("link", "set", "host0", "netns", self.namespace.name)
-        self.set_up()
-
-    def set_up(self):
         host = self.namespace
-        host.ip("link", "set", "host0", "address", self.side.kernel.mac)
+        if self.tap:
+            wait_for(lambda: self.gateway.namespace.has_interface("host0"),
+                     f"the TAP host0 of {self.gateway.name}")
+            self.gateway.namespace.ip("link", "set", "host0", "netns", host.name)
+        host.ip("link", "set", "host0", "address", self.side.kernel.mac, "mtu", self.mtu)
         host.offloads_off("host0")
         host.ip("link", "set", "host0", "up")
+
+    def give_addresses(self):
+        """Only once everybody is plugged in: from here on the kernel says things of its own."""
+        host = self.namespace
         host.ip("addr", "replace", f"{self.side.kernel.ip}/24", "dev", "host0")
         host.ip("addr", "replace", f"{self.side.kernel6.ip}/64", "dev", "host0", "nodad")
 
@@ -137,6 +137,13 @@ class TwoGateways:
         for side, gateway, host in zip(SIDES, self.gateways, self.hosts):
             gateway.apply(self.intent(side))
             host.plug_in()
+        for host in self.hosts:
+            host.give_addresses()
+        near, far = self.hosts
+        # The kernels find each other's MACs in their own time.
+        for address in (far.side.kernel.ip, far.side.kernel6.ip):
+            wait_for(lambda address=address: near.ping(address, 1) == 1.0, f"host1 reaches {address}",
+                     20)
         return self
 
     def intent(self, side):

@@ -338,8 +338,11 @@ def roce_shots(frames, left, right, *, pairs=1, ecns=(roce.ECT0, roce.ECT1, roce
         side = 0 if fields.source_ip == CAPTURED_LEFT else 1
         source, destination = (left, right) if side == 0 else (right, left)
         for pair in range(pairs):
-            ecn = ecns[(number + pair) % len(ecns)] if fields.destination_qp > 1 else roce.NOT_ECT
-            made = roce.readdress(frame, source, destination, ecn=ecn, sport=49152 + pair * 7,
-                                  qp_shift=pair * 0x100)
+            # Each QP keeps a source port of its own; all pairs share QP 1, and so its port.
+            data = fields.destination_qp > 1
+            ecn = ecns[(number + pair) % len(ecns)] if data else roce.NOT_ECT
+            captured = int.from_bytes(frame[fields.udp:fields.udp + 2], "big")
+            made = roce.readdress(frame, source, destination, ecn=ecn, qp_shift=pair * 0x100,
+                                  sport=captured + pair * data)
             shots.append(Shot(side, made, flow_of(made)))
     return shots

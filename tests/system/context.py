@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 
 # pylint: disable=wrong-import-position
 import roce  # noqa: E402
+from api import Api  # noqa: E402
 from counters import Counters  # noqa: E402
 from kernel_peer import KernelPeer  # noqa: E402
 from scenario import (SIDES, UNDERLAY_MTU, VNI, TenantHost, TwoGateways, all_shots,  # noqa: E402
@@ -18,11 +19,17 @@ from testbed import (ROOT, Gateway, Testbed, TestbedError, build_folder, command
 from traffic import Direction, InNamespace, RawPort, Replay, Shot  # noqa: E402
 
 __all__ = [
-    "ROOT", "SIDES", "UNDERLAY_MTU", "VNI", "Counters", "Direction", "Gateway", "InNamespace",
-    "KernelPeer", "RawPort", "Replay", "Shot", "Skip", "TenantHost", "Testbed", "TestbedError",
+    "ROOT", "SIDES", "UNDERLAY_MTU", "VNI", "Api", "Counters", "Direction", "Gateway",
+    "InNamespace", "KernelPeer", "RawPort", "Replay", "Shot", "Skip", "TenantHost", "Testbed", "TestbedError",
     "TwoGateways",
-    "all_shots", "build_folder", "check_gateways", "command", "find_program", "intent_of", "roce",
+    "all_shots", "build_folder", "check_gateways", "check_replay",
+    "command", "find_program", "intent_of", "roce",
     "run", "settle", "test", "wait_for"]
+
+
+def check_replay(replay):
+    """Each frame once, in order, undamaged."""
+    assert replay.faults() == [], f"{replay.faults()}: {replay.report()}"
 
 
 def check_gateways(gateways):

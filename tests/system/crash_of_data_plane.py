@@ -6,7 +6,7 @@ plane, unasked. The gap that the hosts see is printed."""
 import os
 import signal
 
-from context import Replay, Testbed, TwoGateways, all_shots, check_gateways, run, test, wait_for
+from context import Replay, Testbed, TwoGateways, all_shots, check_gateways, check_replay, run, test, wait_for
 
 
 @test
@@ -15,7 +15,7 @@ def traffic_flows_again_after_the_data_plane_was_killed():
         # Cables, not TAPs: a TAP goes with its process, and somebody would have to plug it in.
         scenario = TwoGateways(bed, tap=False, supervised=True).start()
         ports, shots = scenario.roce_ports(), all_shots()
-        assert Replay(ports, shots).run(rounds=1).faults() == []
+        check_replay(Replay(ports, shots).run(rounds=1))
         victim = scenario.gateways[0]
         for _ in range(3):
             pid = victim.dataplane_pid()
@@ -25,7 +25,7 @@ def traffic_flows_again_after_the_data_plane_was_killed():
             replay.run(seconds=3)
             print(f"# gap of {replay.silence_longest * 1000:.0f} ms")
             wait_for(lambda before=pid: victim.dataplane_pid() != before, "a new process")
-            assert Replay(ports, shots).run(rounds=1).faults() == []
+            check_replay(Replay(ports, shots).run(rounds=1))
         check_gateways(scenario.gateways)
 
 

@@ -9,8 +9,7 @@ import struct
 import threading
 import time
 
-from api import Api
-from context import Gateway, RawPort, Testbed, check_gateways, roce, run, test, wait_for
+from context import Api, Gateway, RawPort, Testbed, check_gateways, roce, run, test, wait_for
 
 CHANGES = 10_000
 WINDOW = 64
@@ -69,7 +68,7 @@ class Probe:
         self.receivers.append(RawPort(name, "wire0", 4789))
         self.numbers = itertools.count()
         self.under_way = set()
-        self.received = self.certain = 0
+        self.received = self.narrow = 0
         self.last = time.monotonic()
 
     def send(self):
@@ -90,7 +89,7 @@ class Probe:
                 self.received += 1
                 allowed = {change % len(TARGETS)
                            for change in range(confirmed, self.changes.issued + 1)}
-                self.certain += len(allowed) == 1
+                self.narrow += len(allowed) <= 2
                 assert place in allowed, (f"frame {number}, sent after change {confirmed}, came "
                                           f"out at {TARGETS[place]}")
         assert not self.under_way or time.monotonic() - self.last < 5, (
@@ -116,10 +115,10 @@ def each_frame_follows_the_old_or_the_new_place_and_none_is_lost():
         seconds = time.monotonic() - started
         assert changes.error is None, changes.error
         assert changes.confirmed == CHANGES and probe.received > CHANGES
-        # Most frames meet no change under way, so that one place alone is right for them.
-        assert probe.certain > 1000
+        # Most frames meet one change at most: the old place or the new one, of four.
         print(f"# {CHANGES} changes in {seconds:.0f} s, {probe.received} frames, "
-              f"{probe.certain} with one right place")
+              f"{probe.narrow} with no more than two right places")
+        assert probe.narrow > probe.received / 2
         check_gateways([gateway])
 
 

@@ -30,6 +30,14 @@ def cross(sender, receiver, frame):
     return receiver.receive_within(2.0)
 
 
+def outer_ecn(wire, frame):
+    """Of the tunnel packet that carries the frame; the kernels' own frames pass there too."""
+    while (packet := wire.receive_within(2.0)) is not None:
+        if packet.endswith(frame):
+            return packet[15] & 3
+    return None
+
+
 @test
 def ecn_crosses_from_weir_to_the_kernel():
     with Testbed("ecn-to-kernel") as bed:
@@ -40,9 +48,7 @@ def ecn_crosses_from_weir_to_the_kernel():
             for ecn in FIELDS:
                 frame = roce.cnp_like(ours, theirs, ecn=ecn)
                 assert cross(host, inner, frame) == frame
-                outer = wire.receive_within(2.0)
-                assert outer[15] & 3 == ecn, f"outer ECN {outer[15] & 3} of inner {ecn}"
-                assert outer[-len(frame):] == frame
+                assert outer_ecn(wire, frame) == ecn
         check_gateways([peer.gateway])
 
 
@@ -56,8 +62,7 @@ def ecn_crosses_from_the_kernel_to_weir():
             for ecn in FIELDS:
                 frame = roce.cnp_like(theirs, ours, ecn=ecn)
                 assert cross(inner, host, frame) == frame
-                outer = wire.receive_within(2.0)
-                assert outer[15] & 3 == (ECT0 if ecn == CE else ecn)
+                assert outer_ecn(wire, frame) == (ECT0 if ecn == CE else ecn)
         check_gateways([peer.gateway])
 
 

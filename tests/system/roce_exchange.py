@@ -3,7 +3,7 @@
 """Captured RoCEv2 exchanges cross two gateways, both families, both directions: each frame once,
 in order per queue pair, unchanged, its ICRC valid, its ECN field as it was."""
 
-from context import Replay, Testbed, TwoGateways, all_shots, check_gateways, run, test
+from context import Replay, Testbed, TwoGateways, all_shots, check_gateways, check_replay, run, test
 
 
 def exchange(name, **shape):
@@ -11,9 +11,13 @@ def exchange(name, **shape):
         scenario = TwoGateways(bed, **shape).start()
         assert scenario.hosts[0].ping(scenario.hosts[1].side.kernel.ip) == 1.0
         assert scenario.hosts[1].ping(scenario.hosts[0].side.kernel6.ip) == 1.0
-        shots = all_shots()
-        replay = Replay(scenario.roce_ports(), shots).run(rounds=3)
-        assert replay.faults() == []
+        ports, shots = scenario.roce_ports(), all_shots()
+        # A TAP of several queues moves a flow to the queue of the flow that answers it, once, when
+        # it has seen both: the kernel's doing, and over after the first round.
+        warm_up = Replay(ports, shots).run(rounds=1)
+        assert all(direction.lost == direction.damaged == 0 for direction in warm_up.directions)
+        replay = Replay(ports, shots).run(rounds=3)
+        check_replay(replay)
         for direction in replay.directions:
             assert direction.received > 1000 and direction.ce_sent == direction.ce_received > 0
         check_gateways(scenario.gateways)
