@@ -119,6 +119,8 @@ std::expected<CommandLine, std::string> parse_command_line(const std::vector<std
   CLI::App app;
   app.set_help_flag();
   app.allow_extras();
+  // One noun, one verb: later words are names and values, whatever command they spell.
+  app.require_subcommand(0, 1);
   add_globals(app, line, raw);
   CLI::App* noun = nullptr;
   for (const Command& command : commands()) {
@@ -126,6 +128,7 @@ std::expected<CommandLine, std::string> parse_command_line(const std::vector<std
       noun = app.add_subcommand(std::string(command.noun));
       noun->set_help_flag();
       noun->fallthrough();
+      noun->require_subcommand(0, 1);
       noun->allow_extras(!command.verb.empty());
     }
     add_command(*noun, command, line, raw);
