@@ -26,7 +26,7 @@ struct Unit {
 };
 constexpr std::array units{
     Unit{"ns", "_ns", "_seconds", 1e-9},
-    Unit{"mbps", "_speed_mbps", "_bits_per_second", 1e6},
+    Unit{"mbps", "_speed_mbps", "_speed_bytes", 125'000},  // A second, as node_exporter says it.
     Unit{"hertz", "_hz", "_hertz", 1},
 };
 
