@@ -17,6 +17,9 @@ base::Result<TableMemory> map_table_memory(std::size_t bytes) noexcept {
   }
   // Only advice: without it the table is slower, not wrong.
   (void)::madvise(memory, bytes, MADV_HUGEPAGE);
+  // Now rather than at the first entries: a turn of the housekeeper that met three new huge pages
+  // took 5 ms. Kernels before 5.14 do not know it.
+  (void)::madvise(memory, bytes, MADV_POPULATE_WRITE);
   return TableMemory(static_cast<std::byte*>(memory), Unmap{bytes});
 }
 

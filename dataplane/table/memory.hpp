@@ -18,7 +18,7 @@ struct Unmap {
 using TableMemory = std::unique_ptr<std::byte[], Unmap>;
 
 // Huge pages where the kernel grants them (madvise): with 4 KiB pages each lookup in a large table
-// misses the TLB too. Pages come into being at their first use.
+// misses the TLB too.
 base::Result<TableMemory> map_table_memory(std::size_t bytes) noexcept;
 
 }  // namespace dp

@@ -129,7 +129,7 @@ EthdevDevice::~EthdevDevice() {
 // net_ring keeps frames that nobody received; closing would lose their buffers.
 void EthdevDevice::return_frames() noexcept {
   if (driver_name(request_.device) != "net_ring") return;
-  for (std::uint16_t queue = 0; queue < facts_.rx_queues; ++queue) {
+  for (std::uint16_t queue = 0; queue < rx_configured_; ++queue) {
     Batch batch;
     do {
       batch = Batch();
@@ -195,6 +195,10 @@ base::Status EthdevDevice::choose_queues(const rte_eth_dev_info& info) {
     }
     facts_.rx_queues = info.max_rx_queues;
   }
+  // DPDK 22.11 frees only those rings of a net_ring that are configured, and loses the others.
+  const bool is_ring = driver_name(request_.device) == "net_ring";
+  rx_configured_ = is_ring ? info.max_rx_queues : facts_.rx_queues;
+  tx_configured_ = is_ring ? info.max_tx_queues : facts_.tx_queues;
   return {};
 }
 
@@ -221,7 +225,7 @@ base::Status EthdevDevice::configure(const rte_eth_dev_info& info) {
   // NICs tell of their link by interrupt; everything else is quick to ask.
   const bool is_nic = driver_name(request_.device).empty();
   conf.intr_conf.lsc = is_nic && (*info.dev_flags & RTE_ETH_DEV_INTR_LSC) != 0 ? 1 : 0;
-  if (int error = rte_eth_dev_configure(dpdk_port_, facts_.rx_queues, facts_.tx_queues, &conf);
+  if (int error = rte_eth_dev_configure(dpdk_port_, rx_configured_, tx_configured_, &conf);
       error != 0) {
     return fail(Errc::device_failed, "the device does not take this number of queues", -error);
   }
@@ -237,7 +241,7 @@ base::Status EthdevDevice::set_up_queues(const rte_eth_dev_info& info) {
   const int socket = rte_eth_dev_socket_id(dpdk_port_);
   const auto node =
       socket < 0 ? static_cast<unsigned>(SOCKET_ID_ANY) : static_cast<unsigned>(socket);
-  for (std::uint16_t queue = 0; queue < facts_.rx_queues; ++queue) {
+  for (std::uint16_t queue = 0; queue < rx_configured_; ++queue) {
     if (int error =
             rte_eth_rx_queue_setup(dpdk_port_, queue, rx, node, &info.default_rxconf, &pool_);
         error != 0) {
@@ -247,7 +251,7 @@ base::Status EthdevDevice::set_up_queues(const rte_eth_dev_info& info) {
                   -error);
     }
   }
-  for (std::uint16_t queue = 0; queue < facts_.tx_queues; ++queue) {
+  for (std::uint16_t queue = 0; queue < tx_configured_; ++queue) {
     if (int error = rte_eth_tx_queue_setup(dpdk_port_, queue, tx, node, &info.default_txconf);
         error != 0) {
       return fail(Errc::device_failed, "a tx queue cannot be set up: try fewer tx_descriptors",

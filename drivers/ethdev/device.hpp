@@ -46,6 +46,8 @@ class EthdevDevice final : public Device {
   std::uint16_t dpdk_port_;
   Port port_;
   DeviceFacts facts_{};
+  std::uint16_t rx_configured_ = 0;  // At least those of facts_.
+  std::uint16_t tx_configured_ = 0;
   std::uint16_t mtu_at_open_ = 0;
   std::optional<TapInterface> tap_;
   std::optional<PacketSockets> packet_sockets_;
