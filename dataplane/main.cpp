@@ -68,7 +68,8 @@ base::Status run(const dp::Options& options) {
       {"vteps", options.vteps}, {"hugepages", eal->hugepages()});
   housekeeper.run(*stop);
   workers.stop();
-  LOG(info, "stopped", {"longest_turn_us", housekeeper.longest_turn_ns() / 1000});
+  LOG(info, "stopped", {"longest_turn_us", housekeeper.longest_turn().wall_ns / 1000},
+      {"longest_turn_cpu_us", housekeeper.longest_turn().cpu_ns / 1000});
   return {};
 }
 

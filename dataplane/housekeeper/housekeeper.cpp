@@ -25,6 +25,13 @@ constexpr std::uint64_t look_again_ns = 100 * us;     // At workers that have no
 // Half of the promised millisecond, because the last slice of it may be a long one.
 constexpr std::uint64_t work_budget_ns = 500 * us;
 
+std::uint64_t thread_cpu_ns() noexcept {
+  timespec now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
 }  // namespace
 
 Housekeeper::Housekeeper(CommandSocket socket, const Parts& parts, const Publisher::Facts& facts,
@@ -75,7 +82,8 @@ bool Housekeeper::wait(int stop) {
 bool Housekeeper::turn(int stop) {
   if (!wait(stop)) return false;
 
-  const std::uint64_t started = monotonic_ns();
+  const std::uint64_t started_ns = monotonic_ns();
+  const std::uint64_t started_cpu_ns = thread_cpu_ns();
   publisher_.heartbeat();
   ports_.turn();
   if (!busy()) read_commands();
@@ -83,7 +91,8 @@ bool Housekeeper::turn(int stop) {
   traces_.drain(socket_);
   traces_.release();
   watch();
-  longest_turn_ns_ = std::max(longest_turn_ns_, monotonic_ns() - started);
+  longest_turn_.wall_ns = std::max(longest_turn_.wall_ns, monotonic_ns() - started_ns);
+  longest_turn_.cpu_ns = std::max(longest_turn_.cpu_ns, thread_cpu_ns() - started_cpu_ns);
   return true;
 }
 

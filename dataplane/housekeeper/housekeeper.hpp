@@ -47,7 +47,11 @@ class Housekeeper {
   // One turn that waits at most as long as there is nothing to do; false: `stop` is readable.
   bool turn(int stop);
 
-  std::uint64_t longest_turn_ns() const noexcept { return longest_turn_ns_; }
+  struct LongestTurn {
+    std::uint64_t wall_ns = 0;
+    std::uint64_t cpu_ns = 0;  // The work itself, on whatever else the machine was busy.
+  };
+  const LongestTurn& longest_turn() const noexcept { return longest_turn_; }
 
  private:
   // A frame of records of which some are not staged yet. Borrows the socket's buffer, which is not
@@ -90,7 +94,7 @@ class Housekeeper {
   contract::FrameHeader asked_{};  // The commit or abort under way, for its answer.
   std::uint64_t next_publish_ns_ = 0;
   std::uint64_t next_links_ns_ = 0;
-  std::uint64_t longest_turn_ns_ = 0;
+  LongestTurn longest_turn_;
 };
 
 }  // namespace dp
