@@ -147,6 +147,10 @@ class ExactMatch {
   void store_version(std::uint32_t slot, Version version) noexcept;
   void store_key(std::uint32_t slot, std::uint64_t key) noexcept;
 
+  static Version find_word(const Bucket& bucket, std::uint64_t key) noexcept;
+  void find_absent(const std::uint64_t* keys, std::span<const std::uint8_t> absent,
+                   base::Generation generation, std::uint32_t* values) const noexcept;
+  Version find_word(std::uint32_t bucket, std::uint64_t key) const noexcept;
   // One bit per entry of `bucket` that holds `key`.
   std::uint32_t matches(std::uint32_t bucket, std::uint64_t key) const noexcept;
   // The search behind the primary bucket; no_slot where absent.
