@@ -122,6 +122,7 @@ Bed::Bed(const Workload& workload)
 }
 
 Bed::~Bed() {
+  exits_.publish();  // The gateway checks that all packets are accounted for.
   rte_pktmbuf_free_bulk(frames_.data(), static_cast<unsigned>(frames_.size()));
 }
 
@@ -175,6 +176,7 @@ dp::Batch& Bed::next_burst() noexcept {
   }
   next_ = next_ + dp::burst_max < frames_.size() ? next_ + dp::burst_max : 0;
   batch_.received(dp::burst_max);
+  exits_.totals().rx += dp::burst_max;
   batch_.reset_metas(base::PortId{in_port()});
   return batch_;
 }

@@ -31,10 +31,13 @@ class Bed final : public dp::Egress {
   Bed(const Bed&) = delete;
   Bed& operator=(const Bed&) = delete;
 
-  // The next burst as a port would have received it. Valid until the next call.
+  // The next burst as a port would have received it, counted. Valid until the next call.
   dp::Batch& next_burst() noexcept;
   // Takes the packets of the burst back, where a pipeline has not sent them.
-  void take_back(dp::Batch& batch) noexcept { batch.keep(0); }
+  void take_back(dp::Batch& batch) noexcept {
+    exits_.totals().rx -= batch.size();
+    batch.keep(0);
+  }
 
   const dp::Environment& environment() const noexcept { return environment_; }
   dp::Exits& exits() noexcept { return exits_; }
