@@ -39,6 +39,7 @@ class Batch {
 
   Packet operator[](std::uint16_t i) noexcept { return {mbufs_[i], metas_[i]}; }
   rte_mbuf* mbuf(std::uint16_t i) const noexcept { return mbufs_[i]; }
+  std::span<rte_mbuf* const> mbufs() const noexcept { return {mbufs_.data(), size_}; }
   PacketMeta& meta(std::uint16_t i) noexcept { return metas_[i]; }
 
   // Takes ownership. The batch is not full.

@@ -42,24 +42,45 @@ void Exits::drop_uncreated(std::uint16_t stage, DropReason reason) noexcept {
 }
 
 void Exits::send(Batch& batch, std::uint16_t transmit_stage) noexcept {
-  for (std::uint16_t i = 0; i < batch.size(); ++i) {
-    const PacketMeta& meta = batch.meta(i);
-    rte_mbuf* mbuf = batch.mbuf(i);
-    // A stage that left no port would be a bug; the packet dies visibly rather than out of bounds.
-    if (meta.out_port.value >= contract::port_count_max) [[unlikely]] {
-      drop(transmit_stage, mbuf, meta, DropReason::port_missing);
-      continue;
+  const std::uint16_t count = batch.size();
+  std::uint16_t sent = 0;
+  while (sent < count) {
+    const PortId port = batch.meta(sent).out_port;
+    // Neighbours mostly leave at the same port: they go as one run.
+    std::uint16_t end = sent;
+    bool traced = false;
+    for (; end < count && batch.meta(end).out_port == port; ++end) {
+      traced |= batch.meta(end).trace_slot != no_trace;
     }
-    if (meta.trace_slot != no_trace) [[unlikely]] {
-      tracer_.sent(transmit_stage, mbuf, meta);
+    if (traced) [[unlikely]] {  // Traces are asked for by hand.
+      for (std::uint16_t i = sent; i < end; ++i) {
+        if (batch.meta(i).trace_slot != no_trace) {
+          tracer_.sent(transmit_stage, batch.mbuf(i), batch.meta(i));
+        }
+      }
     }
-    Outbox& outbox = outboxes_[meta.out_port.value];
-    outbox.push(mbuf);
-    touched_ |= std::uint64_t{1} << meta.out_port.value;
-    if (outbox.full()) [[unlikely]]
-      flush_port(meta.out_port, transmit_stage);
+    send_run(batch, {.first = sent, .end = end}, port, transmit_stage);
+    sent = end;
   }
   batch.keep(0);
+}
+
+void Exits::send_run(Batch& batch, Run run, PortId port, std::uint16_t transmit_stage) noexcept {
+  // A stage that left no port would be a bug; the packet dies visibly rather than out of bounds.
+  if (port.value >= contract::port_count_max) [[unlikely]] {
+    for (std::uint16_t i = run.first; i < run.end; ++i) {
+      drop(transmit_stage, batch.mbuf(i), batch.meta(i), DropReason::port_missing);
+    }
+    return;
+  }
+  Outbox& outbox = outboxes_[port.value];
+  touched_ |= std::uint64_t{1} << port.value;
+  while (run.first < run.end) {
+    run.first = static_cast<std::uint16_t>(
+        run.first + outbox.push(batch.mbufs().subspan(run.first, run.end - run.first)));
+    if (outbox.full()) [[unlikely]]
+      flush_port(port, transmit_stage);
+  }
 }
 
 void Exits::flush_port(base::PortId port, std::uint16_t transmit_stage) noexcept {

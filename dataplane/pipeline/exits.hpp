@@ -50,6 +50,12 @@ class Exits {
   Tracer& tracer() noexcept { return tracer_; }
 
  private:
+  // Packets first..end-1 of a batch.
+  struct Run {
+    std::uint16_t first;
+    std::uint16_t end;
+  };
+  void send_run(Batch& batch, Run run, base::PortId port, std::uint16_t transmit_stage) noexcept;
   void flush_port(base::PortId port, std::uint16_t transmit_stage) noexcept;
   void count_drop(std::uint16_t stage, DropReason reason, std::uint16_t packets) noexcept;
   void free_dead() noexcept;

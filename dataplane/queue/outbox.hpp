@@ -5,6 +5,7 @@
 
 #include <rte_mbuf.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <span>
@@ -18,8 +19,14 @@ class Outbox {
 
   bool full() const noexcept { return size_ == capacity; }
   std::uint16_t size() const noexcept { return size_; }
-  // Takes ownership. The outbox is not full.
-  void push(rte_mbuf* mbuf) noexcept { frames_[size_++] = mbuf; }
+  // Takes ownership of the first frames, as many as there is room for, and says how many.
+  std::uint16_t push(std::span<rte_mbuf* const> frames) noexcept {
+    const auto count = static_cast<std::uint16_t>(
+        std::min<std::size_t>(frames.size(), static_cast<std::size_t>(capacity - size_)));
+    std::copy_n(frames.begin(), count, frames_.begin() + size_);
+    size_ = static_cast<std::uint16_t>(size_ + count);
+    return count;
+  }
 
   std::span<rte_mbuf*> frames() noexcept { return {frames_.data(), size_}; }
   // Forgets the frames; somebody else owns them now.
