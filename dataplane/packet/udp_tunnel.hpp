@@ -61,8 +61,11 @@ inline void complete_udp_tunnel(UdpTunnelHeader& header, std::uint32_t sum_befor
   header.ip.tos = tos;
   header.ip.total_length = total_length;
   // The TOS is the low byte of the first word on the wire.
-  const std::uint64_t sum = std::uint64_t{sum_before} + total_length.raw() + be16(tos).raw();
-  header.ip.checksum = be16::from_raw(static_cast<std::uint16_t>(~fold(sum)));
+  // Three 16-bit words: two rounds fold their sum.
+  std::uint32_t sum = sum_before + total_length.raw() + be16(tos).raw();
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum += sum >> 16;
+  header.ip.checksum = be16::from_raw(static_cast<std::uint16_t>(~sum));
   header.udp.source = be16(source_port);
   header.udp.length = be16(static_cast<std::uint16_t>(payload_bytes + 8));
 }

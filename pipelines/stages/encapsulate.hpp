@@ -7,6 +7,7 @@
 #include "dataplane/packet/udp_tunnel.hpp"
 #include "dataplane/pipeline/environment.hpp"
 #include "dataplane/pipeline/stage.hpp"
+#include "dataplane/table/last_record.hpp"
 #include "pipelines/stages/flow_hash.hpp"
 #include "pipelines/tunnels/ecn.hpp"
 #include "pipelines/tunnels/tunnels.hpp"
@@ -22,15 +23,15 @@ struct Encapsulate {
       .sets = {Fact::finished},
       .may_drop = {DropReason::endpoint_target_missing, DropReason::no_headroom}};
 
-  explicit Encapsulate(const Environment& environment) noexcept : environment_(environment) {}
+  explicit Encapsulate(const Environment& environment) noexcept
+      : environment_(environment), networks_(environment.tables.networks) {}
 
   Verdict handle(Packet packet) noexcept {
     const PacketMeta& meta = packet.meta();
     if (meta.vtep == base::no_vtep) return keep;  // To a tenant port here.
     const base::Generation generation = environment_.generation;
     const VtepRecord* vtep = environment_.tables.vteps.find(meta.vtep.value, generation);
-    const NetworkRecord* network =
-        environment_.tables.networks.find(meta.network.value, generation);
+    const NetworkRecord* network = networks_.find(meta.network.value, generation);
     if (vtep == nullptr || network == nullptr) return DropReason::endpoint_target_missing;
 
     const std::uint32_t frame_bytes = packet.length();
@@ -60,6 +61,7 @@ struct Encapsulate {
   }
 
   const Environment& environment_;
+  LastRecord<NetworkRecord> networks_;
 };
 
 }  // namespace dp
