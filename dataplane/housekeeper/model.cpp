@@ -192,18 +192,14 @@ base::Status Model::set(const contract::NetworkSet& record) {
 }
 
 base::Status Model::take_vni(const contract::NetworkSet& record) {
-  const std::uint64_t key = vni_key(record.vni);
-  const std::uint32_t holder = tables_.network_by_vni.find_staged(key);
-  if (holder == record.network.value) return {};
-  if (holder != no_value && !will_go(networks_[holder])) {
-    return fail(Errc::already_exists, "another network has this VNI");
-  }
-  return tables_.network_by_vni.set(key, record.network.value, next_);
+  // From another network too, which may get another VNI later in this transaction: check_network()
+  // sees at the commit whether two have the same.
+  return tables_.network_by_vni.set(vni_key(record.vni), record.network.value, next_);
 }
 
 void Model::release_vni(const contract::NetworkSet& record) {
   const std::uint64_t key = vni_key(record.vni);
-  // In a replace_all another network may have taken it over already.
+  // Another network may have taken it over already.
   if (tables_.network_by_vni.find_staged(key) != record.network.value) return;
   CHECK(tables_.network_by_vni.remove(key, next_).has_value());
 }
@@ -254,13 +250,8 @@ base::Status Model::set(const contract::VtepSet& record) {
 }
 
 base::Status Model::take_address(const contract::VtepSet& record) {
-  const std::uint64_t key = vtep_key(record.address.v4());
-  const std::uint32_t holder = tables_.vtep_by_address.find_staged(key);
-  if (holder == record.vtep.value) return {};
-  if (holder != no_value && !will_go(vteps_[holder])) {
-    return fail(Errc::already_exists, "another VTEP has this address");
-  }
-  return tables_.vtep_by_address.set(key, record.vtep.value, next_);
+  // As with VNIs.
+  return tables_.vtep_by_address.set(vtep_key(record.address.v4()), record.vtep.value, next_);
 }
 
 void Model::release_address(const contract::VtepSet& record) {

@@ -103,6 +103,9 @@ base::Status Model::check_network(std::uint32_t id) const {
     return fail(Errc::in_use, "a removed network still has endpoints; remove them with it");
   }
   const contract::NetworkSet& network = networks_[id].record;
+  if (tables_.network_by_vni.find_staged(vni_key(network.vni)) != id) {
+    return fail(Errc::already_exists, "two networks have the same VNI");
+  }
   for (std::size_t i = 0; i < network.flood_vtep_count; ++i) {
     const base::VtepId vtep = network.flood_vteps[i];
     if (!vtep_exists(vtep) || vteps_[vtep.value].record.kind != VtepKind::remote) {
@@ -120,6 +123,9 @@ base::Status Model::check_vtep(std::uint32_t id) const {
   }
   if (!vteps_[id].present) return {};
   const contract::VtepSet& vtep = vteps_[id].record;
+  if (tables_.vtep_by_address.find_staged(vtep_key(vtep.address.v4())) != id) {
+    return fail(Errc::already_exists, "two VTEPs have the same address");
+  }
   if (!port_exists(vtep.port)) return fail(Errc::in_use, "a VTEP's port is removed");
   if (is_remote &&
       (!vtep_exists(vtep.source) || vteps_[vtep.source.value].record.kind != VtepKind::local)) {

@@ -11,8 +11,9 @@ base::Result<Tables> make_tables(const TableSizes& sizes) {
   auto networks = VersionedArray<NetworkRecord>::make(sizes.networks + 1);
   auto vteps = VersionedArray<VtepRecord>::make(sizes.vteps + 1);
   // A seed each, so that what collides in one table does not in another.
-  auto network_by_vni = ExactMatch::make(sizes.networks, random_seed());
-  auto vtep_by_address = ExactMatch::make(sizes.vteps, random_seed());
+  // Twice: where all get another VNI or address in one transaction, old and new keys are there.
+  auto network_by_vni = ExactMatch::make(2 * sizes.networks, random_seed());
+  auto vtep_by_address = ExactMatch::make(2 * sizes.vteps, random_seed());
   auto endpoints = ExactMatch::make(sizes.endpoints, random_seed());
   if (!ports) return std::unexpected(ports.error());
   if (!networks) return std::unexpected(networks.error());

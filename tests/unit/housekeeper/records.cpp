@@ -88,7 +88,6 @@ TEST_F(Records, networks) {
   refuses(Verb::network_set, network(101, 7), Errc::invalid_argument);
   refuses(Verb::network_set, network(2, 0), Errc::invalid_argument);
   refuses(Verb::network_set, network(2, contract::vni_max + 1), Errc::invalid_argument);
-  refuses(Verb::network_set, network(2, 100), Errc::already_exists);
   refuses(Verb::network_set, network(2, 7, {1}), Errc::not_found);
   refuses(Verb::network_set, network(2, 7, {3}), Errc::not_found);
   auto record = network(2, 7);
@@ -108,7 +107,6 @@ TEST_F(Records, vteps) {
   refuses(Verb::vtep_set, local_vtep(0, "198.18.0.9", 1), Errc::invalid_argument);
   refuses(Verb::vtep_set, local_vtep(101, "198.18.0.9", 1), Errc::invalid_argument);
   refuses(Verb::vtep_set, local_vtep(3, "198.18.0.9", 5), Errc::not_found);
-  refuses(Verb::vtep_set, local_vtep(3, "198.18.0.1", 1), Errc::already_exists);
   refuses(Verb::vtep_set, local_vtep(3, "fd00::1", 1), Errc::unsupported);
   refuses(Verb::vtep_set, local_vtep(3, "0.0.0.0", 1), Errc::invalid_argument);
   refuses(Verb::vtep_set, local_vtep(3, "224.0.0.1", 1), Errc::invalid_argument);
@@ -223,6 +221,15 @@ TEST_F(Records, references_to_nothing_are_refused_at_the_commit) {
   refuses_commit(Errc::not_found, [this](std::uint32_t transaction) {
     ASSERT_TRUE(
         controller_.send(Verb::network_remove, transaction, contract::NetworkRemove{{1}}).ok());
+  });
+}
+
+TEST_F(Records, vnis_and_addresses_that_two_have_are_refused_at_the_commit) {
+  refuses_commit(Errc::already_exists, [this](std::uint32_t transaction) {
+    ASSERT_TRUE(controller_.send(Verb::network_set, transaction, network(2, 100)).ok());
+  });
+  refuses_commit(Errc::already_exists, [this](std::uint32_t transaction) {
+    ASSERT_TRUE(controller_.send(Verb::vtep_set, transaction, local_vtep(3, "198.18.0.2", 1)).ok());
   });
 }
 

@@ -100,6 +100,30 @@ TEST_F(Transactions, change_and_removal_bring_digests_back) {
   EXPECT_EQ(back.commit.digests, before);
 }
 
+TEST_F(Transactions, networks_and_vteps_can_swap_what_is_unique) {
+  configure(controller_, 1);
+  ASSERT_TRUE(controller_.begin(2).ok());
+  ASSERT_TRUE(controller_.send(Verb::network_set, 2, network(2, 200)).ok());
+  ASSERT_TRUE(controller_.send(Verb::vtep_set, 2, remote_vtep(3, "198.18.0.3", 1, 1)).ok());
+  ASSERT_TRUE(controller_.commit(2).ok());
+
+  ASSERT_TRUE(controller_.begin(3).ok());
+  ASSERT_TRUE(
+      controller_.send(Verb::network_set, 3, std::vector{network(1, 200), network(2, 100)}).ok());
+  ASSERT_TRUE(
+      controller_
+          .send(Verb::vtep_set, 3,
+                std::vector{remote_vtep(2, "198.18.0.3", 1, 1), remote_vtep(3, "198.18.0.2", 1, 1)})
+          .ok());
+  const Answer answer = controller_.commit(3);
+
+  ASSERT_TRUE(answer.ok()) << answer.text;
+  EXPECT_EQ(tables_.network_by_vni.lookup(dp::vni_key(100), 3), 2U);
+  EXPECT_EQ(tables_.network_by_vni.lookup(dp::vni_key(200), 3), 1U);
+  EXPECT_EQ(tables_.vtep_by_address.lookup(dp::vtep_key(base::parse_ip("198.18.0.2")->v4()), 3),
+            3U);
+}
+
 TEST_F(Transactions, abort_leaves_everything_as_it_was) {
   configure(controller_, 1);
   const auto before = controller_.hello().hello.digests;
