@@ -28,10 +28,11 @@ template <class T>
 Status take_list(Numbers& numbers, const std::vector<T>& list) {
   for (const T& object : list) {
     if (numbers.take(object.name.view())) continue;
-    const std::string kinds(plural(kind_of_type<T>));
+    std::string message = "the data plane has no room for more ";
+    message.append(plural(kind_of_type<T>)).append(" (its option --");
+    message.append(plural(kind_of_type<T>)).append(")");
     return fail({.code = base::Errc::table_full,
-                 .message = "the data plane has no room for more " + kinds + " (its option --" +
-                            kinds + ")",
+                 .message = std::move(message),
                  .object = title_of(kind_of_type<T>, object.name.view()),
                  .field = {},
                  .file = {},
