@@ -7,6 +7,7 @@
 
 #include <rte_mbuf.h>
 
+#include <chrono>
 #include <cstring>
 
 #ifdef __SANITIZE_ADDRESS__
@@ -187,6 +188,17 @@ void Gateway::remove_port_record(std::uint16_t port) {
   must(tables_.ports.stage_removal(port, epoch_.current() + 1));
 }
 
+void Gateway::read_only_by(std::uint16_t port, std::uint16_t worker) {
+  const auto of_port = [&](const dp::RxSource& source) {
+    return source.port.value == port;
+  };
+  for (dp::Assignment& assignment : assignments_) std::erase_if(assignment.sources, of_port);
+  for (std::uint16_t queue = 0; queue < options_.queues; ++queue) {
+    assignments_[worker].sources.push_back(
+        {.port = base::PortId{port}, .queue = base::QueueId{queue}});
+  }
+}
+
 void Gateway::unplug(std::uint16_t port) {
   for (dp::Assignment& assignment : assignments_) {
     assignment.ports[port] = nullptr;
@@ -299,7 +311,8 @@ void Gateway::wait_for_workers(base::Generation next) {
     for (auto& worker : workers_) worker->turn();
     CHECK(epoch_.all_passed(next));
   } else {
-    while (!epoch_.all_passed(next)) std::this_thread::yield();
+    // Asleep, not spinning: the workers may need this core to pass.
+    while (!epoch_.all_passed(next)) std::this_thread::sleep_for(std::chrono::microseconds(10));
   }
 }
 

@@ -54,6 +54,8 @@ class Gateway {
   void add_port(std::uint16_t port, const dp::PortRecord& record);
   void set_port(std::uint16_t port, const dp::PortRecord& record);
   void remove_port_record(std::uint16_t port);
+  // Gives all queues of the port to one worker, instead of spreading them.
+  void read_only_by(std::uint16_t port, std::uint16_t worker);
   // The port vanishes while tables still point to it.
   void unplug(std::uint16_t port);
   // local_ports follow from the port records at commit().
