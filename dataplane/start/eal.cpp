@@ -98,6 +98,8 @@ base::Result<Eal> Eal::start(const Config& config) {
       "--log-level=pmd.net.tap:critical", "--log-level=*:error"};
   if (hugepages) {
     arguments.push_back("--in-memory");
+    // One file per stretch of memory: net_virtio_user can share no more than eight of them.
+    arguments.push_back("--single-file-segments");
   } else {
     // Comes into being page by page; the rest is only address space.
     arguments.push_back("--no-huge");
