@@ -95,12 +95,13 @@ def main():
     else:
         sources = [source for source in known if not source.startswith(("tests/", "tools/"))]
     version = subprocess.run([TIDY, "--version"], capture_output=True, check=True).stdout
+    complaints = set()  # A header is read by many sources: say it once.
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        complaints = [text for text in pool.map(
-            lambda source: check(source, known[source], build, version), sources) if text]
-    # A header is read by many sources: say it once.
-    print("".join(dict.fromkeys(complaints)), end="")
-    print(f"{len(sources)} source(s), {len(complaints)} with findings")
+        for text in pool.map(lambda source: check(source, known[source], build, version), sources):
+            if text and text not in complaints:
+                print(text, end="", flush=True)
+                complaints.add(text)
+    print(f"{len(sources)} source(s), {len(complaints)} finding(s)")
     sys.exit(1 if complaints else 0)
 
 
