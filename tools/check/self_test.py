@@ -112,6 +112,8 @@ CASES = {
 
     "skip_not_listed": (
         "skips.py", {"tests/unit/a.cpp": "GTEST_SKIP();\n"}, ["GTEST_SKIP skips a test"]),
+    "skip_of_a_system_test": (
+        "skips.py", {"tests/system/a.py": "raise Skip('no kernel module')\n"}, ["raise Skip"]),
     "skip_listed_without_reason": (
         "skips.py",
         {"tests/unit/a.cpp": "GTEST_SKIP();\n",
