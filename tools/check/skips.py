@@ -8,7 +8,8 @@ import tree
 
 SKIP = re.compile(
     r"\bGTEST_SKIP\b|\bDISABLED_\w+|\b(?:pytest[.](?:mark[.])?|unittest[.])skip\w*|"
-    r"\b(?:self|testcase)[.]skipTest\b|\bSkipTest\b|\braise Skip\b|\b(?:exit|return|sys[.]exit)[ (]+77\b")
+    r"\b(?:self|testcase)[.]skipTest\b|\bSkipTest\b|\braise Skip\b|"
+    r"\b(?:exit|return|sys[.]exit)[ (]+77\b")
 
 
 def findings():
