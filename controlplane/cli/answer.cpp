@@ -116,11 +116,17 @@ const json::value* find_at(const json::value& document, std::string_view path) {
   return at;
 }
 
+std::optional<std::uint64_t> count_of(const json::value& value) {
+  if (value.is_uint64()) return value.get_uint64();
+  if (value.is_int64() && value.get_int64() >= 0) {
+    return static_cast<std::uint64_t>(value.get_int64());
+  }
+  return std::nullopt;
+}
+
 std::uint64_t number_at(const json::value& document, std::string_view path) {
   const json::value* at = find_at(document, path);
-  if (at == nullptr) return 0;
-  if (at->is_uint64()) return at->get_uint64();
-  return at->is_int64() ? static_cast<std::uint64_t>(at->get_int64()) : 0;
+  return at == nullptr ? 0 : count_of(*at).value_or(0);
 }
 
 double real_at(const json::value& document, std::string_view path) {

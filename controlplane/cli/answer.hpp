@@ -7,7 +7,9 @@
 
 #include <boost/json/value.hpp>
 
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,6 +37,8 @@ struct Look {
 ExitCode show(const Client& client, const Invocation& invocation, const std::string& target,
               const std::function<std::string(const Look&)>& render);
 
+// A JSON number that counts; nullopt for anything else. What a parser reads is signed.
+std::optional<std::uint64_t> count_of(const boost::json::value& value);
 // Members by path ("totals.rx"); what is missing is 0 or "".
 std::uint64_t number_at(const boost::json::value& document, std::string_view path);
 double real_at(const boost::json::value& document, std::string_view path);

@@ -12,38 +12,6 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-// "-s,--socket" → both.
-void add_flags(std::string_view flags, Words& out) {
-  while (!flags.empty()) {
-    const std::string_view flag = flags.substr(0, flags.find(','));
-    out.emplace_back(flag);
-    flags.remove_prefix(std::min(flags.size(), flag.size() + 1));
-  }
-}
-
-bool takes_value(std::string_view word) {
-  for (const GlobalOption& option : global_options()) {
-    if (option.value.empty()) continue;
-    Words flags;
-    add_flags(option.flags, flags);
-    if (std::find(flags.begin(), flags.end(), word) != flags.end()) return true;
-  }
-  return false;
-}
-
-// Without options and their values: what is left says where in the tree we are.
-Words without_options(const Words& words) {
-  Words rest;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    if (takes_value(words[i])) {
-      ++i;
-    } else if (!words[i].starts_with('-')) {
-      rest.push_back(words[i]);
-    }
-  }
-  return rest;
-}
-
 void add_values(const FieldInfo& field, const KeySource& keys, Words& out) {
   for (const std::string_view choice : field.choices) out.emplace_back(choice);
   if (field.type == FieldType::dscp) out.emplace_back("copy");
@@ -114,9 +82,12 @@ void add_arguments(const Command& command, const Words& typed, const KeySource& 
 }
 
 void add_options(const Command* command, Words& out) {
-  for (const GlobalOption& option : global_options()) add_flags(option.flags, out);
+  const auto add_flags = [&out](std::string_view flags) {
+    for (std::string& flag : split_flags(flags)) out.push_back(std::move(flag));
+  };
+  for (const GlobalOption& option : global_options()) add_flags(option.flags);
   if (command == nullptr) return;
-  for (const Option option : command->options) add_flags(option_text(option).flags, out);
+  for (const Option option : command->options) add_flags(option_text(option).flags);
 }
 
 }  // namespace

@@ -49,19 +49,6 @@ void add_option(CLI::App& app, Option option, CommandLine& line, Raw& raw) {
   }
 }
 
-void add_command(CLI::App& noun, const Command& command, CommandLine& line, Raw& raw) {
-  CLI::App* app = &noun;
-  if (!command.verb.empty()) app = noun.add_subcommand(std::string(command.verb));
-  app->fallthrough();
-  app->set_help_flag();
-  for (const Option option : command.options) add_option(*app, option, line, raw);
-  if (!command.arguments.empty()) app->add_option("words", line.invocation.words);
-  app->callback([&line, &command] {
-    // The noun's own callback comes too, after that of its verb.
-    if (line.invocation.command == nullptr) line.invocation.command = &command;
-  });
-}
-
 std::optional<std::string> check_words(const Invocation& invocation) {
   std::size_t least = 0;
   std::size_t most = 0;
@@ -91,23 +78,44 @@ std::optional<std::string> check_watch(const std::string& text, Invocation& invo
   return std::nullopt;
 }
 
-// A better sentence than CLI11's for words that are no command.
-std::optional<std::string> check_names(CLI::App& app) {
-  for (CLI::App* noun : app.get_subcommands()) {
-    const std::vector<std::string_view> verbs = verbs_of(noun->get_name());
-    if (verbs.empty() || !noun->get_subcommands().empty()) return std::nullopt;
-    const std::vector<std::string> rest = noun->remaining();
-    if (!rest.empty() && !rest[0].starts_with('-')) {
-      return misspelled(noun->get_name() + " command", rest[0], verbs);
-    }
-    if (rest.empty()) {
-      std::string text = "say what to do with " + noun->get_name() + ":";
-      for (const std::string_view verb : verbs) text.append(" ").append(verb);
-      return text;
-    }
+// What the words name, before CLI11 sees them: it would take "port" among a trace's words for the
+// command.
+struct Named {
+  const Command* command = nullptr;
+  std::size_t words = 0;  // Of noun and verb.
+};
+
+std::expected<Named, std::string> find_named(const std::vector<std::string>& path) {
+  if (path.empty()) return Named{};
+  const std::vector<std::string_view> verbs = verbs_of(path[0]);
+  if (const Command* command = find_command(path[0], "")) return Named{command, 1};
+  if (verbs.empty()) return std::unexpected(misspelled("command", path[0], nouns()));
+  if (path.size() == 1) {
+    std::string text = "say what to do with " + path[0] + ":";
+    for (const std::string_view verb : verbs) text.append(" ").append(verb);
+    return std::unexpected(std::move(text));
   }
-  const std::vector<std::string> rest = app.remaining();
-  if (!rest.empty() && !rest[0].starts_with('-')) return misspelled("command", rest[0], nouns());
+  if (const Command* command = find_command(path[0], path[1])) return Named{command, 2};
+  return std::unexpected(misspelled(path[0] + " command", path[1], verbs));
+}
+
+std::optional<std::string> read_options(const std::vector<std::string>& words, const Named& named,
+                                        CommandLine& line, Raw& raw) {
+  CLI::App app;
+  app.set_help_flag();
+  add_globals(app, line, raw);
+  if (named.command != nullptr) {
+    for (const Option option : named.command->options) add_option(app, option, line, raw);
+  }
+  std::vector<std::string> all;
+  app.add_option("words", all);
+  try {
+    app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
+  } catch (const CLI::ParseError& error) {
+    return error.what();
+  }
+  line.invocation.command = named.command;
+  line.invocation.words.assign(all.begin() + static_cast<std::ptrdiff_t>(named.words), all.end());
   return std::nullopt;
 }
 
@@ -116,37 +124,17 @@ std::optional<std::string> check_names(CLI::App& app) {
 std::expected<CommandLine, std::string> parse_command_line(const std::vector<std::string>& words) {
   CommandLine line;
   Raw raw;
-  CLI::App app;
-  app.set_help_flag();
-  app.allow_extras();
-  // One noun, one verb: later words are names and values, whatever command they spell.
-  app.require_subcommand(0, 1);
-  add_globals(app, line, raw);
-  CLI::App* noun = nullptr;
-  for (const Command& command : commands()) {
-    if (noun == nullptr || noun->get_name() != command.noun) {
-      noun = app.add_subcommand(std::string(command.noun));
-      noun->set_help_flag();
-      noun->fallthrough();
-      noun->require_subcommand(0, 1);
-      noun->allow_extras(!command.verb.empty());
-    }
-    add_command(*noun, command, line, raw);
+  const std::vector<std::string> path = without_options(words);
+  const auto named = find_named(path);
+  if (auto wrong = read_options(words, named.value_or(Named{}), line, raw)) {
+    return std::unexpected(named ? std::move(*wrong) : named.error());
   }
-
-  try {
-    app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
-  } catch (const CLI::ParseError& error) {
-    return std::unexpected(std::string(error.what()));
+  if (line.help || line.manual || line.version) {
+    if (!path.empty() && (named || !verbs_of(path[0]).empty())) line.help_noun = path[0];
+    if (named && named->words == 2) line.help_verb = path[1];
+    return line;
   }
-  for (CLI::App* chosen : app.get_subcommands()) {
-    line.help_noun = chosen->get_name();
-    for (CLI::App* verb : chosen->get_subcommands()) line.help_verb = verb->get_name();
-  }
-  if (line.help || line.manual || line.version) return line;
-  if (auto wrong = check_names(app)) return std::unexpected(std::move(*wrong));
-  std::vector<std::string> extras = app.remaining(true);
-  if (!extras.empty()) return std::unexpected("\"" + extras[0] + "\" is not understood here");
+  if (!named) return std::unexpected(named.error());
   if (auto wrong = check_watch(raw.watch, line.invocation)) return std::unexpected(*wrong);
   if (line.invocation.command != nullptr) {
     if (auto wrong = check_words(line.invocation)) return std::unexpected(std::move(*wrong));

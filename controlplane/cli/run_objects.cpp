@@ -45,8 +45,7 @@ std::string link_word(const json::value& port) {
 std::uint64_t sum_of(const json::value* object) {
   std::uint64_t sum = 0;
   if (object == nullptr || !object->is_object()) return 0;
-  for (const auto& [key, value] : object->get_object())
-    sum += value.is_uint64() ? value.get_uint64() : 0;
+  for (const auto& [key, value] : object->get_object()) sum += count_of(value).value_or(0);
   return sum;
 }
 
@@ -117,7 +116,8 @@ void add_members(Table& table, const std::string& prefix, const json::object& ob
     if (value.is_object()) {
       add_members(table, name + ".", value.get_object());
     } else {
-      table.add({name, value.is_uint64() ? with_commas(value.get_uint64()) : word(&value)});
+      const auto count = count_of(value);
+      table.add({name, count ? with_commas(*count) : word(&value)});
     }
   }
 }

@@ -51,8 +51,11 @@ std::string one_line(const json::object& object) {
   std::string text;
   for (const auto& [key, value] : object) {
     if (!text.empty()) text += ", ";
-    text += std::string(key) + " " +
-            (value.is_uint64() ? with_commas(value.get_uint64()) : json::serialize(value));
+    const auto count = count_of(value);
+    text += std::string(key) + " ";
+    text += count               ? with_commas(*count)
+            : value.is_string() ? std::string(value.get_string())
+                                : json::serialize(value);
   }
   return text;
 }

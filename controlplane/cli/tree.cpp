@@ -288,4 +288,35 @@ std::string synopsis(const Command& command) {
   return text;
 }
 
+std::vector<std::string> split_flags(std::string_view flags) {
+  std::vector<std::string> list;
+  while (!flags.empty()) {
+    const std::string_view flag = flags.substr(0, flags.find(','));
+    list.emplace_back(flag);
+    flags.remove_prefix(std::min(flags.size(), flag.size() + 1));
+  }
+  return list;
+}
+
+bool takes_value(std::string_view word) {
+  for (const GlobalOption& option : globals) {
+    if (option.value.empty()) continue;
+    const std::vector<std::string> flags = split_flags(option.flags);
+    if (std::find(flags.begin(), flags.end(), word) != flags.end()) return true;
+  }
+  return false;
+}
+
+std::vector<std::string> without_options(const std::vector<std::string>& words) {
+  std::vector<std::string> rest;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (takes_value(words[i])) {
+      ++i;
+    } else if (!words[i].starts_with('-')) {
+      rest.push_back(words[i]);
+    }
+  }
+  return rest;
+}
+
 }  // namespace cp

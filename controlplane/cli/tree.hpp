@@ -77,6 +77,13 @@ struct GlobalOption {
 };
 std::span<const GlobalOption> global_options();
 
+// "-s,--socket" → both.
+std::vector<std::string> split_flags(std::string_view flags);
+// Without options and their values: what is left says where in the tree we are.
+std::vector<std::string> without_options(const std::vector<std::string>& words);
+// True of a global option that takes the next word as its value.
+bool takes_value(std::string_view word);
+
 struct ExitText {
   ExitCode code;
   std::string_view help;
