@@ -66,7 +66,10 @@ HttpResponse error_answer(const Errors& errors) {
   json::array all;
   for (const Error& error : errors) all.emplace_back(to_json(error));
   if (all.empty()) return error_answer(500, "internal", "refused without a reason");
-  return json_answer(status_of(errors[0].code), {{"error", all[0]}, {"errors", all}});
+  // A field that names nothing is a bad request; only the path itself can be not there.
+  const bool is_field = errors[0].code == Errc::not_found && !errors[0].field.empty();
+  const unsigned status = is_field ? 400 : status_of(errors[0].code);
+  return json_answer(status, {{"error", all[0]}, {"errors", all}});
 }
 
 HttpResponse error_answer(const Error& error) {

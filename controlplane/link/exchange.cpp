@@ -103,6 +103,7 @@ asio::awaitable<std::expected<Frame, Exchange::Refusal>> Exchange::transact(
   replies_.clear();
   Frame last;
   std::size_t answered = 0;
+  std::size_t outstanding = 0;  // Frames sent, each of which gets its reply.
   std::optional<Refusal> refusal;
   // Looks at one reply; the first refusal is the one that counts.
   const auto look = [&](Frame reply) {
@@ -117,19 +118,22 @@ asio::awaitable<std::expected<Frame, Exchange::Refusal>> Exchange::transact(
     last = std::move(reply);
   };
 
-  std::size_t sent = 0;
-  while (sent < frames.size() && !refusal) {
+  const auto deadline = steady_clock::now() + timeout;
+  for (std::size_t sent = 0; sent < frames.size() && !refusal; ++sent) {
+    // The commit waits until everything before it was taken; all else flows.
+    const std::size_t wanted = sent + 1 == frames.size() ? sent : 0;
+    while (!refusal && (answered < wanted || !replies_.empty())) {
+      auto reply = co_await next_reply(deadline);
+      if (!reply) co_return std::unexpected(Refusal{std::move(reply.error()), std::nullopt});
+      look(std::move(*reply));
+    }
+    if (refusal) break;
     if (auto error = co_await send(frames[sent].bytes)) {
       co_return std::unexpected(Refusal{std::move(*error), std::nullopt});
     }
-    ++sent;
-    while (!replies_.empty() && answered < sent) {
-      look(std::move(replies_.front()));
-      replies_.pop_front();
-    }
+    outstanding = sent + 1;
   }
-  const auto deadline = steady_clock::now() + timeout;
-  while (answered < sent) {
+  while (answered < outstanding) {
     auto reply = co_await next_reply(deadline);
     if (!reply) co_return std::unexpected(Refusal{std::move(reply.error()), std::nullopt});
     look(std::move(*reply));
