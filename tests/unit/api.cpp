@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: Apache-2.0
+// The control plane as its clients see it: real server, real store, real link, and a fake data
+// plane behind. Every answer is checked for its status and what it says.
+#include "controlplane/api/api.hpp"
+
+#include "controlplane/api/schemas.hpp"
+#include "controlplane/api/server.hpp"
+#include "tests/unit/fake_dataplane.hpp"
+#include "tests/unit/http_client.hpp"
+#include "tests/unit/intent_sample.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <thread>
+#include <unistd.h>
+
+namespace {
+
+namespace json = boost::json;
+using contract::Verb;
+using namespace std::chrono_literals;
+
+cp::HttpLimits small_limits() {
+  cp::HttpLimits limits;
+  limits.body_bytes = 64 << 10;
+  limits.header_timeout = 1s;
+  limits.connections = 8;
+  return limits;
+}
+
+class ApiTest : public testing::Test {
+ protected:
+  ApiTest()
+      : directory_(std::filesystem::temp_directory_path() /
+                   ("weir-api-" + std::to_string(::getpid()))) {
+    std::filesystem::create_directories(directory_);
+  }
+  ~ApiTest() override {
+    stop();
+    std::filesystem::remove_all(directory_);
+  }
+
+  // As main.cpp does it.
+  struct ControlPlane {
+    explicit ControlPlane(const std::string& directory)
+        : store(cp::Store::open(directory + "/intent.sqlite").value()),
+          configuration(store, events, traces),
+          link(io.get_executor(), options(directory), configuration),
+          api({configuration, link, events, traces,
+               [] {
+                 return std::string("metrics\n");
+               }}),
+          server(io.get_executor(), small_limits(),
+                 [this](cp::HttpRequest request) { return api.handle(std::move(request)); }) {
+      EXPECT_TRUE(configuration.load());
+      configuration.use(link);
+      const auto listens = server.listen_unix(directory + "/controlplane.sock");
+      EXPECT_TRUE(listens) << listens.error().text;
+      boost::asio::co_spawn(io, link.run(), boost::asio::detached);
+      thread = std::thread([this] { io.run(); });
+    }
+    ~ControlPlane() {
+      io.stop();
+      thread.join();
+    }
+
+    static cp::LinkOptions options(const std::string& directory) {
+      cp::LinkOptions options{.socket_path = directory + "/dataplane.sock"};
+      options.refused_retry = 100ms;
+      return options;
+    }
+
+    cp::Store store;
+    cp::Events events;
+    cp::Traces traces;
+    boost::asio::io_context io;
+    cp::Configuration configuration;
+    cp::Link link;
+    cp::Api api;
+    cp::HttpServer server;
+    std::thread thread;
+  };
+
+  void start() { control_ = std::make_unique<ControlPlane>(directory_.string()); }
+  void stop() { control_.reset(); }
+  void start_dataplane(FakeFaults faults = {}) {
+    dataplane_ = std::make_unique<FakeDataplane>((directory_ / "dataplane.sock").string(), faults);
+    dataplane_->start();
+  }
+
+  std::string socket_path() const { return (directory_ / "controlplane.sock").string(); }
+  HttpReply ask(const std::string& method, const std::string& target,
+                const std::string& body = {}) {
+    return http_request(socket_path(), method, target, body);
+  }
+  json::value get(const std::string& target) {
+    const HttpReply reply = ask("GET", target);
+    EXPECT_EQ(reply.status, 200u) << target << ": " << reply.body;
+    return json::parse(reply.body);
+  }
+  bool reaches_state(std::string_view state) {
+    for (int i = 0; i < 1000; ++i) {
+      if (get("/v1/status").at("dataplane").at("state").as_string() == state) return true;
+      std::this_thread::sleep_for(5ms);
+    }
+    return false;
+  }
+  HttpReply apply_sample() { return ask("PUT", "/v1/intent", std::string(sample_yaml)); }
+
+  std::filesystem::path directory_;
+  std::unique_ptr<FakeDataplane> dataplane_;
+  std::unique_ptr<ControlPlane> control_;
+};
+
+std::string error_member(const HttpReply& reply, std::string_view member) {
+  const json::value document = json::parse(reply.body);
+  const json::value* value = document.at("error").as_object().if_contains(member);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : "";
+}
+
+TEST_F(ApiTest, applies_an_intent_and_shows_it) {
+  start_dataplane();
+  start();
+  ASSERT_TRUE(reaches_state("waiting"));
+
+  const HttpReply reply = apply_sample();
+
+  ASSERT_EQ(reply.status, 200u) << reply.body;
+  const json::value answer = json::parse(reply.body);
+  EXPECT_EQ(answer.at("status").as_string(), "applied");
+  EXPECT_EQ(answer.at("counts").at("added").as_int64(), 7);
+  EXPECT_EQ(dataplane_->records(Verb::endpoint_set), 2u);
+  EXPECT_EQ(get("/v1/ports").at("ports").as_array().size(), 2u);
+  EXPECT_EQ(get("/v1/vteps/gw2").at("address").as_string(), "198.18.0.2");
+  EXPECT_EQ(get("/v1/endpoints/blue/02:00:00:00:0b:01").at("vtep").as_string(), "gw2");
+  EXPECT_EQ(get("/v1/keys/ports").at("keys").as_array()[0].as_string(), "host0");
+  EXPECT_TRUE(reaches_state("in_sync"));
+}
+
+TEST_F(ApiTest, does_nothing_in_a_dry_run) {
+  start_dataplane();
+  start();
+  ASSERT_TRUE(reaches_state("waiting"));
+
+  const HttpReply reply = ask("PUT", "/v1/intent?dry_run=true", std::string(sample_yaml));
+
+  EXPECT_EQ(reply.status, 200u);
+  EXPECT_EQ(json::parse(reply.body).at("status").as_string(), "planned");
+  EXPECT_EQ(json::parse(reply.body).at("records").as_int64(), 9);
+  EXPECT_EQ(dataplane_->generation(), 0u);
+  EXPECT_TRUE(get("/v1/ports").at("ports").as_array().empty());
+}
+
+TEST_F(ApiTest, sends_one_record_for_one_change) {
+  start_dataplane();
+  start();
+  ASSERT_TRUE(reaches_state("waiting"));
+  ASSERT_EQ(apply_sample().status, 200u);
+  const std::size_t frames = dataplane_->verbs().size();
+
+  const HttpReply reply = ask("PUT", "/v1/endpoints/blue/02:00:00:00:0b:02", R"({"vtep":"gw2"})");
+
+  ASSERT_EQ(reply.status, 200u) << reply.body;
+  EXPECT_EQ(json::parse(reply.body).at("records").as_int64(), 1);
+  const std::vector<Verb> verbs = dataplane_->verbs();
+  EXPECT_EQ(std::vector<Verb>(verbs.begin() + static_cast<std::ptrdiff_t>(frames), verbs.end()),
+            (std::vector<Verb>{Verb::begin, Verb::endpoint_set, Verb::commit}));
+}
+
+TEST_F(ApiTest, keeps_a_change_for_a_data_plane_that_is_not_there) {
+  start();
+
+  const HttpReply reply = apply_sample();
+
+  EXPECT_EQ(reply.status, 202u);
+  EXPECT_EQ(json::parse(reply.body).at("status").as_string(), "pending");
+  start_dataplane();
+  EXPECT_TRUE(reaches_state("in_sync"));
+  EXPECT_EQ(dataplane_->records(Verb::endpoint_set), 2u);
+}
+
+TEST_F(ApiTest, changes_nothing_that_the_data_plane_refuses) {
+  start_dataplane();
+  start();
+  ASSERT_TRUE(reaches_state("waiting"));
+  ASSERT_EQ(apply_sample().status, 200u);
+  dataplane_->refuse_commits = true;
+
+  const HttpReply reply = ask("DELETE", "/v1/endpoints/blue/02:00:00:00:0b:01");
+
+  EXPECT_EQ(reply.status, 502u);
+  EXPECT_NE(error_member(reply, "message").find("no such device"), std::string::npos);
+  EXPECT_EQ(get("/v1/endpoints").at("endpoints").as_array().size(), 2u);
+  EXPECT_TRUE(reaches_state("in_sync"));
+}
+
+TEST_F(ApiTest, remembers_the_intent_over_a_restart) {
+  start_dataplane();
+  start();
+  ASSERT_TRUE(reaches_state("waiting"));
+  ASSERT_EQ(apply_sample().status, 200u);
+  const std::uint64_t generation = dataplane_->generation();
+  stop();
+
+  start();
+
+  EXPECT_TRUE(reaches_state("in_sync"));
+  EXPECT_EQ(get("/v1/endpoints").at("endpoints").as_array().size(), 2u);
+  EXPECT_EQ(dataplane_->generation(), generation);  // Nothing was sent again.
+}
+
+TEST_F(ApiTest, says_what_is_wrong_with_a_file_and_where) {
+  start();
+
+  const HttpReply reply =
+      ask("PUT", "/v1/intent", sample_with("vni: 100", "vni: 100, unknown_unicats: drop"));
+
+  EXPECT_EQ(reply.status, 400u);
+  const json::value error = json::parse(reply.body).at("error");
+  EXPECT_EQ(error.at("line").as_int64(), 9);
+  EXPECT_EQ(error.at("suggestion").as_string(), "unknown_unicast");
+}
+
+TEST_F(ApiTest, does_a_batch_whole_or_not_at_all) {
+  start();
+  ASSERT_EQ(apply_sample().status, 202u);
+
+  const HttpReply reply = ask("POST", "/v1/batch", R"({"operations": [
+      {"verb": "add", "kind": "network", "line": 1, "fields": {"name": "red", "vni": 200}},
+      {"verb": "set", "kind": "port", "line": 2, "key": "host0", "fields": {"netwrk": "red"}}]})");
+
+  EXPECT_EQ(reply.status, 400u) << reply.body;
+  EXPECT_EQ(json::parse(reply.body).at("error").at("line").as_int64(), 2);
+  EXPECT_EQ(error_member(reply, "suggestion"), "network");
+  EXPECT_EQ(ask("GET", "/v1/networks/red").status, 404u);
+}
+
+TEST_F(ApiTest, edits_with_a_batch) {
+  start();
+  ASSERT_EQ(apply_sample().status, 202u);
+
+  const HttpReply reply = ask("POST", "/v1/batch", R"({"operations": [
+      {"verb": "add", "kind": "network", "fields": {"name": "red", "vni": 200, "flood": ["gw2"]}},
+      {"verb": "set", "kind": "port", "key": "host0", "fields": {"mtu": 1400}},
+      {"verb": "delete", "kind": "endpoint", "key": "blue/02:00:00:00:0b:01"}]})");
+
+  EXPECT_EQ(reply.status, 202u) << reply.body;
+  EXPECT_EQ(get("/v1/networks/red").at("vni").as_int64(), 200);
+  EXPECT_EQ(get("/v1/ports/host0").at("mtu").as_int64(), 1400);
+  EXPECT_EQ(get("/v1/endpoints").at("endpoints").as_array().size(), 1u);
+}
+
+TEST_F(ApiTest, refuses_what_is_no_request) {
+  start();
+
+  EXPECT_EQ(ask("POST", "/v1/batch", "{").status, 400u);
+  EXPECT_EQ(ask("POST", "/v1/batch", R"({"operations": [{"verb": "ad"}]})").status, 400u);
+  EXPECT_EQ(ask("GET", "/v1/nothing").status, 404u);
+  EXPECT_EQ(ask("GET", "/v1/ports/nothing").status, 404u);
+  EXPECT_EQ(ask("DELETE", "/v1/ports/nothing").status, 404u);
+  EXPECT_EQ(ask("DELETE", "/v1/status").status, 405u);
+  EXPECT_EQ(ask("GET", "/v1/stats").status, 503u);
+  EXPECT_EQ(http_raw(socket_path(), "nonsense\r\n\r\n").status, 400u);
+}
+
+TEST_F(ApiTest, refuses_a_body_that_is_too_large_without_reading_it) {
+  start();
+
+  const HttpReply announced = http_raw(
+      socket_path(), "PUT /v1/intent HTTP/1.1\r\nHost: a\r\nContent-Length: 4294967296\r\n\r\n");
+  const HttpReply sent = ask("PUT", "/v1/intent", std::string(100 << 10, ' '));
+
+  EXPECT_EQ(announced.status, 413u);
+  EXPECT_EQ(sent.status, 413u);
+}
+
+TEST_F(ApiTest, ends_connections_whose_header_does_not_come) {
+  start();
+
+  const auto began = std::chrono::steady_clock::now();
+  const HttpReply reply = http_raw(socket_path(), "GET /v1/status HTTP/1.1\r\nHost:");
+
+  EXPECT_EQ(reply.status, 0u);  // Closed without a word.
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 5s);
+}
+
+TEST_F(ApiTest, serves_others_while_one_client_hangs) {
+  start();
+  const HttpConnection stuck(socket_path());
+  stuck.send("PUT /v1/intent HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n12");
+
+  EXPECT_EQ(ask("GET", "/healthz").status, 200u);
+}
+
+TEST_F(ApiTest, turns_away_more_connections_than_it_can_serve) {
+  start();
+  std::vector<std::unique_ptr<HttpConnection>> held;
+  for (int i = 0; i < 8; ++i) held.push_back(std::make_unique<HttpConnection>(socket_path()));
+
+  EXPECT_EQ(ask("GET", "/healthz").status, 503u);
+  held.clear();
+  HttpReply reply;
+  for (int i = 0; i < 100 && reply.status != 200; ++i) {
+    std::this_thread::sleep_for(10ms);
+    reply = ask("GET", "/healthz");
+  }
+  EXPECT_EQ(reply.status, 200u);
+}
+
+TEST_F(ApiTest, keeps_a_connection_for_several_requests) {
+  start();
+  const HttpConnection connection(socket_path());
+
+  for (int i = 0; i < 3; ++i) {
+    connection.send("GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+    EXPECT_EQ(connection.receive().status, 200u);
+  }
+}
+
+TEST_F(ApiTest, refuses_a_second_server_and_replaces_a_dead_ones_socket) {
+  start();
+  boost::asio::io_context io;
+  cp::HttpServer second(io.get_executor(), {}, nullptr);
+  const auto refused = second.listen_unix(socket_path());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, base::Errc::already_exists);
+
+  stop();
+
+  EXPECT_TRUE(std::filesystem::exists(socket_path()));
+  start();
+  EXPECT_EQ(ask("GET", "/healthz").status, 200u);
+}
+
+TEST_F(ApiTest, counts_what_the_region_says) {
+  start_dataplane();
+  start();
+  ASSERT_TRUE(reaches_state("waiting"));
+  ASSERT_EQ(apply_sample().status, 200u);
+  const std::uint16_t port = 0;  // The first name in order: host0.
+  contract::WorkerBlock worker = dataplane_->worker();
+  worker.ports[port].rx_packets = 12;
+  worker.ports[port].rx_kinds[3][2] = 5;
+  worker.totals->rx = 12;
+  worker.totals->dropped = 2;
+  worker.totals->drops[1] = 2;
+  worker.stages[0].packets = 12;
+  worker.stages[0].packets_sampled = 4;
+  worker.stages[0].cycles_sampled = 200;
+  worker.stages[0].drops[1] = 2;
+  worker.networks[1].ecn_decap[2][3] = 7;
+
+  const json::value stats = get("/v1/stats");
+  const json::value host = stats.at("ports").as_array()[0];
+  EXPECT_EQ(host.at("name").as_string(), "host0");
+  EXPECT_EQ(host.at("rx_packets").as_int64(), 12);
+  EXPECT_EQ(host.at("rx_kinds").at("roce_send").at("ect0").as_int64(), 5);
+  EXPECT_EQ(stats.at("totals").at("mismatch").as_int64(), 10);
+  EXPECT_EQ(stats.at("drops").at("frame_truncated").as_int64(), 2);
+  const json::value network = stats.at("networks").as_array()[0];
+  EXPECT_EQ(network.at("ecn_decap").at("ect0").at("ce").as_int64(), 7);
+
+  const json::value drop = get("/v1/drops").at("drops").as_array()[0];
+  EXPECT_EQ(drop.at("reason").as_string(), "frame_truncated");
+  EXPECT_EQ(drop.at("stages").at("host_to_wire/parse_frame").as_int64(), 2);
+
+  const json::value pipelines = get("/v1/pipelines").at("pipelines");
+  ASSERT_EQ(pipelines.as_array().size(), 2u);
+  const json::value stage = pipelines.as_array()[0].at("stages").as_array()[0];
+  EXPECT_EQ(stage.at("name").as_string(), "parse_frame");
+  EXPECT_EQ(stage.at("cycles_per_packet").to_number<double>(), 50.0);
+
+  EXPECT_EQ(get("/v1/workers").at("workers").as_array()[0].at("mismatch").as_int64(), 10);
+  EXPECT_EQ(get("/v1/ports/host0?state=true").at("state").at("rx_packets").as_int64(), 12);
+}
+
+TEST_F(ApiTest, tells_listeners_what_happens) {
+  start();
+  const HttpConnection listener(socket_path());
+  listener.send("GET /v1/events HTTP/1.0\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(listener.waits_for("application/x-ndjson"));
+
+  ASSERT_EQ(apply_sample().status, 202u);
+
+  EXPECT_TRUE(listener.waits_for("\"event\":\"intent_changed\""));
+}
+
+TEST_F(ApiTest, shows_traced_frames_with_names) {
+  start_dataplane();
+  start();
+  ASSERT_TRUE(reaches_state("waiting"));
+  ASSERT_EQ(apply_sample().status, 200u);
+
+  const HttpReply added =
+      ask("POST", "/v1/traces", R"({"count": 2, "filter": {"port": "host0", "kind": "roce_cnp"}})");
+  ASSERT_EQ(added.status, 201u) << added.body;
+  contract::TracePacket packet{};
+  packet.trace = 1;
+  packet.remaining = 1;
+  packet.in_port = {0};
+  packet.hop_count = 2;
+  packet.bytes_in = 64;
+  packet.bytes_out = 114;
+  packet.hops[0] = {.stage = 0, .network = {1}, .vtep = {}, .out_port = base::no_port};
+  packet.hops[1] = {.stage = 1, .network = {1}, .vtep = {1}, .out_port = {1}};
+  dataplane_->send_trace(packet);
+
+  json::value trace;
+  for (int i = 0; i < 200; ++i) {
+    trace = get("/v1/traces/1");
+    if (!trace.at("packets").as_array().empty()) break;
+    std::this_thread::sleep_for(5ms);
+  }
+  ASSERT_EQ(trace.at("packets").as_array().size(), 1u);
+  const json::value shown = trace.at("packets").as_array()[0];
+  EXPECT_EQ(shown.at("in_port").as_string(), "host0");
+  EXPECT_EQ(shown.at("hops").as_array()[1].at("stage").as_string(), "host_to_wire/look_up");
+  EXPECT_EQ(shown.at("hops").as_array()[1].at("vtep").as_string(), "gw2");
+  EXPECT_EQ(shown.at("ending").as_string(), "sent with 114 bytes at port wire0");
+  EXPECT_EQ(ask("DELETE", "/v1/traces/1").status, 200u);
+  EXPECT_EQ(ask("GET", "/v1/traces/1").status, 404u);
+}
+
+TEST_F(ApiTest, refuses_filters_that_name_nothing) {
+  start_dataplane();
+  start();
+  ASSERT_TRUE(reaches_state("waiting"));
+
+  const HttpReply kind = ask("POST", "/v1/traces", R"({"filter": {"kind": "roce_cpn"}})");
+  EXPECT_EQ(kind.status, 400u);
+  EXPECT_EQ(error_member(kind, "suggestion"), "roce_cnp");
+  EXPECT_EQ(ask("POST", "/v1/traces", R"({"filter": {"port": "nowhere"}})").status, 400u);
+  EXPECT_EQ(ask("POST", "/v1/traces", R"({"count": 0})").status, 400u);
+  EXPECT_EQ(ask("POST", "/v1/traces", R"({"filter": {"prot": "a"}})").status, 400u);
+}
+
+TEST_F(ApiTest, has_a_schema_for_every_answer) {
+  start();
+  const json::value openapi = get("/v1/openapi.json");
+  EXPECT_TRUE(openapi.at("paths").at("/v1/stats").is_object());
+  for (const cp::Api::Route& route : cp::Api::routes()) {
+    if (route.schema.empty()) continue;
+    EXPECT_EQ(get("/v1/schema/" + std::string(route.schema)).at("type").as_string(), "object");
+  }
+  EXPECT_EQ(ask("GET", "/v1/schema/nothing").status, 404u);
+}
+
+}  // namespace

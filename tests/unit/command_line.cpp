@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line without a server: parsing, batches, completion, help, the manual page.
+#include "controlplane/cli/completion.hpp"
+#include "controlplane/cli/edit.hpp"
+#include "controlplane/cli/help.hpp"
+#include "controlplane/cli/parse.hpp"
+#include "controlplane/cli/table.hpp"
+#include "controlplane/cli/trace_filter.hpp"
+#include "controlplane/cli/tree.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+namespace {
+
+using Words = std::vector<std::string>;
+
+std::string error_of(const Words& words) {
+  const auto line = cp::parse_command_line(words);
+  return line ? "" : line.error();
+}
+
+Words complete(const Words& words) {
+  return cp::complete(words, [](cp::ObjectKind kind) -> Words {
+    switch (kind) {
+      case cp::ObjectKind::port: return {"host0", "wire0"};
+      case cp::ObjectKind::vtep: return {"gw2", "self"};
+      case cp::ObjectKind::network: return {"blue"};
+      case cp::ObjectKind::endpoint: return {"blue/02:00:00:00:0a:01"};
+    }
+    return {};
+  });
+}
+
+TEST(CommandLine, finds_noun_verb_and_words) {
+  const auto line = cp::parse_command_line(
+      {"endpoint", "add", "blue", "mac", "02:00:00:00:0a:01", "port", "host0", "-j", "--dry-run"});
+
+  ASSERT_TRUE(line);
+  EXPECT_EQ(line->invocation.command, cp::find_command("endpoint", "add"));
+  EXPECT_EQ(line->invocation.words, (Words{"blue", "mac", "02:00:00:00:0a:01", "port", "host0"}));
+  EXPECT_TRUE(line->invocation.json);
+  EXPECT_TRUE(line->invocation.dry_run);
+}
+
+TEST(CommandLine, takes_global_options_anywhere) {
+  const auto before = cp::parse_command_line({"-s", "/a", "status"});
+  const auto after = cp::parse_command_line({"status", "-s", "/a", "--timeout", "0.5"});
+
+  ASSERT_TRUE(before && after);
+  EXPECT_EQ(before->socket, "/a");
+  EXPECT_EQ(after->socket, "/a");
+  EXPECT_EQ(after->timeout, std::chrono::milliseconds(500));
+}
+
+TEST(CommandLine, takes_the_socket_from_the_environment) {
+  ::setenv("WEIR_SOCKET", "/from/environment", 1);
+  EXPECT_EQ(cp::parse_command_line({"status"})->socket, "/from/environment");
+  EXPECT_EQ(cp::parse_command_line({"status", "-s", "/told"})->socket, "/told");
+  ::unsetenv("WEIR_SOCKET");
+}
+
+TEST(CommandLine, watches_every_second_unless_told_otherwise) {
+  EXPECT_EQ(cp::parse_command_line({"stats", "show"})->invocation.watch_s, std::nullopt);
+  EXPECT_EQ(cp::parse_command_line({"stats", "show", "--watch"})->invocation.watch_s, 1.0);
+  EXPECT_EQ(cp::parse_command_line({"stats", "show", "--watch=0.2"})->invocation.watch_s, 0.2);
+  EXPECT_NE(error_of({"stats", "show", "--watch=often"}), "");
+  EXPECT_NE(error_of({"stats", "show", "--watch=0"}), "");
+}
+
+TEST(CommandLine, names_the_nearest_right_word) {
+  EXPECT_NE(error_of({"prot", "show"}).find("did you mean \"port\""), std::string::npos);
+  EXPECT_NE(error_of({"port", "shw"}).find("did you mean \"show\""), std::string::npos);
+  EXPECT_NE(error_of({"port"}).find("show add set delete"), std::string::npos);
+  EXPECT_NE(error_of({"apply"}).find("FILE is missing"), std::string::npos);
+  EXPECT_NE(error_of({"status", "now"}).find("now"), std::string::npos);
+  EXPECT_NE(error_of({"port", "show", "--wach"}).find("--wach"), std::string::npos);
+}
+
+TEST(CommandLine, every_command_has_help_and_an_example_that_parses) {
+  for (const cp::Command& command : cp::commands()) {
+    EXPECT_FALSE(command.help.empty()) << command.noun;
+    Words words = cp::split_words(command.example);
+    if (const auto redirect = std::find(words.begin(), words.end(), ">"); redirect != words.end()) {
+      words.erase(redirect, words.end());
+    }
+    const auto line = cp::parse_command_line(words);
+    ASSERT_TRUE(line) << command.example << ": " << line.error();
+    EXPECT_EQ(line->invocation.command, &command) << command.example;
+    EXPECT_NE(cp::help_text(command.noun, command.verb).find(command.help), std::string::npos);
+  }
+}
+
+TEST(Edit, reads_an_endpoint_in_all_its_spellings) {
+  const Words spellings[] = {{"blue", "mac", "02:00:00:00:0b:01", "vtep", "gw2"},
+                             {"blue", "02:00:00:00:0b:01", "vtep", "gw2"},
+                             {"blue/02:00:00:00:0b:01", "vtep", "gw2"}};
+  for (const Words& words : spellings) {
+    const auto edit = cp::parse_edit(cp::ObjectKind::endpoint, "add", words);
+
+    ASSERT_TRUE(edit);
+    const std::vector<std::pair<std::string, std::string>> fields = {
+        {"network", "blue"}, {"mac", "02:00:00:00:0b:01"}, {"vtep", "gw2"}};
+    EXPECT_EQ(edit->fields, fields);
+  }
+}
+
+TEST(Edit, refuses_what_is_incomplete) {
+  EXPECT_FALSE(cp::parse_edit(cp::ObjectKind::port, "add", {"wire0", "mtu"}));
+  EXPECT_FALSE(cp::parse_edit(cp::ObjectKind::port, "set", {"wire0"}));
+  EXPECT_FALSE(cp::parse_edit(cp::ObjectKind::port, "delete", {"wire0", "mtu", "1500"}));
+  EXPECT_FALSE(cp::parse_edit(cp::ObjectKind::port, "add", {}));
+  EXPECT_FALSE(cp::parse_edit(cp::ObjectKind::port, "show", {"wire0"}));
+}
+
+TEST(Edit, reads_a_batch_and_names_the_line_of_an_error) {
+  const auto batch = cp::parse_batch(
+      "# the fabric\n\nport add wire0 role underlay device 'net_tap0, iface=a'  # first\n"
+      "endpoint delete blue/02:00:00:00:0b:01\n");
+  ASSERT_TRUE(batch);
+  ASSERT_EQ(batch->size(), 2u);
+  EXPECT_EQ((*batch)[0].line, 3u);
+  EXPECT_EQ((*batch)[0].fields[2].second, "net_tap0, iface=a");
+  EXPECT_EQ((*batch)[1].key, "blue/02:00:00:00:0b:01");
+
+  const auto wrong = cp::parse_batch("port add a role tenant\nprot add b\n");
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().place.line, 2u);
+  EXPECT_EQ(wrong.error().suggestion, "port");
+}
+
+TEST(Completion, knows_nouns_verbs_fields_and_live_names) {
+  EXPECT_EQ(complete({"po"}), Words{"port"});
+  EXPECT_EQ(complete({"port", "d"}), Words{"delete"});
+  EXPECT_EQ(complete({"port", "show", "w"}), Words{"wire0"});
+  EXPECT_EQ(complete({"endpoint", "add", ""}), Words{"blue"});
+  EXPECT_EQ(complete({"endpoint", "add", "blue", "mac", "02:00:00:00:0a:01", "vtep", "g"}),
+            Words{"gw2"});
+  EXPECT_EQ(complete({"port", "add", "x", "role", "t"}), (Words{"tenant", "transit"}));
+  EXPECT_EQ(complete({"trace", "add", "kind", "roce_c"}), (Words{"roce_cnp", "roce_cm"}));
+  EXPECT_EQ(complete({"-s", "/a", "port", "show", "h"}), Words{"host0"});
+  EXPECT_EQ(complete({"stats", "show", "--w"}), Words{"--watch"});
+}
+
+TEST(Completion, leaves_files_to_the_shell) {
+  EXPECT_EQ(complete({"apply", ""}), Words{});
+  EXPECT_EQ(complete({"-f", ""}), Words{});
+}
+
+TEST(Completion, does_not_offer_a_field_twice) {
+  const Words words = complete({"port", "set", "wire0", "mtu", "1600", ""});
+
+  EXPECT_EQ(std::count(words.begin(), words.end(), "mtu"), 0);
+  EXPECT_EQ(std::count(words.begin(), words.end(), "role"), 1);
+}
+
+TEST(TraceFilter, reads_fields_flags_and_a_count) {
+  const auto body = cp::trace_body({"port", "host0", "dropped", "destination_qp", "17", "5"});
+
+  ASSERT_TRUE(body);
+  EXPECT_EQ(*body, R"({"count":5,"filter":{"port":"host0","dropped":true,"destination_qp":17}})");
+  EXPECT_FALSE(cp::trace_body({"prot", "host0"}));
+  EXPECT_FALSE(cp::trace_body({"port"}));
+  EXPECT_FALSE(cp::trace_body({"destination_qp", "many"}));
+}
+
+TEST(Table, aligns_columns) {
+  cp::Table table({"NAME", "PACKETS>"});
+  table.add({"a", cp::with_commas(1'234'567)});
+  table.add({"longer", "7"});
+
+  EXPECT_EQ(table.text(), "NAME      PACKETS\na       1,234,567\nlonger          7\n");
+}
+
+}  // namespace
