@@ -13,7 +13,7 @@ from typing import NamedTuple
 import roce
 from counters import Counters
 from pcap import read_pcap
-from testbed import ROOT, Gateway, TestbedError, wait_for
+from testbed import ROOT, Gateway, TestbedError, shape, wait_for
 from traffic import RawPort, roce_shots
 
 CAPTURES = ROOT / "tests" / "captures"
@@ -120,9 +120,9 @@ class TenantHost:
 class TwoGateways:
     """The scenario, running."""
 
-    def __init__(self, bed, *, workers=1, queues=1, tap=True, options=(), supervised=False):
+    def __init__(self, bed, *, workers=None, queues=None, tap=True, options=(), supervised=False):
         self.bed = bed
-        self.queues = queues
+        self.queues = queues = queues or shape()[1]
         self.tap = tap
         self.gateways = [Gateway(bed, f"gw{side.number}", workers=workers, options=options,
                                  supervised=supervised) for side in SIDES]

@@ -27,6 +27,12 @@ class TestbedError(Exception):
     """Something of the test bed itself did not come about; the text says what."""
 
 
+def shape():
+    """Workers, and rx queues a port, as WEIR_SHAPE says: 1x1 where it says nothing, 2x2."""
+    workers, _, queues = os.environ.get("WEIR_SHAPE", "1x1").partition("x")
+    return int(workers), int(queues)
+
+
 def build_folder():
     return Path(os.environ.get("WEIR_BUILD", ROOT / "build"))
 
@@ -258,10 +264,10 @@ def remove_leftovers():
 class Gateway:
     """A data plane and a control plane with a runtime folder of their own in one namespace."""
 
-    def __init__(self, bed, name, *, workers=1, options=(), supervised=False):
+    def __init__(self, bed, name, *, workers=None, options=(), supervised=False):
         self.bed = bed
         self.name = name
-        self.workers = workers
+        self.workers = workers or shape()[0]
         self.options = options
         self.supervised = supervised
         self.namespace = bed.namespace(name)

@@ -15,7 +15,7 @@ from scenario import (SIDES, UNDERLAY_MTU, VNI, TenantHost, TwoGateways, all_sho
                       intent_of, settle)
 from tap import Skip, run, test  # noqa: E402
 from testbed import (ROOT, Gateway, Testbed, TestbedError, build_folder, command,  # noqa: E402
-                     find_program, wait_for)
+                     find_program, shape, wait_for)
 from traffic import Direction, InNamespace, RawPort, Replay, Shot  # noqa: E402
 
 __all__ = [
@@ -24,7 +24,7 @@ __all__ = [
     "TwoGateways",
     "all_shots", "build_folder", "check_gateways", "check_replay",
     "command", "find_program", "intent_of", "roce",
-    "run", "settle", "test", "wait_for"]
+    "run", "settle", "shape", "test", "wait_for"]
 
 
 def check_replay(replay):

@@ -99,7 +99,7 @@ class Probe:
 @test
 def each_frame_follows_the_old_or_the_new_place_and_none_is_lost():
     with Testbed("endpoint-changes") as bed:
-        gateway = Gateway(bed, "gw1", workers=2).start()
+        gateway = Gateway(bed, "gw1").start()
         gateway.apply(intent())
         for name in ("host0", "wire0", *TARGETS[:3]):
             wait_for(lambda name=name: gateway.namespace.has_interface(name), f"the TAP {name}")

@@ -4,7 +4,7 @@
 removed while the others run."""
 
 from context import (ROOT, SIDES, Gateway, Testbed, TwoGateways, check_gateways, command, run, test,
-                     wait_for)
+                     shape, wait_for)
 from pcap import read_pcap
 
 WRITES = ROOT / "tests" / "captures" / "write.pcap"
@@ -41,8 +41,9 @@ def memif(folder):
 def vhost(folder):
     # net_vhost makes its MAC of "VHOST" and the place in the order in which devices are opened.
     path = f"{folder}/vhost.sock"
-    return [(f"net_vhost0,iface={path}", "56:48:4f:53:54:01"),
-            (f"net_virtio_user0,path={path},mac={SIDES[1].wire_mac}", SIDES[1].wire_mac)]
+    queues = f"queues={shape()[1]}"
+    return [(f"net_vhost0,iface={path},{queues}", "56:48:4f:53:54:01"),
+            (f"net_virtio_user0,path={path},{queues},mac={SIDES[1].wire_mac}", SIDES[1].wire_mac)]
 
 
 @test
@@ -69,10 +70,12 @@ def counted(gateway, name):
 def a_capture_passes_from_file_to_file_and_is_classified():
     with Testbed("files") as bed:
         gateway = Gateway(bed, "gw1").start()
-        out = bed.folder / "out.pcap"
+        # A file for each worker; what one worker reads it also writes.
+        backs = [bed.folder / f"back{worker}.pcap" for worker in range(gateway.workers)]
+        outs = [bed.folder / f"out{worker}.pcap" for worker in range(gateway.workers)]
         gateway.apply(transit_intent(
-            f"net_pcap0,rx_pcap={WRITES},tx_pcap={bed.folder}/back.pcap",
-            f"net_pcap1,rx_iface=lo,tx_pcap={out}"))
+            f"net_pcap0,rx_pcap={WRITES}" + "".join(f",tx_pcap={path}" for path in backs),
+            "net_pcap1,rx_iface=lo" + "".join(f",tx_pcap={path}" for path in outs)))
         frames = read_pcap(WRITES)
         wait_for(lambda: counted(gateway, "in")["rx_packets"] == len(frames), "all frames are read")
         kinds = counted(gateway, "in")["rx_kinds"]
@@ -80,7 +83,7 @@ def a_capture_passes_from_file_to_file_and_is_classified():
         assert sum(kinds["roce_write"].values()) == 320 and sum(kinds["roce_ack"].values()) == 20
         # Closing the port flushes the file.
         gateway.apply({"ports": []})
-        assert [bytes(frame) for frame in read_pcap(out)] == [bytes(frame) for frame in frames]
+        assert [frame for path in outs for frame in read_pcap(path)] == frames
         check_gateways([gateway])
 
 

@@ -25,7 +25,7 @@ def exchange(name, **shape):
 
 @test
 def roce_crosses_two_gateways_with_one_worker():
-    exchange("roce-1x1")
+    exchange("roce-1x1", workers=1, queues=1)
 
 
 @test
