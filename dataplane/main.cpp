@@ -80,6 +80,10 @@ int main(int argc, char** argv) {
   base::set_log(options.log_level, options.log_format, "weir-dataplane");
   if (auto status = run(options); !status) {
     const base::Error& error = status.error();
+    if (error.code == base::Errc::out_of_memory && !options.no_hugepages) {
+      LOG(warning, "hugepages_taken_meanwhile", {"reason", error.text});
+      dp::start_again(argv, "--no-hugepages");
+    }
     LOG(error, "not_started", {"reason", error.text},
         {"system", error.error_number != 0 ? std::strerror(error.error_number) : ""});
     return 1;

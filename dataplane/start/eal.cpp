@@ -108,7 +108,8 @@ base::Result<Eal> Eal::start(const Config& config) {
   std::vector<char*> pointers;
   for (std::string& argument : arguments) pointers.push_back(argument.data());
   if (rte_eal_init(static_cast<int>(pointers.size()), pointers.data()) < 0) {
-    return fail(Errc::io, "DPDK does not start; its own message stands above", rte_errno);
+    return fail(hugepages ? Errc::out_of_memory : Errc::io,
+                "DPDK does not start; its own message stands above", rte_errno);
   }
   return Eal(config.directory, hugepages);
 }

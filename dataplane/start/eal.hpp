@@ -21,7 +21,7 @@ class Eal {
   };
 
   // Once per process. Falls back to ordinary memory, with a warning, where too few hugepages are
-  // free.
+  // free. out_of_memory: others took the hugepages meanwhile, and EAL starts once a process.
   static base::Result<Eal> start(const Config& config);
   ~Eal();
   Eal(Eal&& other) noexcept;

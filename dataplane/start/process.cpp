@@ -7,6 +7,8 @@
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <unistd.h>
+#include <vector>
 
 namespace dp {
 
@@ -34,6 +36,14 @@ base::Status make_directory(const std::string& path) {
     return fail(Errc::io, "cannot make the runtime directory; give --runtime-dir", errno);
   }
   return {};
+}
+
+void start_again(char** arguments, const char* option) noexcept {
+  std::vector<char*> all;
+  for (char** argument = arguments; *argument != nullptr; ++argument) all.push_back(*argument);
+  all.push_back(const_cast<char*>(option));
+  all.push_back(nullptr);
+  ::execv("/proc/self/exe", all.data());
 }
 
 std::uint64_t make_boot_id() noexcept {

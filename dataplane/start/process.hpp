@@ -17,6 +17,9 @@ base::Result<int> signals_as_descriptor();
 // Makes the directory where it does not exist.
 base::Status make_directory(const std::string& path);
 
+// Replaces the process by a fresh one with one option more. Returns only where that fails.
+void start_again(char** arguments, const char* option) noexcept;
+
 // Different at each start.
 std::uint64_t make_boot_id() noexcept;
 
