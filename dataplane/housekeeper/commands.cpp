@@ -47,6 +47,7 @@ bool is_record_verb(Verb verb) noexcept {
 void Housekeeper::read_commands() {
   if (!socket_.connected()) return;
   if (!socket_.flush()) return lose_controller();
+  if (socket_.has_backlog()) return;
   const auto message = socket_.receive();
   if (!message) return lose_controller();
   if (message->empty()) return;

@@ -65,7 +65,8 @@ bool Housekeeper::wait(int stop) {
       pollfd{.fd = busy() ? -1 : socket_.listener(), .events = POLLIN, .revents = 0},
       pollfd{.fd = ports_.descriptor(), .events = POLLIN, .revents = 0},
       pollfd{.fd = busy() ? -1 : socket_.controller(),
-             .events = static_cast<short>(socket_.has_backlog() ? POLLIN | POLLOUT : POLLIN),
+             // Who does not take answers is not asked for more commands.
+             .events = static_cast<short>(socket_.has_backlog() ? POLLOUT : POLLIN),
              .revents = 0}};
   const std::uint64_t ns = wait_ns();
   const timespec timeout{.tv_sec = static_cast<time_t>(ns / 1'000'000'000),
@@ -137,7 +138,8 @@ void Housekeeper::watch() {
       LOG(info, "link_change", {"port", change.port.value}, {"up", change.up != 0},
           {"speed_mbps", change.speed_mbps});
     }
-    if (!changes.empty() && greeted_) {
+    // Lost on a controller that does not read; the region tells the state in any case.
+    if (!changes.empty() && greeted_ && socket_.has_room()) {
       socket_.send(contract::make_frame<contract::LinkChange>(
           static_cast<std::uint16_t>(contract::EventType::link_change), 0, 0,
           std::span<const contract::LinkChange>(changes)));

@@ -2,12 +2,16 @@
 #include "dataplane/housekeeper/transaction.hpp"
 
 #include "dataplane/base/check.hpp"
+#include "dataplane/base/log.hpp"
+#include "dataplane/housekeeper/publish.hpp"
 
 namespace dp {
 namespace {
 
 // Slots looked at per table and step: 64 KiB of it, some 10 us.
 constexpr std::uint32_t slots_per_slice = 4096;
+// A batch takes microseconds; a worker that needs a second is stuck or starved.
+constexpr std::uint64_t late_after_ns = 1'000'000'000;
 
 // f(table) for each; true where any says that there is more.
 template <class F>
@@ -102,12 +106,16 @@ std::optional<Transaction::Answer> Transaction::step() {
         fail(more.error());
       } else if (!*more) {
         CHECK(epoch_.flip() == next_);
+        late_ns_ = monotonic_ns() + late_after_ns;
         phase_ = Phase::pass;
       }
       break;
     }
     case Phase::pass:
-      if (!epoch_.all_passed(next_)) break;
+      if (!epoch_.all_passed(next_)) {
+        complain_of_late_workers();
+        break;
+      }
       model_.keep();
       phase_ = Phase::settle;
       return Answer{.is_commit = true, .status = {}};
@@ -121,6 +129,14 @@ std::optional<Transaction::Answer> Transaction::step() {
     case Phase::undo_tables: return undo_tables();
   }
   return std::nullopt;
+}
+
+// The generation is in force and cannot be taken back: all that is left is to wait, and to say so.
+void Transaction::complain_of_late_workers() {
+  if (monotonic_ns() < late_ns_) return;
+  late_ns_ += late_after_ns;
+  LOG(error, "workers_late", {"generation", next_}, {"workers", epoch_.late_workers(next_)},
+      {"effect", "the commit is not answered until they move on"});
 }
 
 std::optional<Transaction::Answer> Transaction::settle() {

@@ -62,6 +62,7 @@ class Transaction {
     undo_tables,
   };
 
+  void complain_of_late_workers();
   std::optional<Answer> settle();
   std::optional<Answer> undo_tables();
   void fail(const base::Error& error);
@@ -77,6 +78,7 @@ class Transaction {
   bool is_commit_ = false;  // What the work under way was asked for.
   base::Status outcome_;
   base::Generation next_ = 0;
+  std::uint64_t late_ns_ = 0;  // When to complain of workers that have not passed.
 };
 
 }  // namespace dp

@@ -100,6 +100,11 @@ bool Controller::post(const std::vector<std::byte>& frame) {
          static_cast<ssize_t>(frame.size());
 }
 
+bool Controller::try_post(const std::vector<std::byte>& frame) {
+  return ::send(socket_.get(), frame.data(), frame.size(), MSG_NOSIGNAL | MSG_DONTWAIT) ==
+         static_cast<ssize_t>(frame.size());
+}
+
 Answer Controller::exchange(const std::vector<std::byte>& frame) {
   if (!post(frame)) return {};
   return wait().value_or(Answer{});

@@ -56,6 +56,8 @@ class Controller {
   // The bytes as they are, and the answer to them; other events go to `events`.
   Answer exchange(const std::vector<std::byte>& frame);
   bool post(const std::vector<std::byte>& frame);
+  // False where the data plane does not take it now.
+  bool try_post(const std::vector<std::byte>& frame);
   // nullopt where the data plane has closed the session, or says nothing for 10 s.
   std::optional<Answer> wait();
   void close() { socket_.reset(); }

@@ -119,6 +119,29 @@ TEST_F(Session, replies_come_in_order_with_the_sequence_of_their_frame) {
   }
 }
 
+TEST_F(Session, controller_that_does_not_read_is_not_read_from) {
+  Controller controller(path());
+  ASSERT_TRUE(controller.hello().ok());
+  const auto frame =
+      contract::make_frame(static_cast<std::uint16_t>(Verb::abort), 1, 7, nullptr, 4, 0);
+  // Until both directions are full and stay so, which needs far fewer than this.
+  constexpr std::uint32_t frames_max = 100'000;
+  std::uint32_t sent = 0;
+  for (int refused = 0; refused < 20 && sent < frames_max;) {
+    if (controller.try_post(frame)) {
+      ++sent;
+      refused = 0;
+    } else {
+      ++refused;
+      ::usleep(2000);
+    }
+  }
+
+  EXPECT_LT(sent, frames_max);
+  for (std::uint32_t i = 0; i < sent; ++i) ASSERT_TRUE(controller.wait().has_value()) << i;
+  EXPECT_TRUE(controller.begin(1).ok());
+}
+
 TEST_F(Session, unknown_verbs_are_refused_and_the_session_goes_on) {
   Controller controller(path());
   ASSERT_TRUE(controller.hello().ok());
