@@ -142,8 +142,8 @@ class TwoGateways:
         near, far = self.hosts
         # The kernels find each other's MACs in their own time.
         for address in (far.side.kernel.ip, far.side.kernel6.ip):
-            wait_for(lambda address=address: near.ping(address, 1) == 1.0, f"host1 reaches {address}",
-                     20)
+            wait_for(lambda address=address: near.ping(address, 1) == 1.0,
+                     f"host1 reaches {address}", 20)
         return self
 
     def intent(self, side):

@@ -20,11 +20,9 @@ from traffic import Direction, InNamespace, RawPort, Replay, Shot  # noqa: E402
 
 __all__ = [
     "ROOT", "SIDES", "UNDERLAY_MTU", "VNI", "Api", "Counters", "Direction", "Gateway",
-    "InNamespace", "KernelPeer", "RawPort", "Replay", "Shot", "Skip", "TenantHost", "Testbed", "TestbedError",
-    "TwoGateways",
-    "all_shots", "build_folder", "check_gateways", "check_replay",
-    "command", "find_program", "intent_of", "roce",
-    "run", "settle", "shape", "test", "wait_for"]
+    "InNamespace", "KernelPeer", "RawPort", "Replay", "Shot", "Skip", "TenantHost", "Testbed",
+    "TestbedError", "TwoGateways", "all_shots", "build_folder", "check_gateways", "check_replay",
+    "command", "find_program", "intent_of", "roce", "run", "settle", "shape", "test", "wait_for"]
 
 
 def check_replay(replay):

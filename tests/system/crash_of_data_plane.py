@@ -6,7 +6,8 @@ plane, unasked. The gap that the hosts see is printed."""
 import os
 import signal
 
-from context import Replay, Testbed, TwoGateways, all_shots, check_gateways, check_replay, run, test, wait_for
+from context import (Replay, Testbed, TwoGateways, all_shots, check_gateways, check_replay, run,
+                     test, wait_for)
 
 
 @test

@@ -3,12 +3,13 @@
 """Every command of README.md runs, on two namespaces in the place of two hosts. A cable takes the
 place of the NIC, so that binding it is only checked for options that the tools know."""
 
+import contextlib
 import os
 import re
 import subprocess
 
-from context import (ROOT, SIDES, Gateway, Testbed, UNDERLAY_MTU, command, run, test,
-                     wait_for)
+from context import (ROOT, SIDES, Gateway, Testbed, UNDERLAY_MTU, build_folder, command, run,
+                     test, wait_for)
 
 README = (ROOT / "README.md").read_text()
 NIC_ADDRESS = "0000:3b:00.0"
@@ -58,8 +59,11 @@ class HostShell:
 
 
 def prepared(text, folder):
-    """The block with a cable for the NIC and files where they can be removed."""
+    """The block with a cable for the NIC and files where they can be removed. What meson sets up
+    is not built a second time: ninja takes the build folder that this test was built in."""
     text = text.replace(f'"{NIC_ADDRESS}"', f'"{CABLE}"')
+    text = text.replace("meson setup build ", f"meson setup {folder}/build ")
+    text = text.replace("-C build", f"-C {build_folder()}")
     return text.replace("gateway.yaml", f"{folder}/gateway.yaml")
 
 
@@ -74,6 +78,16 @@ def wait_for_what_it_started(hosts, text):
 
 @test
 def two_hosts_of_the_readme_reach_each_other():
+    made = [folder for folder in FOLDERS if not os.path.exists(folder)]
+    try:
+        walk_through()
+    finally:
+        for folder in made:
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
+
+
+def walk_through():
     with Testbed("readme") as bed:
         hosts = {name: HostShell(bed, name) for name in ("host1", "host2")}
         near, far = hosts.values()
