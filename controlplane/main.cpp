@@ -78,6 +78,7 @@ int serve(const Options& options) {
   signals.async_wait([&](boost::system::error_code, int) {
     link.close();
     events.close();
+    server.close();
     io.stop();
   });
   boost::asio::co_spawn(io, link.run(), boost::asio::detached);

@@ -242,6 +242,7 @@ base::Status HttpServer::listen_unix(const std::string& path) {
   const mode_t before = ::umask(0117);
   auto status = listen(Endpoint(endpoint));
   ::umask(before);
+  if (status) unix_path_ = path;
   return status;
 }
 
@@ -265,6 +266,9 @@ base::Status HttpServer::listen_tcp(const std::string& address) {
 }
 
 void HttpServer::close() {
+  // While we still listen: nobody else's socket can stand there yet.
+  if (!unix_path_.empty()) ::unlink(unix_path_.c_str());
+  unix_path_.clear();
   for (auto& acceptor : acceptors_) {
     beast::error_code ignored;  // It is going away.
     acceptor->close(ignored);

@@ -50,6 +50,7 @@ class HttpServer {
   HttpLimits limits_;
   HttpHandler handler_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
+  std::string unix_path_;  // Of the socket file that goes with the server.
   std::size_t connections_ = 0;
   std::uint64_t bodies_bytes_ = 0;
 };
