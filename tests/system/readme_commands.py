@@ -97,7 +97,8 @@ def walk_through():
         for where, text in blocks():
             for name, host in hosts.items():
                 if where in (name, "both"):
-                    print(f"# {name}: {host.do(prepared(text, host.folder)).strip()[-300:]}")
+                    for line in host.do(prepared(text, host.folder)).splitlines()[-6:]:
+                        print(f"# {name}: {line}")
                     ran += 1
             wait_for_what_it_started(hosts.values(), text)
         assert ran >= 10
