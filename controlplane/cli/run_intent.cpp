@@ -6,9 +6,11 @@
 #include "controlplane/cli/run.hpp"
 #include "controlplane/cli/table.hpp"
 
+#include <algorithm>
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <limits>
 #include <sstream>
 
 namespace cp {
@@ -35,13 +37,15 @@ ExitCode no_file(const std::string& name) {
   return complain(ExitCode::usage, name + " cannot be read");
 }
 
-// A line for each change, then one that sums them up.
-void print_change(const json::value& answer) {
+// A line for each change up to `lines_max`, then one that sums them up.
+void print_lines(const json::value& answer, std::size_t lines_max) {
   std::string text;
   std::size_t told = 0;
   if (const json::value* list = find_at(answer, "text"); list != nullptr && list->is_array()) {
-    for (const json::value& line : list->get_array()) text += std::string(line.as_string()) + "\n";
-    told = list->get_array().size();
+    told = std::min(list->get_array().size(), lines_max);
+    for (std::size_t i = 0; i < told; ++i) {
+      text += std::string(list->get_array()[i].as_string()) + "\n";
+    }
   }
   std::uint64_t total = 0;
   for (const char* what : {"counts.added", "counts.changed", "counts.removed"}) {
@@ -49,6 +53,16 @@ void print_change(const json::value& answer) {
   }
   if (total > told) text += "… and " + with_commas(total - told) + " more\n";
   print(text + text_at(answer, "message") + "\n");
+}
+
+// Who asks what would change wants to see it: as many lines as the server tells.
+void print_plan(const json::value& answer) {
+  print_lines(answer, std::numeric_limits<std::size_t>::max());
+}
+
+// What is done needs no more than a screen.
+void print_change(const json::value& answer) {
+  print_lines(answer, 20);
 }
 
 ExitCode send_file(const Client& client, const Invocation& invocation, const std::string& method,
@@ -65,7 +79,8 @@ ExitCode send_file(const Client& client, const Invocation& invocation, const std
 
 ExitCode run_apply(const Client& client, const Invocation& invocation) {
   const std::string target = invocation.dry_run ? "/v1/intent?dry_run=true" : "/v1/intent";
-  return send_file(client, invocation, "PUT", target, print_change);
+  return send_file(client, invocation, "PUT", target,
+                   invocation.dry_run ? print_plan : print_change);
 }
 
 ExitCode run_check(const Client& client, const Invocation& invocation) {
@@ -74,7 +89,7 @@ ExitCode run_check(const Client& client, const Invocation& invocation) {
 }
 
 ExitCode run_diff(const Client& client, const Invocation& invocation) {
-  return send_file(client, invocation, "POST", "/v1/intent/diff", print_change);
+  return send_file(client, invocation, "POST", "/v1/intent/diff", print_plan);
 }
 
 ExitCode run_intent_show(const Client& client, const Invocation& invocation) {
