@@ -146,6 +146,9 @@ base::Status Model::set(const contract::PortSet& record) {
   if (record.transit_peer != base::no_port && record.transit_peer.value >= ports_.size()) {
     return fail(Errc::invalid_argument, "peer's number beyond the data plane's capacity");
   }
+  if (record.transit_peer == record.port) {
+    return fail(Errc::invalid_argument, "a port cannot be its own peer: frames would go back");
+  }
   auto& slot = touch(ports_, ports_undo_, record.port.value);
   if (slot.record.is_set) now_.digests.ports -= contract::record_digest(slot.record.set);
   slot.record.set = record;

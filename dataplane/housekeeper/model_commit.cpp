@@ -82,9 +82,14 @@ base::Status Model::check_ports() const {
     if (port.network != base::no_network && !network_exists(port.network)) {
       return fail(Errc::not_found, "a port's network does not exist");
     }
-    if (port.role == PortRole::transit && port.transit_peer != base::no_port &&
-        !port_exists(port.transit_peer)) {
-      return fail(Errc::not_found, "a transit port's peer does not exist");
+    if (port.role == PortRole::transit && port.transit_peer != base::no_port) {
+      if (!port_exists(port.transit_peer)) {
+        return fail(Errc::not_found, "a transit port's peer does not exist");
+      }
+      // Frames of the underlay must not end up at a tenant.
+      if (ports_[port.transit_peer.value].record.set.role != PortRole::transit) {
+        return fail(Errc::invalid_argument, "a transit port's peer is no transit port");
+      }
     }
     // What keeps tenants apart: a network's frames reach no port of another.
     const std::uint64_t network = port.network.value;
@@ -127,6 +132,10 @@ base::Status Model::check_vtep(std::uint32_t id) const {
     return fail(Errc::already_exists, "two VTEPs have the same address");
   }
   if (!port_exists(vtep.port)) return fail(Errc::in_use, "a VTEP's port is removed");
+  // Tunnel packets of one tenant must not leave at the port of another.
+  if (ports_[vtep.port.value].record.set.role != PortRole::underlay) {
+    return fail(Errc::invalid_argument, "a VTEP's port is no underlay port");
+  }
   if (is_remote &&
       (!vtep_exists(vtep.source) || vteps_[vtep.source.value].record.kind != VtepKind::local)) {
     return fail(Errc::in_use, "a VTEP's source is removed or not local");

@@ -76,6 +76,8 @@ TEST_F(Records, ports) {
   set = port_set(0, PortRole::transit);
   set.transit_peer = {64};
   refuses(Verb::port_set, set, Errc::invalid_argument);
+  set.transit_peer = {0};
+  refuses(Verb::port_set, set, Errc::invalid_argument);
   set = port_set(0, PortRole::tenant, 1);
   set.reserved2 = 1;
   refuses(Verb::port_set, set, Errc::invalid_argument);
@@ -222,6 +224,23 @@ TEST_F(Records, references_to_nothing_are_refused_at_the_commit) {
     ASSERT_TRUE(
         controller_.send(Verb::network_remove, transaction, contract::NetworkRemove{{1}}).ok());
   });
+}
+
+TEST_F(Records, frames_of_the_underlay_have_no_way_to_a_tenant_port) {
+  const auto refuses_roles = [this](const contract::PortSet& set) {
+    refuses_commit(Errc::invalid_argument, [&](std::uint32_t transaction) {
+      ASSERT_TRUE(controller_.send(Verb::port_add, transaction, port_add(2, "memory2")).ok());
+      ASSERT_TRUE(controller_.send(Verb::port_set, transaction, set).ok());
+    });
+  };
+  auto transit = port_set(2, PortRole::transit);
+  transit.transit_peer = {0};  // A tenant's.
+  refuses_roles(transit);
+  transit.transit_peer = {1};  // Of the underlay, where packets for a VTEP would be expected.
+  refuses_roles(transit);
+  // VTEPs are at port 1.
+  refuses_roles(port_set(1, PortRole::tenant, 1));
+  refuses_roles(port_set(1, PortRole::none));
 }
 
 TEST_F(Records, vnis_and_addresses_that_two_have_are_refused_at_the_commit) {
