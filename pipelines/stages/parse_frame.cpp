@@ -7,6 +7,8 @@
 namespace dp {
 namespace {
 
+constexpr std::uint16_t ethertype_mac_control = 0x8808;  // IEEE 802.3 clause 31; 802.1Qbb.
+
 Verdict parse_ipv6(Packet packet, std::uint16_t l3) noexcept {
   if (const Verdict verdict = reach(packet, l3 + sizeof(Ipv6Header)); verdict != keep) {
     return verdict;
@@ -60,6 +62,8 @@ Verdict parse_tagged_or_other(Packet packet, std::uint16_t start) noexcept {
   }
   if (type == ethertype::ipv4) return parse_ipv4(packet, l3);
   if (type == ethertype::ipv6) return parse_ipv6(packet, l3);
+  // Pause and PFC frames concern one link: carried on, they would stop others.
+  if (type == ethertype_mac_control) return DropReason::ethertype_not_handled;
   parse_other(packet, start, type);
   return keep;
 }

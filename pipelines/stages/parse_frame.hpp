@@ -84,7 +84,7 @@ struct ParseFrame {
       .may_drop = {DropReason::frame_truncated, DropReason::headers_segmented,
                    DropReason::ipv4_bad_version, DropReason::ipv4_bad_header_length,
                    DropReason::ipv4_bad_total_length, DropReason::ipv6_bad_version,
-                   DropReason::ipv6_bad_payload_length}};
+                   DropReason::ipv6_bad_payload_length, DropReason::ethertype_not_handled}};
 
   explicit ParseFrame(const Environment&) noexcept {}
 

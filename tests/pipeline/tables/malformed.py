@@ -194,6 +194,22 @@ def inner_fields(table):
                 table.leaves(RIGHT, inside).is_kind(LEFT, "ip")
 
 
+def mac_control(table):
+    """Pause (opcode 1) and PFC (0x0101) frames concern one link, whoever sends them on."""
+    for destination in ("01:80:c2:00:00:01", B2, A1):
+        for opcode in (b"\0\1\xff\xff", b"\1\1\0\x08" + 8 * b"\xff\xff"):
+            source = B2 if destination == A1 else A1
+            frame = bytes(Ether(src=source, dst=destination, type=0x8808) /
+                          Raw(opcode)).ljust(60, b"\0")
+            name = f"MAC control {opcode[:2].hex()} to {destination}"
+            table.case(f"{name} from a tenant").enters(HOST, frame)
+            table.dies(PARSE, "ethertype_not_handled")
+            table.case(f"{name} from a tunnel").enters(WIRE, wrap(frame))
+            table.dies(INNER, "ethertype_not_handled")
+            table.case(f"{name} in transit").enters(LEFT, frame)
+            table.dies(PASS_PARSE, "ethertype_not_handled")
+
+
 def broken_headers(version):
     wrong = [number for number in range(16) if number != version]
     if version == 6:
@@ -256,6 +272,7 @@ def segments(table):
 
 def make():
     table = Table()
-    for cases in (cut_everywhere, outer_ip, outer_udp, tunnels, inner_fields, segments):
+    for cases in (cut_everywhere, outer_ip, outer_udp, tunnels, inner_fields, mac_control,
+                  segments):
         cases(table)
     return table
