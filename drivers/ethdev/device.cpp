@@ -159,6 +159,7 @@ base::Status EthdevDevice::set_up() {
   if (int error = rte_eth_dev_start(dpdk_port_); error != 0) {
     return fail(Errc::device_failed, "the device does not start", -error);
   }
+  discard_early_frames();
   set_promiscuous(request_.promiscuous);
   rte_ether_addr mac{};
   if (int error = rte_eth_macaddr_get(dpdk_port_, &mac); error != 0) {
@@ -168,6 +169,20 @@ base::Status EthdevDevice::set_up() {
   LOG(info, "device_opened", {"device", request_.device}, {"rx_queues", facts_.rx_queues},
       {"tx_queues", facts_.tx_queues}, {"mtu", facts_.mtu}, {"mac", to_string(facts_.mac)});
   return {};
+}
+
+// net_af_packet opens its sockets for all interfaces of the namespace and binds them afterwards:
+// what they caught before that is another port's, and would enter a tenant's network here.
+void EthdevDevice::discard_early_frames() noexcept {
+  if (driver_name(request_.device) != "net_af_packet") return;
+  constexpr int bursts_max = 1024;  // More than any ring holds: frames of our own flow in already.
+  for (std::uint16_t queue = 0; queue < facts_.rx_queues; ++queue) {
+    for (int burst = 0; burst < bursts_max; ++burst) {
+      Batch batch;
+      std::get<EthdevPort>(port_).receive(base::QueueId{queue}, batch);
+      if (batch.empty()) break;
+    }
+  }
 }
 
 base::Status EthdevDevice::choose_queues(const rte_eth_dev_info& info) {

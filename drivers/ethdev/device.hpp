@@ -40,6 +40,7 @@ class EthdevDevice final : public Device {
   base::Status set_mtu(std::uint16_t mtu);
   void set_promiscuous(bool promiscuous) noexcept;
   void return_frames() noexcept;
+  void discard_early_frames() noexcept;
 
   DeviceRequest request_;
   rte_mempool& pool_;
