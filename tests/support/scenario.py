@@ -118,12 +118,13 @@ class TenantHost:
 
 
 class TwoGateways:
-    """The scenario, running."""
+    """The scenario, running. Hosts hang on TAPs where nothing is said; on cables where a port has
+    several queues, as the kernel moves flows between the queues of a TAP."""
 
-    def __init__(self, bed, *, workers=None, queues=None, tap=True, options=(), supervised=False):
+    def __init__(self, bed, *, workers=None, queues=None, tap=None, options=(), supervised=False):
         self.bed = bed
         self.queues = queues = queues or shape()[1]
-        self.tap = tap
+        self.tap = tap = queues == 1 if tap is None else tap
         self.gateways = [Gateway(bed, f"gw{side.number}", workers=workers, options=options,
                                  supervised=supervised) for side in SIDES]
         bed.cable(self.gateways[0].namespace, "wire0", self.gateways[1].namespace, "wire0",

@@ -30,7 +30,7 @@ def roce_crosses_two_gateways_with_one_worker():
 
 @test
 def roce_crosses_two_gateways_with_two_workers_of_two_queues():
-    exchange("roce-2x2", workers=2, queues=2)
+    exchange("roce-2x2", workers=2, queues=2, tap=True)
 
 
 @test
