@@ -1,0 +1,96 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The command weir against a control plane without a data plane: exit codes, messages, batches,
+completion. Arguments: the two programs. Needs no root."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+CONTROLPLANE, WEIR = sys.argv[1:3]
+INTENT = """ports:
+  - {name: wire0, role: underlay, device: net_null0}
+networks:
+  - {name: blue, vni: 100}
+"""
+
+
+class WeirCommand(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="weir-command-")
+        self.root = Path(self.folder.name)
+        self.options = ["--runtime-dir", str(self.root / "run"),
+                        "--state-dir", str(self.root / "state")]
+        self.process = subprocess.Popen([CONTROLPLANE, *self.options, "--log-level", "error"])
+        self.socket = self.root / "run" / "controlplane.sock"
+        deadline = time.monotonic() + 20
+        while self.weir("status").returncode != 0 and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    def tearDown(self):
+        self.process.terminate()
+        self.assertEqual(self.process.wait(10), 0)
+        self.folder.cleanup()
+
+    def weir(self, *words, text=None):
+        return subprocess.run([WEIR, *words], input=text, capture_output=True, text=True,
+                              timeout=30, check=False,
+                              env={**os.environ, "WEIR_SOCKET": str(self.socket)})
+
+    def test_applies_and_shows(self):
+        self.assertEqual(self.weir("apply", "-", text=INTENT).returncode, 0)
+        shown = json.loads(self.weir("-j", "port", "show").stdout)
+        self.assertEqual(shown["ports"][0]["name"], "wire0")
+        self.assertIn("pending", self.weir("port", "set", "wire0", "mtu", "1600").stdout)
+        self.assertIn("unchanged", self.weir("port", "set", "wire0", "mtu", "1600").stdout)
+
+    def test_refuses_with_file_line_and_suggestion(self):
+        file = self.root / "lab.yaml"
+        file.write_text(INTENT.replace("vni", "vnii"))
+        result = self.weir("apply", str(file))
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(f"{file}:4:", result.stderr)
+        self.assertIn("nearest: vni", result.stderr)
+
+    def test_does_a_batch_whole_or_not_at_all(self):
+        batch = "network add red vni 200\nnetwork add green vin 300\n"
+        result = self.weir("-f", "-", text=batch)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("standard input:2:", result.stderr)
+        self.assertIn("no networks", self.weir("network", "show").stdout)
+        self.assertEqual(self.weir("-f", "-", text=batch.replace("vin", "vni")).returncode, 0)
+        self.assertIn("green", self.weir("network", "show").stdout)
+
+    def test_tells_usage_from_refusal(self):
+        self.assertEqual(self.weir("prot", "show").returncode, 2)
+        self.assertEqual(self.weir("port", "show", "nowhere").returncode, 1)
+        self.assertEqual(self.weir("-s", "/nowhere", "status").returncode, 3)
+
+    def test_completes_live_names(self):
+        self.weir("apply", "-", text=INTENT)
+        self.assertEqual(self.weir("--complete", "port", "show", "w").stdout, "wire0\n")
+        silent = self.weir("--complete", "-s", "/nowhere", "port", "show", "w")
+        self.assertEqual((silent.returncode, silent.stdout, silent.stderr), (0, "", ""))
+
+    def test_refuses_a_second_control_plane(self):
+        second = subprocess.run([CONTROLPLANE, *self.options[:2], "--state-dir",
+                                 str(self.root / "other")], capture_output=True, text=True,
+                                timeout=30, check=False)
+        self.assertEqual(second.returncode, 1)
+        self.assertIn("another weir-controlplane", second.stderr)
+        self.assertEqual(self.weir("status").returncode, 0)
+
+    def test_opens_its_files_to_nobody_else(self):
+        modes = {path: stat.S_IMODE((self.root / path).stat().st_mode)
+                 for path in ("run", "state", "run/controlplane.sock")}
+        self.assertEqual(modes, {"run": 0o750, "state": 0o700, "run/controlplane.sock": 0o660})
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
