@@ -51,7 +51,14 @@ class Batch {
 
   // For a port that receives: it writes mbufs here and says how many. Metas are set by reset_metas.
   rte_mbuf** receive_into() noexcept { return mbufs_.data(); }
-  void received(std::uint16_t count) noexcept { size_ = count; }
+  void received(std::uint16_t count) noexcept {
+    size_ = count;
+    flooded_ = false;
+  }
+
+  // Some packet here has meta.flood: said once, so that nobody looks for it in vain.
+  void note_flood() noexcept { flooded_ = true; }
+  bool flooded() const noexcept { return flooded_; }
   void reset_metas(PortId in_port) noexcept {
     const PacketMeta fresh{.in_port = in_port, .out_port = base::no_port, .trace_slot = no_trace};
     for (std::uint16_t i = 0; i < size_; ++i) metas_[i] = fresh;
@@ -72,12 +79,14 @@ class Batch {
   }
   void take_all(Batch& other) noexcept {
     size_ = other.size_;
+    flooded_ = other.flooded_;
     std::copy_n(other.mbufs_.begin(), size_, mbufs_.begin());
     std::copy_n(other.metas_.begin(), size_, metas_.begin());
     other.size_ = 0;
   }
 
   std::uint16_t size_ = 0;
+  bool flooded_ = false;
   std::array<rte_mbuf*, burst_max> mbufs_;
   std::array<PacketMeta, burst_max> metas_;
 };

@@ -75,6 +75,7 @@ void Exits::send_run(Batch& batch, Run run, PortId port, std::uint16_t transmit_
   }
   Outbox& outbox = outboxes_[port.value];
   touched_ |= std::uint64_t{1} << port.value;
+  used_ |= std::uint64_t{1} << port.value;
   while (run.first < run.end) {
     run.first = static_cast<std::uint16_t>(
         run.first + outbox.push(batch.mbufs().subspan(run.first, run.end - run.first)));
@@ -119,7 +120,10 @@ void Exits::flush(std::uint16_t transmit_stage) noexcept {
 
 std::uint32_t Exits::count_held() const noexcept {
   std::uint32_t held = 0;
-  for (const Outbox& outbox : outboxes_) held += outbox.size();
+  // Those never used are empty, and walking all 64 would take an eighth of the L1 cache per burst.
+  for (std::uint64_t used = used_; used != 0; used &= used - 1) {
+    held += outboxes_[static_cast<std::size_t>(std::countr_zero(used))].size();
+  }
   return held;
 }
 

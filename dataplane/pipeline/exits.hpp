@@ -68,6 +68,7 @@ class Exits {
   std::uint16_t dead_count_ = 0;
   std::array<rte_mbuf*, burst_max> dead_;  // Freed in bulk.
   std::uint64_t touched_ = 0;              // Bit n: outbox n is not empty.
+  std::uint64_t used_ = 0;                 // Bit n: outbox n has ever had a frame.
   std::array<Outbox, contract::port_count_max> outboxes_;
 };
 static_assert(contract::port_count_max == 64, "touched_ has one bit per port");

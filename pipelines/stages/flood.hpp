@@ -33,6 +33,8 @@ class Flood {
 
   template <class Next>
   void process(Batch& batch, Exits& exits, std::uint16_t stage, Next next) noexcept {
+    if (!batch.flooded()) [[likely]]
+      return;
     std::uint16_t kept = 0;
     for (std::uint16_t i = 0; i < batch.size(); ++i) {
       if (batch.meta(i).flood) [[unlikely]] {  // Broadcast is rare beside RDMA.

@@ -18,38 +18,36 @@ void LookUpEndpoint<came_from>::process(Batch& batch, Exits& exits, std::uint16_
   }
   environment_.tables.endpoints.lookup_bulk(keys.data(), batch.size(), environment_.generation,
                                             values.data());
-  judge(batch, exits, stage,
-        [&](std::uint16_t i, Packet packet) noexcept { return settle(packet, values[i]); });
+  judge(batch, exits, stage, [&](std::uint16_t i, Packet packet) noexcept {
+    if (values[i] == ExactMatch::no_value) [[unlikely]] {  // Programmed ahead of traffic.
+      return settle_unknown(packet, batch);
+    }
+    return settle(packet, EndpointValue::decode(values[i]));
+  });
 }
 
 template <CameFrom came_from>
-Verdict LookUpEndpoint<came_from>::settle(Packet packet, std::uint32_t value) const noexcept {
-  PacketMeta& meta = packet.meta();
-  if (value == ExactMatch::no_value) [[unlikely]] {  // Tables are programmed ahead of traffic.
-    if (packet.header<EthernetHeader>(0).destination.is_group()) {
-      meta.flood = true;
-      return keep;
-    }
-    return settle_unknown(meta);
-  }
-  const EndpointValue endpoint = EndpointValue::decode(value);
+Verdict LookUpEndpoint<came_from>::settle(Packet packet, EndpointValue endpoint) const noexcept {
   if (endpoint.place == contract::EndpointPlace::port) {
     return settle_local(packet, PortId{endpoint.target});
   }
   // What came through a tunnel never goes back into one: no loops between gateways.
   if constexpr (came_from == CameFrom::wire) return DropReason::split_horizon;
-  meta.vtep = VtepId{endpoint.target};
+  packet.meta().vtep = VtepId{endpoint.target};
   return keep;
 }
 
 template <CameFrom came_from>
-Verdict LookUpEndpoint<came_from>::settle_unknown(PacketMeta& meta) const noexcept {
-  const NetworkRecord* network =
-      environment_.tables.networks.find(meta.network.value, environment_.generation);
-  if (network == nullptr || !network->flood_unknown_unicast) {
-    return DropReason::unknown_destination;
+Verdict LookUpEndpoint<came_from>::settle_unknown(Packet packet, Batch& batch) const noexcept {
+  if (!packet.header<EthernetHeader>(0).destination.is_group()) {
+    const NetworkRecord* network =
+        environment_.tables.networks.find(packet.meta().network.value, environment_.generation);
+    if (network == nullptr || !network->flood_unknown_unicast) {
+      return DropReason::unknown_destination;
+    }
   }
-  meta.flood = true;
+  packet.meta().flood = true;
+  batch.note_flood();
   return keep;
 }
 

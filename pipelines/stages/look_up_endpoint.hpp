@@ -33,8 +33,8 @@ class LookUpEndpoint {
   void process(Batch& batch, Exits& exits, std::uint16_t stage) noexcept;
 
  private:
-  Verdict settle(Packet packet, std::uint32_t value) const noexcept;
-  Verdict settle_unknown(PacketMeta& meta) const noexcept;
+  Verdict settle(Packet packet, EndpointValue endpoint) const noexcept;
+  Verdict settle_unknown(Packet packet, Batch& batch) const noexcept;
   Verdict settle_local(Packet packet, PortId port) const noexcept;
 
   const Environment& environment_;
