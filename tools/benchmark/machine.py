@@ -109,10 +109,12 @@ class Child:
         if self.process.poll() is not None:
             raise Trouble(f'{self.name} ended with {self.process.returncode}: {self.log()}')
 
-    def wait_for(self, ready, what, seconds=30.0):
+    def wait_for(self, ready, what, seconds=30.0, others=()):
+        """What `ready` returns once that is true; `others` must live meanwhile, too."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            self.check()
+            for child in (self, *others):
+                child.check()
             result = ready()
             if result:
                 return result

@@ -13,23 +13,23 @@ from benchmark import frames, machine, system
 
 NAME = 'Weir'
 PROGRAMS = {'weir-dataplane': 'dataplane/start/weir-dataplane',
-            'weir-controlplane': 'controlplane/weir-controlplane', 'weir': 'controlplane/weir'}
+            'weir-controlplane': 'controlplane/weir-controlplane', 'weir': 'controlplane/cli/weir'}
 PROFILE = {'mbufs': system.MBUF_COUNT, 'mbuf_bytes': 2048}
 
 
 def intent(task):
-    tenant, underlay = task.tenant_and_underlay()
-    ports = [{'name': 'wire0', 'role': 'underlay', 'device': underlay, 'mtu': 1600},
-             {'name': 'host0', 'role': 'tenant', 'device': tenant, 'network': 'blue'}]
-    # The device that is made first has net_pcap's first MAC address: the fed one, in both tasks.
-    if task.direction == 'encap':
-        ports.reverse()
-    place = {'vtep': 'gw2'} if task.direction == 'encap' else {'port': 'host0'}
+    tenant_device, underlay_device = task.tenant_and_underlay()
+    # Ports are made in the order of their names, and the first net_pcap device has the MAC that
+    # tunnelled frames are sent to: "fed" before "out".
+    tenant, underlay = ('fed', 'out') if task.direction == 'encap' else ('out', 'fed')
+    place = {'vtep': 'gw2'} if task.direction == 'encap' else {'port': tenant}
     return {
-        'ports': ports,
-        'vteps': [{'name': 'self', 'kind': 'local', 'address': frames.LOCAL_VTEP, 'port': 'wire0'},
-                  {'name': 'gw2', 'kind': 'remote', 'address': frames.REMOTE_VTEP, 'port': 'wire0',
-                   'source': 'self', 'next_hop_mac': frames.NEXT_HOP_MAC}],
+        'ports': [{'name': underlay, 'role': 'underlay', 'device': underlay_device, 'mtu': 1600},
+                  {'name': tenant, 'role': 'tenant', 'device': tenant_device, 'network': 'blue'}],
+        'vteps': [{'name': 'self', 'kind': 'local', 'address': frames.LOCAL_VTEP,
+                   'port': underlay},
+                  {'name': 'gw2', 'kind': 'remote', 'address': frames.REMOTE_VTEP,
+                   'port': underlay, 'source': 'self', 'next_hop_mac': frames.NEXT_HOP_MAC}],
         'networks': [{'name': 'blue', 'vni': frames.VNI, 'unknown_unicast': 'drop'}],
         'endpoints': [{'network': 'blue', 'mac': frames.DESTINATION_MAC, **place}],
     }
@@ -102,7 +102,7 @@ class Running:
         os.sched_setaffinity(self.control.pid, {machine.MAIN_CORE})
         dataplane.wait_for(lambda: os.path.exists(os.path.join(folder, 'dataplane.sock')), 'socket')
         self.times['ready_s'] = time.monotonic() - started
-        self.control.wait_for(self.connected, 'data plane')
+        self.control.wait_for(self.connected, 'data plane', others=[dataplane])
         path = os.path.join(folder, 'intent.json')
         with open(path, 'w', encoding='utf-8') as file:
             json.dump(intent(self.task), file)
