@@ -35,8 +35,22 @@ void must(const base::Status& status) {
   CHECK(status.has_value());
 }
 
+// Pools of gateways that are gone, whole: making one takes longer than most tests.
+std::vector<rte_mempool*>& idle_pools() {
+  static std::vector<rte_mempool*> pools;
+  return pools;
+}
+
 rte_mempool* make_pool(std::uint32_t mbufs, std::uint16_t mbuf_bytes) {
   static int number = 0;
+  for (rte_mempool*& idle : idle_pools()) {
+    const int room = rte_pktmbuf_data_room_size(idle) - RTE_PKTMBUF_HEADROOM;
+    if (idle->size != mbufs || room != mbuf_bytes) continue;
+    rte_mempool* pool = idle;
+    idle = idle_pools().back();
+    idle_pools().pop_back();
+    return pool;
+  }
   const std::string name = "test" + std::to_string(++number);
   rte_mempool* pool = rte_pktmbuf_pool_create(
       name.c_str(), mbufs, 0, 0, static_cast<std::uint16_t>(mbuf_bytes + RTE_PKTMBUF_HEADROOM),
@@ -135,6 +149,45 @@ dp::EndpointValue at_port(std::uint16_t port) {
 
 dp::EndpointValue at_vtep(std::uint16_t vtep) {
   return {.place = contract::EndpointPlace::vtep, .target = vtep};
+}
+
+rte_mbuf* make_mbuf(rte_mempool& pool, const Bytes& frame, std::span<const std::uint16_t> segments,
+                    std::uint16_t headroom) {
+  rte_mbuf* first = nullptr;
+  std::size_t done = 0;
+  for (std::size_t i = 0; i <= segments.size(); ++i) {
+    const std::size_t bytes = i < segments.size()
+                                  ? std::min<std::size_t>(segments[i], frame.size() - done)
+                                  : frame.size() - done;
+    if (bytes == 0 && first != nullptr) continue;
+    rte_mbuf* mbuf = rte_pktmbuf_alloc(&pool);
+    CHECK(mbuf != nullptr);
+    allow_all(mbuf);
+    mbuf->data_off = headroom;
+    char* room = rte_pktmbuf_append(mbuf, static_cast<std::uint16_t>(bytes));
+    CHECK(room != nullptr);
+    if (bytes > 0) std::memcpy(room, frame.data() + done, bytes);
+    forbid_tail(mbuf);
+    done += bytes;
+    if (first == nullptr) {
+      first = mbuf;
+    } else {
+      CHECK(rte_pktmbuf_chain(first, mbuf) == 0);
+    }
+  }
+  return first;
+}
+
+void Gateway::PoolDeleter::operator()(rte_mempool* pool) const {
+  const auto allow = [](rte_mempool*, void*, void* mbuf, unsigned) {
+    allow_all(static_cast<rte_mbuf*>(mbuf));
+  };
+  rte_mempool_obj_iter(pool, allow, nullptr);
+  if (rte_mempool_in_use_count(pool) == 0) {
+    idle_pools().push_back(pool);
+  } else {
+    rte_mempool_free(pool);
+  }
 }
 
 Gateway::Gateway(const GatewayOptions& options)
@@ -338,29 +391,8 @@ dp::MemoryPort& Gateway::memory_port(std::uint16_t port) {
 
 void Gateway::offer(std::uint16_t port, const Bytes& frame, std::uint16_t queue,
                     std::span<const std::uint16_t> segments) {
-  rte_mbuf* first = nullptr;
-  std::size_t done = 0;
-  for (std::size_t i = 0; i <= segments.size(); ++i) {
-    const std::size_t bytes = i < segments.size()
-                                  ? std::min<std::size_t>(segments[i], frame.size() - done)
-                                  : frame.size() - done;
-    if (bytes == 0 && first != nullptr) continue;
-    rte_mbuf* mbuf = rte_pktmbuf_alloc(pool_.get());
-    CHECK(mbuf != nullptr);
-    allow_all(mbuf);
-    mbuf->data_off = options_.headroom;
-    char* room = rte_pktmbuf_append(mbuf, static_cast<std::uint16_t>(bytes));
-    CHECK(room != nullptr);
-    if (bytes > 0) std::memcpy(room, frame.data() + done, bytes);
-    forbid_tail(mbuf);
-    done += bytes;
-    if (first == nullptr) {
-      first = mbuf;
-    } else {
-      CHECK(rte_pktmbuf_chain(first, mbuf) == 0);
-    }
-  }
-  memory_port(port).offer(base::QueueId{queue}, first);
+  memory_port(port).offer(base::QueueId{queue},
+                          make_mbuf(*pool_, frame, segments, options_.headroom));
 }
 
 void Gateway::run() {

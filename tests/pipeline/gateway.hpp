@@ -31,6 +31,12 @@ using Bytes = std::vector<std::uint8_t>;
 base::MacAddress mac(std::string_view text);
 base::Ipv4Address ipv4(std::string_view text);
 
+// A frame as a device would deliver it. Segment sizes split it over several mbufs; the last takes
+// the rest. Under AddressSanitizer the bytes behind it must not be read.
+rte_mbuf* make_mbuf(rte_mempool& pool, const Bytes& frame,
+                    std::span<const std::uint16_t> segments = {},
+                    std::uint16_t headroom = RTE_PKTMBUF_HEADROOM);
+
 struct GatewayOptions {
   std::uint16_t workers = 1;
   std::uint16_t queues = 1;                       // Per port, spread over the workers.
@@ -85,7 +91,7 @@ class Gateway {
   void stop_threads();
   dp::MemoryPort& memory_port(std::uint16_t port);
 
-  // Traffic. Segment sizes split the frame over several mbufs; the last takes the rest.
+  // Traffic.
   void offer(std::uint16_t port, const Bytes& frame, std::uint16_t queue = 0,
              std::span<const std::uint16_t> segments = {});
   // Turns of all workers until nothing more is received.
@@ -116,7 +122,7 @@ class Gateway {
 
  private:
   struct PoolDeleter {
-    void operator()(rte_mempool* pool) const { rte_mempool_free(pool); }
+    void operator()(rte_mempool* pool) const;
   };
 
   void check_sound() const;
