@@ -31,7 +31,8 @@ def traffic_flows_again_after_the_data_plane_was_killed():
             check_replay(Replay(ports, shots).run(rounds=1))
         # Rings may have overrun while the new process opened its ports; its workers lost nothing.
         for counters in settle(scenario.gateways):
-            assert counters.totals()["dropped"] == counters.totals()["mismatch"] == 0, counters.drops
+            totals = counters.totals()
+            assert totals["dropped"] == totals["mismatch"] == 0, counters.drops
 
 
 run()
