@@ -12,12 +12,20 @@ template <CameFrom came_from>
 void LookUpEndpoint<came_from>::process(Batch& batch, Exits& exits, std::uint16_t stage) noexcept {
   std::array<std::uint64_t, burst_max> keys;
   std::array<std::uint32_t, burst_max> values;
+  keys[0] = 0;  // For the compiler's sake: a batch is never empty here.
+  std::uint64_t differences = 0;
   for (std::uint16_t i = 0; i < batch.size(); ++i) {
     Packet packet = batch[i];
     keys[i] = endpoint_key(packet.meta().network, packet.header<EthernetHeader>(0).destination);
+    differences |= keys[i] ^ keys[0];
   }
-  environment_.tables.endpoints.lookup_bulk(keys.data(), batch.size(), environment_.generation,
-                                            values.data());
+  if (differences == 0) {
+    // One message of RDMA fills a burst: all its packets go to one endpoint, by one lookup.
+    values.fill(environment_.tables.endpoints.lookup(keys[0], environment_.generation));
+  } else {
+    environment_.tables.endpoints.lookup_bulk(keys.data(), batch.size(), environment_.generation,
+                                              values.data());
+  }
   judge(batch, exits, stage, [&](std::uint16_t i, Packet packet) noexcept {
     if (values[i] == ExactMatch::no_value) [[unlikely]] {  // Programmed ahead of traffic.
       return settle_unknown(packet, batch);
