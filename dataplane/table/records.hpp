@@ -20,6 +20,12 @@ struct PortRecord {
   base::PortId transit_peer;  // Of a transit port.
   std::uint16_t mtu;          // Largest IP packet, bytes.
   base::MacAddress mac;       // The device's.
+
+  // With an Ethernet header and two VLAN tags, as net_tap counts: it stops at a larger frame, and
+  // all behind that in the burst would be lost with it.
+  constexpr bool takes(std::uint32_t frame_bytes) const noexcept {
+    return frame_bytes <= mtu + sizeof(EthernetHeader) + 2 * sizeof(VlanTag);
+  }
 };
 
 struct NetworkRecord {

@@ -27,7 +27,7 @@ class Flood {
       // From the wire the next stop is a tenant port, and the frame can leave as it is.
       .sets = came_from == CameFrom::wire ? Facts{Fact::single_target, Fact::finished}
                                           : Facts{Fact::single_target},
-      .may_drop = {DropReason::no_flood_target, DropReason::no_mbuf}};
+      .may_drop = {DropReason::no_flood_target, DropReason::mtu_exceeded, DropReason::no_mbuf}};
 
   explicit Flood(const Environment& environment) noexcept : environment_(environment) {}
 
@@ -84,6 +84,14 @@ class Flood {
   void add_target(Packet packet, PacketMeta meta, bool last, Exits& exits, std::uint16_t stage,
                   Next& next) noexcept {
     rte_mbuf* mbuf = packet.mbuf();
+    if (!fits(packet, meta)) [[unlikely]] {  // Ports of one network mostly have one MTU.
+      if (last) {
+        exits.drop(stage, mbuf, meta, DropReason::mtu_exceeded);
+      } else {
+        exits.drop_uncreated(stage, DropReason::mtu_exceeded);
+      }
+      return;
+    }
     if (!last) {
       // Copied, not referred to: each copy gets a tunnel header of its own in front.
       mbuf = rte_pktmbuf_copy(mbuf, &environment_.pool, 0, UINT32_MAX);
@@ -96,6 +104,14 @@ class Flood {
     }
     if (copies_.full()) next(copies_);
     copies_.push(mbuf, meta);
+  }
+
+  // Whether it fits a tunnel is for choose_next_hop to say.
+  bool fits(Packet packet, const PacketMeta& meta) const noexcept {
+    if (meta.out_port == base::no_port) return true;
+    const PortRecord* port =
+        environment_.tables.ports.find(meta.out_port.value, environment_.generation);
+    return port == nullptr || port->takes(packet.length());
   }
 
   const Environment& environment_;

@@ -71,6 +71,7 @@ Verdict LookUpEndpoint<came_from>::settle_local(Packet packet, PortId port) cons
   if (record == nullptr || record->network != meta.network) {
     return DropReason::endpoint_target_missing;
   }
+  if (!record->takes(packet.length())) return DropReason::mtu_exceeded;
   meta.out_port = port;
   if constexpr (came_from == CameFrom::tenant) {
     contract::NetworkCounters& network = environment_.counters.networks[meta.network.value];

@@ -23,10 +23,10 @@ class LookUpEndpoint {
       .sets = {Fact::destination},
       .may_drop = came_from == CameFrom::wire
                       ? DropReasons{DropReason::unknown_destination, DropReason::split_horizon,
-                                    DropReason::endpoint_target_missing}
+                                    DropReason::endpoint_target_missing, DropReason::mtu_exceeded}
                       : DropReasons{DropReason::unknown_destination,
                                     DropReason::destination_is_ingress_port,
-                                    DropReason::endpoint_target_missing}};
+                                    DropReason::endpoint_target_missing, DropReason::mtu_exceeded}};
 
   explicit LookUpEndpoint(const Environment& environment) noexcept : environment_(environment) {}
 

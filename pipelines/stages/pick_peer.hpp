@@ -4,26 +4,33 @@
 
 #include "dataplane/pipeline/environment.hpp"
 #include "dataplane/pipeline/stage.hpp"
+#include "dataplane/table/last_record.hpp"
 
 namespace dp {
 
 struct PickPeer {
-  static constexpr StageInfo info{.name = "pick_peer",
-                                  .needs = {Fact::received},
-                                  .sets = {Fact::destination, Fact::finished},
-                                  .may_drop = {DropReason::port_without_peer}};
+  static constexpr StageInfo info{
+      .name = "pick_peer",
+      .needs = {Fact::received},
+      .sets = {Fact::destination, Fact::finished},
+      .may_drop = {DropReason::port_without_peer, DropReason::mtu_exceeded}};
 
-  explicit PickPeer(const Environment& environment) noexcept : environment_(environment) {}
+  explicit PickPeer(const Environment& environment) noexcept
+      : environment_(environment), ports_(environment.tables.ports) {}
 
   Verdict handle(Packet packet) noexcept {
     const PortId peer = environment_.in_port->transit_peer;
     if (peer == base::no_port) return DropReason::port_without_peer;
+    const PortRecord* record = ports_.find(peer.value, environment_.generation);
+    if (record == nullptr) return DropReason::port_without_peer;
+    if (!record->takes(packet.length())) return DropReason::mtu_exceeded;
     packet.meta().out_port = peer;
     return keep;
   }
 
  private:
   const Environment& environment_;
+  LastRecord<PortRecord> ports_;
 };
 
 }  // namespace dp

@@ -83,7 +83,10 @@ void program_port(Gateway& gateway, std::istringstream& line) {
   const auto port = next<std::uint16_t>(line);
   const auto role = next<std::string>(line);
   if (role == "tenant") {
-    gateway.add_port(port, tenant_port(next<std::uint16_t>(line)));
+    const auto network = next<std::uint16_t>(line);
+    std::uint16_t mtu = 0;
+    line >> mtu;  // May be left out.
+    gateway.add_port(port, mtu != 0 ? tenant_port(network, mtu) : tenant_port(network));
   } else if (role == "transit") {
     const auto peer = next<std::string>(line);
     gateway.add_port(port, transit_port(peer == "none" ? base::no_port.value

@@ -2,7 +2,8 @@
 // Tables of packets in and packets out, as tests/pipeline/tables writes them: first the gateway,
 // then the cases. One directive per line; a frame is hexadecimal, "." stands for any digit.
 //
-//   port 1 underlay 02:70:63:61:70:00 1600      case encapsulates ARP
+//   port 0 tenant 1 1500                        case encapsulates ARP
+//   port 1 underlay 02:70:63:61:70:00 1600
 //   vtep local 1 198.18.0.1 1                   in 0 0200… 14,20       (port, frame, segments)
 //   network 1 100 flood 2 3                     out 1 0200…
 //   endpoint 1 02:00:00:00:0a:01 port 0         drop host_to_wire/flood no_flood_target 1

@@ -116,12 +116,12 @@ base::Ipv4Address ipv4(std::string_view text) {
   return address->v4();
 }
 
-dp::PortRecord tenant_port(std::uint16_t network) {
+dp::PortRecord tenant_port(std::uint16_t network, std::uint16_t mtu) {
   return {.role = contract::PortRole::tenant,
           .reserved = 0,
           .network = base::NetworkId{network},
           .transit_peer = base::no_port,
-          .mtu = 1500,
+          .mtu = mtu,
           .mac = mac("02:70:63:61:70:01")};
 }
 

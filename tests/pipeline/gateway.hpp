@@ -145,7 +145,7 @@ class Gateway {
 };
 
 // A record with what most tests want.
-dp::PortRecord tenant_port(std::uint16_t network);
+dp::PortRecord tenant_port(std::uint16_t network, std::uint16_t mtu = 9000);
 dp::PortRecord underlay_port(std::string_view mac, std::uint16_t mtu = 1600);
 dp::PortRecord transit_port(std::uint16_t peer);
 dp::EndpointValue at_port(std::uint16_t port);

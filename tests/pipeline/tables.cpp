@@ -113,7 +113,7 @@ class Tables : public testing::TestWithParam<std::tuple<int, bool>> {
     EXPECT_EQ(unexpected, 0u) << "more frames left than expected";
   }
 
-  static constexpr std::uint16_t last_port = 10;
+  static constexpr std::uint16_t last_port = 12;
   Gateway gateway_;
 };
 

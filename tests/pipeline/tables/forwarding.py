@@ -5,8 +5,9 @@ everyone, and through."""
 from frames import (
     A1, A2, A_GONE, A_GREEN, B2, B3, BROADCAST, B_GONE, B_SMALL, B_UNRESOLVED, C1, CE, D2, E1,
     E2, ECN_NAMES, ECT0, ECT1, GREEN, GREEN_VNI, GW2, GW3, HOMELESS, HOST, HOST2, LARGEST,
-    LARGEST_VNI, LEFT, LONELY, MTU, NEXT_HOP3, NOBODY, NOT_ECT, PEERLESS, RIGHT, Table, WIRE,
-    Z1, Z2, ZERO, ZERO_VNI, encapsulated, ip_layer, roce_bytes, with_tos, wrap, write_middle)
+    LARGEST_VNI, LEFT, LONELY, MIXED_VNI, MTU, N1, NARROW, NARROW_MTU, NEXT_HOP3, NOBODY, NOT_ECT,
+    PEERLESS, R1, RIGHT, ROOMY, Table, WIRE, Z1, Z2, ZERO, ZERO_VNI, encapsulated, ip_layer,
+    roce_bytes, with_tos, wrap, write_middle)
 from scapy.layers.inet import TCP, UDP
 from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
 from scapy.layers.vxlan import VXLAN
@@ -180,6 +181,45 @@ def neighbours(table):
     table.dies("host_to_wire/admit_tenant", "source_mac_group")
 
 
+def sizes_of_ports(table):
+    """A port's MTU, an Ethernet header and two VLAN tags: no larger frame leaves there."""
+    largest = NARROW_MTU + 14 + 8
+    for destination in (N1, BROADCAST):
+        for size in (largest, largest + 1):
+            fits = size == largest
+            frame = roce_bytes(Ether(src=R1, dst=destination) / Dot1Q(vlan=5), ip_layer(4), 4,
+                               bytes(size - 14 - 4 - 20 - 8 - 12 - 4))
+            assert len(frame) == size
+            table.case(f"{size} bytes from a neighbour to {destination} at a narrow port")
+            table.enters(ROOMY, frame)
+            if destination == BROADCAST:
+                table.leaves(WIRE, encapsulated(frame, MIXED_VNI))
+            if fits:
+                table.leaves(NARROW, frame)
+            else:
+                table.dies("host_to_wire/" + ("look_up_endpoint" if destination == N1 else "flood"),
+                           "mtu_exceeded")
+            frame = Ether(frame)
+            frame.src = B2
+            frame = bytes(frame)
+            table.case(f"{size} bytes from a tunnel to {destination} at a narrow port")
+            table.enters(WIRE, wrap(frame, MIXED_VNI))
+            if destination == BROADCAST:
+                table.leaves(ROOMY, frame)
+            if fits:
+                table.leaves(NARROW, frame)
+            else:
+                table.dies("wire_to_host/" + ("look_up_endpoint" if destination == N1 else "flood"),
+                           "mtu_exceeded")
+    for size in (MTU + 22, MTU + 23):
+        frame = bytes(Ether(src=A1, dst=B2, type=0x88B5)).ljust(size, b"\x5a")
+        table.case(f"{size} bytes in transit").enters(LEFT, frame)
+        if size == MTU + 22:
+            table.leaves(RIGHT, frame)
+        else:
+            table.dies("transit/pick_peer", "mtu_exceeded")
+
+
 def sizes(table):
     for destination, gateway, mtu in ((B2, GW2, MTU), (B_SMALL, "198.18.0.5", 1400)):
         # Outer IP packet: 20 + 8 + 8 + the whole inner frame.
@@ -231,6 +271,6 @@ def transit(table):
 def make():
     table = Table()
     for cases in (into_tunnel, out_of_tunnel, kinds_of_inner_frames, floods, neighbours, sizes,
-                  transit):
+                  sizes_of_ports, transit):
         cases(table)
     return table

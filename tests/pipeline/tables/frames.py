@@ -29,13 +29,15 @@ NOT_ECT, ECT1, ECT0, CE = 0, 1, 2, 3
 ECN_NAMES = ("not_ect", "ect1", "ect0", "ce")
 
 # Ports.
-HOST, WIRE, HOST2, GREEN, LEFT, RIGHT, HOMELESS, PEERLESS, LONELY, LARGEST, ZERO = range(11)
+HOST, WIRE, HOST2, GREEN, LEFT, RIGHT, HOMELESS, PEERLESS, LONELY, LARGEST, ZERO, \
+    ROOMY, NARROW = range(13)
 WIRE_MAC = "02:70:63:61:70:00"
 NEXT_HOP = "02:00:00:00:ff:02"
 NEXT_HOP3 = "02:00:00:00:ff:03"
 SELF, GW2, GW3 = "198.18.0.1", "198.18.0.2", "198.18.0.3"
 BLUE_VNI, GREEN_VNI, LONELY_VNI, LARGEST_VNI, ZERO_VNI = 100, 200, 300, 0xFFFFFF, 0
-MTU = 1600
+MIXED_VNI = 600
+MTU, NARROW_MTU = 1600, 1000
 
 # Endpoints of blue: a: behind a port here, b: behind a VTEP.
 A1, A2, A_GREEN, A_GONE = ("02:00:00:00:0a:%02x" % i for i in (1, 2, 3, 7))
@@ -43,6 +45,7 @@ B2, B3, B_UNRESOLVED, B_SMALL, B_GONE = ("02:00:00:00:0b:%02x" % i for i in (1, 
 C1, D2 = "02:00:00:00:0c:01", "02:00:00:00:0d:01"  # Of green: here, and behind GW2.
 E1, E2 = "02:00:00:00:0e:01", "02:00:00:00:0e:02"  # Of the largest VNI.
 Z1, Z2 = "02:00:00:00:0f:01", "02:00:00:00:0f:02"  # Of VNI 0.
+R1, N1 = "02:00:00:00:1a:01", "02:00:00:00:1a:02"  # Of a network with two MTUs.
 NOBODY = "02:00:00:00:99:99"
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 
@@ -58,6 +61,8 @@ port {PEERLESS} transit none
 port {LONELY} tenant 3
 port {LARGEST} tenant 4
 port {ZERO} tenant 5
+port {ROOMY} tenant 6
+port {NARROW} tenant 6 {NARROW_MTU}
 vtep local 1 {SELF} {WIRE}
 vtep remote 2 {GW2} {WIRE} {SELF} {NEXT_HOP} resolved {MTU} 64 copy
 vtep remote 3 {GW3} {WIRE} {SELF} {NEXT_HOP3} resolved {MTU} 17 46
@@ -68,6 +73,7 @@ network 2 {GREEN_VNI} drop 2
 network 3 {LONELY_VNI} flood
 network 4 {LARGEST_VNI} flood 2
 network 5 {ZERO_VNI} flood 2
+network 6 {MIXED_VNI} flood 2
 endpoint 1 {A1} port {HOST}
 endpoint 1 {A2} port {HOST2}
 endpoint 1 {A_GREEN} port {GREEN}
@@ -83,6 +89,8 @@ endpoint 4 {E1} port {LARGEST}
 endpoint 4 {E2} vtep 2
 endpoint 5 {Z1} port {ZERO}
 endpoint 5 {Z2} vtep 2
+endpoint 6 {R1} port {ROOMY}
+endpoint 6 {N1} port {NARROW}
 """
 
 
