@@ -48,6 +48,11 @@ bool has_paired_queues(std::string_view devargs) noexcept {
   return driver == "net_tap" || driver == "net_af_packet";
 }
 
+bool counts_refused_frames(std::string_view devargs) noexcept {
+  const std::string_view driver = driver_name(devargs);
+  return driver == "net_tap" || driver == "net_vhost";
+}
+
 std::string complete_devargs(std::string_view devargs, std::uint16_t queues, std::uint16_t mtu) {
   std::string result(devargs);
   const std::string_view driver = driver_name(devargs);

@@ -20,6 +20,10 @@ std::string_view devargs_value(std::string_view devargs, std::string_view key) n
 // rx as tx queues: each queue must be read.
 bool has_paired_queues(std::string_view devargs) noexcept;
 
+// Drivers that count as errors of sending what they did not take. The worker still has such a frame
+// and counts it, so it must not count here again.
+bool counts_refused_frames(std::string_view devargs) noexcept;
+
 // Adds the number of queues (net_af_packet: qpairs, net_vhost and net_virtio_user: queues) and the
 // frame size (net_af_packet) where the operator did not.
 std::string complete_devargs(std::string_view devargs, std::uint16_t queues, std::uint16_t mtu);

@@ -323,7 +323,7 @@ Observation EthdevDevice::observe() noexcept {
     put(DropReason::rx_ring_full, stats.imissed);
     put(DropReason::rx_no_mbuf, stats.rx_nombuf);
     put(DropReason::rx_device_error, stats.ierrors);
-    put(DropReason::tx_device_error, stats.oerrors);
+    if (!counts_refused_frames(request_.device)) put(DropReason::tx_device_error, stats.oerrors);
   }
   if (tap_) {
     if (const auto state = tap_->state()) {

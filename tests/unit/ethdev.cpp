@@ -159,6 +159,14 @@ TEST(Devargs, name_driver_and_values_are_read) {
   EXPECT_EQ(devargs_value("net_tap0", "iface"), "");
 }
 
+TEST(Devargs, drivers_that_count_what_they_did_not_take_are_known) {
+  EXPECT_TRUE(counts_refused_frames("net_tap0,iface=host0"));
+  EXPECT_TRUE(counts_refused_frames("net_vhost3,iface=/run/vhost.sock"));
+  EXPECT_FALSE(counts_refused_frames("net_af_packet0,iface=eth1"));
+  EXPECT_FALSE(counts_refused_frames("net_tapestry0"));
+  EXPECT_FALSE(counts_refused_frames("0000:03:00.0"));
+}
+
 TEST(Devargs, queues_and_frame_sizes_are_added_where_a_driver_must_be_told) {
   EXPECT_EQ(complete_devargs("net_tap0,iface=x", 4, 9000), "net_tap0,iface=x");
   EXPECT_EQ(complete_devargs("net_vhost0,iface=/s", 2, 1500), "net_vhost0,iface=/s,queues=2");
