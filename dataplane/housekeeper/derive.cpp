@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 namespace dp {
 namespace {
@@ -12,8 +13,9 @@ constexpr std::uint8_t ttl_default = 64;       // RFC 1700's recommended default
 constexpr std::uint8_t copy_dscp_mask = 0xff;  // Outer TOS is the inner one.
 constexpr std::uint8_t ecn_mask = 0x03;        // Only ECN comes from the inner one.
 
-// Records are compared as bytes: a difference in padding only stages once more.
+// Records without padding are equal where their bytes are.
 template <class Record>
+  requires std::has_unique_object_representations_v<Record>
 bool differs(const Record* staged, const Record& wanted) noexcept {
   return staged == nullptr || std::memcmp(staged, &wanted, sizeof wanted) != 0;
 }

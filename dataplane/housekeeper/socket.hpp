@@ -47,7 +47,7 @@ class CommandSocket {
   // the socket of a dead one is removed.
   static base::Result<CommandSocket> listen(const std::string& path);
   ~CommandSocket();
-  CommandSocket(CommandSocket&&) = default;
+  CommandSocket(CommandSocket&&) noexcept = default;
   CommandSocket& operator=(CommandSocket&&) = delete;
 
   int listener() const noexcept { return listener_.get(); }

@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cstdint>
+#include <type_traits>
 
 namespace dp {
 
@@ -48,9 +49,10 @@ struct alignas(64) VtepRecord {
   std::uint8_t tos_mask;
   std::uint8_t tos_pinned;
   base::PortId port;
-  std::uint16_t mtu;  // Of that port: the outer IP packet must not be larger.
+  std::uint16_t mtu;                      // Of that port: the outer IP packet must not be larger.
+  std::array<std::uint8_t, 10> reserved;  // No padding: the housekeeper compares records as bytes.
 };
-static_assert(sizeof(VtepRecord) == 64);
+static_assert(sizeof(VtepRecord) == 64 && std::has_unique_object_representations_v<VtepRecord>);
 
 // An endpoint is one number, so that finding it and reading it are one cache line.
 struct EndpointValue {
