@@ -14,16 +14,18 @@ using contract::TraceField;
 using contract::TraceHop;
 using contract::TracePacket;
 
-bool TraceRing::push(const TracePacket& packet) noexcept {
+bool TraceRing::has_room() noexcept {
   const std::uint32_t tail = tail_.load(std::memory_order_relaxed);
   // Acquire pairs with the release in pop(): the place has been read before it is written again.
-  if (tail - head_.load(std::memory_order_acquire) == capacity) {
-    lost_.store(lost_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-    return false;
-  }
+  if (tail - head_.load(std::memory_order_acquire) < capacity) return true;
+  lost_.store(lost_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  return false;
+}
+
+void TraceRing::push(const TracePacket& packet) noexcept {
+  const std::uint32_t tail = tail_.load(std::memory_order_relaxed);
   packets_[tail % capacity] = packet;
   tail_.store(tail + 1, std::memory_order_release);  // Pairs with the acquire in pop().
-  return true;
 }
 
 bool TraceRing::pop(TracePacket& packet) noexcept {
@@ -226,6 +228,8 @@ void Tracer::finish() noexcept {
       // Acquire pairs with the release in TraceBoard::add().
       if (slot.state.load(std::memory_order_acquire) != TraceBoard::Slot::State::active) continue;
       if (!matches(slot.wanted, story)) continue;
+      // Before it is counted as one of those wanted: the last one must reach the controller.
+      if (!ring_.has_room()) continue;
       // Workers race for the last frames; a number below 1 means that others took them.
       const std::int32_t remaining = slot.remaining.fetch_sub(1, std::memory_order_relaxed) - 1;
       if (remaining < 0) continue;

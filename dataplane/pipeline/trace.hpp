@@ -19,12 +19,14 @@
 
 namespace dp {
 
-// From one worker to the housekeeper. Full: the packet is not reported, and counted.
+// From one worker to the housekeeper. Full: the packet is not reported but counted as lost, and its
+// trace waits for another.
 class TraceRing {
  public:
   static constexpr std::uint32_t capacity = 128;  // A power of two: positions are masked.
 
-  bool push(const contract::TracePacket& packet) noexcept;  // Worker only.
+  bool has_room() noexcept;                                 // Worker only; counts where not.
+  void push(const contract::TracePacket& packet) noexcept;  // Worker only, after has_room().
   bool pop(contract::TracePacket& packet) noexcept;         // Housekeeper only.
   std::uint64_t lost() const noexcept { return lost_.load(std::memory_order_relaxed); }
 

@@ -181,4 +181,25 @@ TEST_F(Path, traces_a_frame_through_its_stages) {
   EXPECT_EQ(gateway_.take_sent(wire).size(), 2u);
 }
 
+TEST_F(Path, a_trace_waits_for_frames_that_its_ring_has_room_for) {
+  contract::TraceAdd wanted{};
+  wanted.trace = 7;
+  wanted.count = 150;
+  ASSERT_TRUE(gateway_.trace_board().add(wanted));
+  const Bytes frame = roce_frame("02:00:00:00:0a:01", "02:00:00:00:0b:01", 0x02);
+  const auto pass = [&](int frames) {
+    for (int i = 0; i < frames; ++i) gateway_.offer(host, frame);
+    gateway_.run();
+    (void)gateway_.take_sent(wire);
+    return gateway_.take_traces();
+  };
+
+  EXPECT_EQ(pass(200).size(), dp::TraceRing::capacity);
+  const auto rest = pass(64);
+
+  ASSERT_EQ(rest.size(), 150 - dp::TraceRing::capacity);
+  EXPECT_EQ(rest.back().remaining, 0u) << "the controller learns that it has all";
+  EXPECT_EQ(gateway_.trace_board().ended(), 1u);
+}
+
 }  // namespace
