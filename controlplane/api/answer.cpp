@@ -7,7 +7,7 @@
 
 #include <array>
 #include <cstdio>
-#include <time.h>
+#include <ctime>
 
 namespace cp {
 

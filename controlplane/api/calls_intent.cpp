@@ -56,9 +56,8 @@ Counts count_changes(const std::vector<Change>& changes) {
 }
 
 std::string sentence(const ChangeReport& report, const Counts& counts) {
-  const std::string sum = std::to_string(counts.added) + " added, " +
-                          std::to_string(counts.changed) + " changed, " +
-                          std::to_string(counts.removed) + " removed";
+  std::string sum = std::to_string(counts.added) + " added, " + std::to_string(counts.changed) +
+                    " changed, " + std::to_string(counts.removed) + " removed";
   switch (report.status) {
     case ChangeStatus::applied:
       return "applied: " + sum + "; generation " + std::to_string(report.generation);

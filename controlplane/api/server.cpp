@@ -66,7 +66,7 @@ class Session {
     while (co_await serve_one()) {
     }
     beast::error_code ignored;  // The client may be gone already.
-    stream_.socket().shutdown(asio::socket_base::shutdown_send, ignored);
+    (void)stream_.socket().shutdown(asio::socket_base::shutdown_send, ignored);
   }
 
   asio::awaitable<bool> refuse(HttpResponse response) {
@@ -217,10 +217,11 @@ HttpServer::HttpServer(asio::any_io_executor executor, HttpLimits limits, HttpHa
 base::Status HttpServer::listen(const Endpoint& endpoint) {
   auto acceptor = std::make_unique<Acceptor>(executor_);
   beast::error_code error;
-  acceptor->open(endpoint.protocol(), error);
-  if (!error) acceptor->set_option(asio::socket_base::reuse_address(true), error);
-  if (!error) acceptor->bind(endpoint, error);
-  if (!error) acceptor->listen(asio::socket_base::max_listen_connections, error);
+  // Each returns `error` once more.
+  (void)acceptor->open(endpoint.protocol(), error);
+  if (!error) (void)acceptor->set_option(asio::socket_base::reuse_address(true), error);
+  if (!error) (void)acceptor->bind(endpoint, error);
+  if (!error) (void)acceptor->listen(asio::socket_base::max_listen_connections, error);
   if (error) return fail(Errc::io, "the address cannot be listened on", error.value());
   acceptors_.push_back(std::move(acceptor));
   asio::co_spawn(executor_, accept_forever(*acceptors_.back()), asio::detached);
@@ -271,7 +272,7 @@ void HttpServer::close() {
   unix_path_.clear();
   for (auto& acceptor : acceptors_) {
     beast::error_code ignored;  // It is going away.
-    acceptor->close(ignored);
+    (void)acceptor->close(ignored);
   }
 }
 

@@ -11,12 +11,11 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <time.h>
+#include <ctime>
 
 namespace cp {
 
 namespace json = boost::json;
-using base::Errc;
 using contract::TraceAdd;
 using contract::TraceField;
 

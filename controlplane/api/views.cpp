@@ -7,7 +7,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
 
-#include <time.h>
+#include <ctime>
 
 namespace cp {
 

@@ -107,7 +107,7 @@ asio::awaitable<base::Result<Message>> SeqpacketSocket::receive() {
 
 void SeqpacketSocket::close() noexcept {
   boost::system::error_code ignored;  // There is nobody left to tell.
-  socket_.close(ignored);
+  (void)socket_.close(ignored);
 }
 
 }  // namespace cp
