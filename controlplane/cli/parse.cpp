@@ -127,7 +127,7 @@ std::expected<CommandLine, std::string> parse_command_line(const std::vector<std
   const std::vector<std::string> path = without_options(words);
   const auto named = find_named(path);
   if (auto wrong = read_options(words, named.value_or(Named{}), line, raw)) {
-    return std::unexpected(named ? std::move(*wrong) : named.error());
+    return std::unexpected(named ? *wrong : named.error());
   }
   if (line.help || line.manual || line.version) {
     if (!path.empty() && (named || !verbs_of(path[0]).empty())) line.help_noun = path[0];

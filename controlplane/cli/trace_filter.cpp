@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <memory>
 
 namespace cp {
 
@@ -53,8 +54,8 @@ std::vector<TraceFilterField> make_fields() {
 
 std::optional<std::uint64_t> parse_number(std::string_view text) {
   std::uint64_t value = 0;
-  const char* end = text.data() + text.size();
-  const auto result = std::from_chars(text.data(), end, value);
+  const char* end = std::to_address(text.end());
+  const auto result = std::from_chars(std::to_address(text.begin()), end, value);
   if (result.ec != std::errc() || result.ptr != end) return std::nullopt;
   return value;
 }
