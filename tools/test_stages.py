@@ -70,23 +70,29 @@ def path_inside(folder, word):
     return path if os.path.isabs(word) and not path.startswith("..") else None
 
 
+def introspect(folder, what):
+    listing = subprocess.run(["meson", "introspect", what, folder], cwd=ROOT, check=True,
+                             capture_output=True, text=True, timeout=120).stdout
+    return json.loads(listing)
+
+
 def tests_of(folder, suites):
-    """Names of the tests in these suites, and the programs that ninja has to make for them. Tests
-    that are scripts are left out: a sanitizer has nothing to see in them. No suite means all tests
-    and everything that can be built."""
+    """Names of the tests in these suites, and the files that ninja has to make for them: programs
+    and what they read. Tests that are scripts are left out: a sanitizer has nothing to see in them.
+    No suite means all tests and everything that can be built."""
     if not suites:
         return [], []
-    listing = subprocess.run(["meson", "introspect", "--tests", folder], cwd=ROOT, check=True,
-                             capture_output=True, text=True, timeout=120).stdout
-    names, programs = [], []
-    for case in json.loads(listing):
+    files_of = {target["id"]: target["filename"] for target in introspect(folder, "--targets")}
+    names, needed = [], set()
+    for case in introspect(folder, "--tests"):
         # A cross build's command begins with its emulator.
         built = [path for word in case["cmd"] if (path := path_inside(folder, word))]
         own_suites = {suite.partition(":")[2] for suite in case["suite"]}  # project:suite
         if own_suites & set(suites) and built:
             names.append(case["name"])
-            programs += built[:1]
-    return names, programs
+            needed.update(path_inside(folder, path)
+                          for target in case["depends"] for path in files_of[target])
+    return names, sorted(needed)
 
 
 def count(folder):
@@ -122,7 +128,8 @@ def run_stage(name):
     log = ROOT / stage.folder / "meson-logs" / "testlog.junit.xml"
     log.unlink(missing_ok=True)
     status = run(["meson", "test", "-C", stage.folder, "--no-rebuild", "--print-errorlogs",
-                  *stage.test_options, *names], stage.seconds)
+                  *stage.test_options, *(f"--suite={suite}" for suite in stage.suites), *names],
+                 stage.seconds)
     passed, failed, skipped = count(stage.folder)
     if status != 0 and not failed:
         failed = [f"{name}: meson test ended with status {status}"]
