@@ -81,7 +81,8 @@ def tests_of(folder, suites):
     names, needed = [], set()
     for case in introspect(folder, "--tests"):
         own_suites = {suite.partition(":")[2] for suite in case["suite"]}  # project:suite
-        if own_suites & set(suites) and case["depends"]:
+        is_script = Path(case["cmd"][0]).name.startswith("python")
+        if own_suites & set(suites) and case["depends"] and not is_script:
             names.append(case["name"])
             needed.update(os.path.relpath(path, ROOT / folder)
                           for target in case["depends"] for path in files_of[target])
