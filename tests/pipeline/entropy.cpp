@@ -2,6 +2,7 @@
 // The outer UDP source port: the same for all packets of a QP, and spread over QPs, because the
 // fabric and the peer's receive queues see nothing else of a flow.
 #include "tests/pipeline/frames.hpp"
+#include "tests/pipeline/workers.hpp"
 
 #include <gtest/gtest.h>
 
@@ -11,7 +12,7 @@ namespace {
 
 using test::Bytes;
 
-class Entropy : public testing::Test {
+class Entropy : public test::OnWorkers {
  protected:
   void SetUp() override {
     gateway_.add_port(0, test::tenant_port(1));
@@ -22,18 +23,22 @@ class Entropy : public testing::Test {
     gateway_.commit();
   }
 
+  // Through all queues in turns: the port must not tell which worker it was.
   std::uint16_t port_of(const Bytes& frame, std::span<const std::uint16_t> segments = {}) {
-    gateway_.offer(0, frame, 0, segments);
+    gateway_.offer(0, frame, static_cast<std::uint16_t>(frames_++ % workers()), segments);
     gateway_.run();
     const auto sent = gateway_.take_sent(1);
     EXPECT_EQ(sent.size(), 1u);
     return sent.empty() ? 0 : test::outer_source_port(sent[0]);
   }
 
-  test::Gateway gateway_;
+  test::Gateway gateway_{on_workers()};
+  unsigned frames_ = 0;
 };
 
-TEST_F(Entropy, all_packets_of_a_qp_have_one_port_of_the_dynamic_range) {
+INSTANTIATE_TEST_SUITE_P(Workers, Entropy, test::one_and_two_workers);
+
+TEST_P(Entropy, all_packets_of_a_qp_have_one_port_of_the_dynamic_range) {
   const std::uint16_t port = port_of(test::make({}));
   EXPECT_GE(port, 49152);
   for (const std::uint8_t tos : {0x00, 0x01, 0x02, 0x03, 0xb8}) {
@@ -52,7 +57,7 @@ TEST_F(Entropy, all_packets_of_a_qp_have_one_port_of_the_dynamic_range) {
   EXPECT_EQ(port_of(test::make({}), std::array<std::uint16_t, 1>{42}), port);
 }
 
-TEST_F(Entropy, qps_that_share_addresses_and_ports_spread) {
+TEST_P(Entropy, qps_that_share_addresses_and_ports_spread) {
   // 4,096 QPs as a NIC numbers them. For an even hash over n = 16,384 ports the expected number of
   // different ports is n·(1 - (1 - 1/n)^4096) = 3,624; standard deviation 19.
   std::set<std::uint16_t> ports;
@@ -67,7 +72,7 @@ TEST_F(Entropy, qps_that_share_addresses_and_ports_spread) {
   for (const unsigned count : per_path) EXPECT_NEAR(count, 512, 110);
 }
 
-TEST_F(Entropy, the_reverse_direction_and_other_hosts_have_flows_of_their_own) {
+TEST_P(Entropy, the_reverse_direction_and_other_hosts_have_flows_of_their_own) {
   std::set<std::uint16_t> ports;
   for (std::uint32_t host = 1; host <= 64; ++host) {
     ports.insert(port_of(test::make({.source_ip = 0x0a00'0000 + host})));
@@ -78,7 +83,7 @@ TEST_F(Entropy, the_reverse_direction_and_other_hosts_have_flows_of_their_own) {
   EXPECT_GT(ports.size(), 180u);
 }
 
-TEST_F(Entropy, fragments_of_a_datagram_stay_together) {
+TEST_P(Entropy, fragments_of_a_datagram_stay_together) {
   Bytes first = test::make({});
   first[20] = 0x20;                                               // More fragments.
   Bytes last = test::make({.source_port = 0x1234, .qp = 0x777});  // Payload, not ports.

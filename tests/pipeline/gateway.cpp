@@ -241,17 +241,6 @@ void Gateway::remove_port_record(std::uint16_t port) {
   must(tables_.ports.stage_removal(port, epoch_.current() + 1));
 }
 
-void Gateway::read_only_by(std::uint16_t port, std::uint16_t worker) {
-  const auto of_port = [&](const dp::RxSource& source) {
-    return source.port.value == port;
-  };
-  for (dp::Assignment& assignment : assignments_) std::erase_if(assignment.sources, of_port);
-  for (std::uint16_t queue = 0; queue < options_.queues; ++queue) {
-    assignments_[worker].sources.push_back(
-        {.port = base::PortId{port}, .queue = base::QueueId{queue}});
-  }
-}
-
 void Gateway::unplug(std::uint16_t port) {
   for (dp::Assignment& assignment : assignments_) {
     assignment.ports[port] = nullptr;
@@ -393,6 +382,10 @@ void Gateway::offer(std::uint16_t port, const Bytes& frame, std::uint16_t queue,
                     std::span<const std::uint16_t> segments) {
   memory_port(port).offer(base::QueueId{queue},
                           make_mbuf(*pool_, frame, segments, options_.headroom));
+}
+
+void Gateway::offer(std::uint16_t port, const Bytes& frame) {
+  offer(port, frame, static_cast<std::uint16_t>(options_.queues - 1));
 }
 
 void Gateway::run() {

@@ -60,8 +60,6 @@ class Gateway {
   void add_port(std::uint16_t port, const dp::PortRecord& record);
   void set_port(std::uint16_t port, const dp::PortRecord& record);
   void remove_port_record(std::uint16_t port);
-  // Gives all queues of the port to one worker, instead of spreading them.
-  void read_only_by(std::uint16_t port, std::uint16_t worker);
   // The port vanishes while tables still point to it.
   void unplug(std::uint16_t port);
   // local_ports follow from the port records at commit().
@@ -92,8 +90,10 @@ class Gateway {
   dp::MemoryPort& memory_port(std::uint16_t port);
 
   // Traffic.
-  void offer(std::uint16_t port, const Bytes& frame, std::uint16_t queue = 0,
+  void offer(std::uint16_t port, const Bytes& frame, std::uint16_t queue,
              std::span<const std::uint16_t> segments = {});
+  // Into the last queue, so that of several workers it is not always the first that works.
+  void offer(std::uint16_t port, const Bytes& frame);
   // Turns of all workers until nothing more is received.
   void run();
   // Frames sent at the port since the last call, of all tx queues in worker order.

@@ -5,6 +5,7 @@
 // WEIR_SEED and WEIR_PACKETS choose others.
 #include "tests/pipeline/frames.hpp"
 #include "tests/pipeline/model.hpp"
+#include "tests/pipeline/workers.hpp"
 
 #include <gtest/gtest.h>
 
@@ -30,15 +31,15 @@ constexpr std::uint64_t packets_usual = 500'000;  // Sanitizers take ten times a
 constexpr std::uint64_t packets_usual = 10'000'000;
 #endif
 
-class Isolation : public testing::TestWithParam<std::uint16_t> {
+class Isolation : public test::OnWorkers {
  protected:
   static constexpr std::uint32_t burst = 48;  // A queue's share stays below one turn.
   // Tag in the payload: which packet of the round it is.
   static constexpr std::size_t tag_offset = 14 + 20 + 8 + 12;
 
   Isolation()
-      : seed_(from_environment("WEIR_SEED", 20261120) + GetParam()),
-        gateway_({.workers = GetParam(), .queues = GetParam()}),
+      : seed_(from_environment("WEIR_SEED", 20261120) + workers()),
+        gateway_(on_workers()),
         model_(gateway_, seed_),
         random_(seed_ + 1) {
     for (std::uint16_t i = 0; i < Model::mac_count; ++i) {
@@ -79,7 +80,7 @@ class Isolation : public testing::TestWithParam<std::uint16_t> {
   std::uint64_t delivered_ = 0;
 };
 
-INSTANTIATE_TEST_SUITE_P(Workers, Isolation, testing::Values(1, 2));
+INSTANTIATE_TEST_SUITE_P(Workers, Isolation, test::one_and_two_workers);
 
 void Isolation::offer_random(std::uint32_t tag) {
   const std::uint64_t dice = random_();
@@ -106,7 +107,7 @@ void Isolation::offer_random(std::uint32_t tag) {
     frame[48] = static_cast<std::uint8_t>(vni);
   }
   gateway_.offer(from_tenant ? port : Model::wire, frame,
-                 static_cast<std::uint16_t>(tag % GetParam()));
+                 static_cast<std::uint16_t>(tag % workers()));
   expected_.push_back({.targets = from_tenant
                                       ? model_.from_tenant(port, destination.to_integer())
                                       : model_.from_wire(vni, source, destination.to_integer()),
@@ -144,7 +145,7 @@ void Isolation::judge(const rte_mbuf* mbuf, std::uint16_t port) {
 
 void Isolation::expect_targets() {
   for (std::uint16_t port = 0; port <= Model::wire; ++port) {
-    for (std::uint16_t worker = 0; worker < GetParam(); ++worker) {
+    for (std::uint16_t worker = 0; worker < workers(); ++worker) {
       const auto sent = gateway_.memory_port(port).take_sent(base::QueueId{worker});
       for (rte_mbuf* mbuf : sent) {
         if (!HasFatalFailure()) judge(mbuf, port);

@@ -3,6 +3,7 @@
 #include "pipelines/catalog.hpp"
 #include "pipelines/stages/pick_peer.hpp"
 #include "tests/pipeline/frames.hpp"
+#include "tests/pipeline/workers.hpp"
 
 #include <gtest/gtest.h>
 
@@ -42,23 +43,36 @@ constexpr std::uint16_t right = 1;
 
 // The stages count where those of transit would: there are no more of them.
 template <Fault fault>
-void break_transit(test::Gateway& gateway) {
+void break_transit(test::Gateway& gateway, std::uint16_t worker_index) {
   static_assert(BrokenTransit<fault>::stages.size() <= 5);
   gateway.add_port(left, test::transit_port(right));
   gateway.add_port(right, test::transit_port(left));
   gateway.commit();
-  dp::Worker& worker = gateway.worker(0);
+  dp::Worker& worker = gateway.worker(worker_index);
   dp::PipelinesByRole pipelines;
   pipelines[static_cast<std::size_t>(contract::PortRole::transit)] =
       std::make_unique<BrokenTransit<fault>>(worker.environment(), dp::catalog()[2].first_stage);
   worker.set_pipelines(std::move(pipelines));
 }
 
-TEST(Accounting, one_lost_mbuf_is_a_mismatch_of_one) {
-  test::Gateway gateway({.unsound = true});
-  break_transit<Fault::lose_one>(gateway);
+class Accounting : public test::OnWorkers {
+ protected:
+  // Of several workers only the last is broken: the sum must show it.
+  static std::uint16_t broken() { return static_cast<std::uint16_t>(workers() - 1); }
+  static void offer(test::Gateway& gateway, std::uint32_t frames) {
+    for (std::uint32_t i = 0; i < frames; ++i) {
+      gateway.offer(left, test::make({.psn = i}), static_cast<std::uint16_t>(i % workers()));
+    }
+  }
+};
 
-  for (std::uint32_t i = 0; i < 100; ++i) gateway.offer(left, test::make({.psn = i}));
+INSTANTIATE_TEST_SUITE_P(Workers, Accounting, test::one_and_two_workers);
+
+TEST_P(Accounting, one_lost_mbuf_is_a_mismatch_of_one) {
+  test::Gateway gateway(on_workers({.unsound = true}));
+  break_transit<Fault::lose_one>(gateway, broken());
+
+  offer(gateway, 100);
   gateway.run();
 
   EXPECT_EQ(gateway.take_sent(right).size(), 99u);
@@ -66,9 +80,9 @@ TEST(Accounting, one_lost_mbuf_is_a_mismatch_of_one) {
   EXPECT_EQ(gateway.mbufs_in_use(), 1u);
 }
 
-TEST(Accounting, one_undeclared_copy_is_a_mismatch_of_minus_one) {
-  test::Gateway gateway({.unsound = true});
-  break_transit<Fault::add_one>(gateway);
+TEST_P(Accounting, one_undeclared_copy_is_a_mismatch_of_minus_one) {
+  test::Gateway gateway(on_workers({.unsound = true}));
+  break_transit<Fault::add_one>(gateway, broken());
 
   gateway.offer(left, test::make({}));
   gateway.run();
@@ -77,17 +91,17 @@ TEST(Accounting, one_undeclared_copy_is_a_mismatch_of_minus_one) {
   EXPECT_EQ(gateway.mismatch(), -1);
 }
 
-TEST(Accounting, what_waits_in_a_port_is_nobodys_loss) {
-  test::Gateway gateway;
+TEST_P(Accounting, what_waits_in_a_port_is_nobodys_loss) {
+  test::Gateway gateway(on_workers());
   gateway.add_port(left, test::transit_port(right));
   gateway.add_port(right, test::transit_port(left));
   gateway.commit();
 
-  for (std::uint32_t i = 0; i < 200; ++i) gateway.offer(left, test::make({.psn = i}));
-  gateway.worker(0).turn();
+  offer(gateway, 200);
+  for (std::uint16_t i = 0; i < workers(); ++i) gateway.worker(i).turn();
 
-  EXPECT_EQ(gateway.totals().rx, 64u);
-  EXPECT_EQ(gateway.totals().tx, 64u);
+  EXPECT_EQ(gateway.totals().rx, 64u * workers());
+  EXPECT_EQ(gateway.totals().tx, 64u * workers());
   EXPECT_EQ(gateway.totals().held, 0u);
   EXPECT_EQ(gateway.mismatch(), 0);
 }

@@ -2,6 +2,7 @@
 // Order within a QP flow (network, source IP, destination IP, destination QP) is never changed, not
 // by floods, not by full outboxes, not by a table change between two batches of one queue.
 #include "tests/pipeline/frames.hpp"
+#include "tests/pipeline/workers.hpp"
 
 #include <gtest/gtest.h>
 
@@ -21,9 +22,9 @@ constexpr std::uint32_t qp_first = 0x100;
 constexpr std::uint32_t qp_count = 24;
 constexpr std::string_view target = "02:00:00:00:0b:01";
 
-class Order : public testing::TestWithParam<std::uint16_t> {
+class Order : public test::OnWorkers {
  protected:
-  Order() : gateway_({.workers = GetParam(), .queues = GetParam(), .copies = 4095}) {
+  Order() : gateway_(on_workers({.copies = 4095})) {
     gateway_.add_port(host, test::tenant_port(blue));
     gateway_.add_port(wire, test::underlay_port("02:70:63:61:70:00"));
     gateway_.add_port(neighbour, test::tenant_port(blue));
@@ -41,7 +42,7 @@ class Order : public testing::TestWithParam<std::uint16_t> {
     const std::uint32_t qp = qp_first + static_cast<std::uint32_t>(random_() % qp_count);
     const Bytes frame = test::make(
         {.destination_mac = target, .qp = qp, .psn = sent_[qp]++, .payload = random_() % 64});
-    const auto queue = static_cast<std::uint16_t>(qp % GetParam());
+    const auto queue = static_cast<std::uint16_t>(qp % workers());
     if (from_wire) {
       gateway_.offer(wire, test::wrap(frame), queue);
     } else {
@@ -94,14 +95,14 @@ class Order : public testing::TestWithParam<std::uint16_t> {
   Sequences arrived_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Workers, Order, testing::Values(1, 2));
+INSTANTIATE_TEST_SUITE_P(Workers, Order, test::one_and_two_workers);
 
 TEST_P(Order, is_kept_when_an_endpoint_moves_between_vteps) {
   gateway_.set_endpoint(blue, target, test::at_vtep(2));
   gateway_.commit();
 
   for (int i = 0; i < 900; ++i) offer();
-  for (std::uint16_t i = 0; i < GetParam(); ++i) gateway_.worker(i).turn();
+  for (std::uint16_t i = 0; i < workers(); ++i) gateway_.worker(i).turn();
   gateway_.set_endpoint(blue, target, test::at_vtep(3));
   gateway_.commit();  // In the middle of every queue.
   gateway_.run();
@@ -114,7 +115,7 @@ TEST_P(Order, is_kept_when_an_endpoint_moves_between_vteps) {
 
 TEST_P(Order, is_kept_when_an_unknown_endpoint_becomes_known) {
   for (int i = 0; i < 900; ++i) offer();
-  for (std::uint16_t i = 0; i < GetParam(); ++i) gateway_.worker(i).turn();
+  for (std::uint16_t i = 0; i < workers(); ++i) gateway_.worker(i).turn();
   gateway_.set_endpoint(blue, target, test::at_vtep(2));
   gateway_.commit();
   gateway_.run();
@@ -133,7 +134,7 @@ TEST_P(Order, is_kept_when_an_endpoint_comes_home) {
   gateway_.commit();
 
   for (int i = 0; i < 700; ++i) offer();
-  for (std::uint16_t i = 0; i < GetParam(); ++i) gateway_.worker(i).turn();
+  for (std::uint16_t i = 0; i < workers(); ++i) gateway_.worker(i).turn();
   gateway_.set_endpoint(blue, target, test::at_port(neighbour));
   gateway_.commit();
   gateway_.run();
@@ -146,7 +147,7 @@ TEST_P(Order, is_kept_out_of_a_tunnel) {
   gateway_.commit();
 
   for (int i = 0; i < 700; ++i) offer(true);
-  for (std::uint16_t i = 0; i < GetParam(); ++i) gateway_.worker(i).turn();
+  for (std::uint16_t i = 0; i < workers(); ++i) gateway_.worker(i).turn();
   gateway_.set_endpoint(blue, target, test::at_port(neighbour));
   gateway_.commit();
   gateway_.run();

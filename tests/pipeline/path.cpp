@@ -4,7 +4,7 @@
 #include "dataplane/packet/checksum.hpp"
 #include "dataplane/packet/headers.hpp"
 #include "dataplane/packet/udp_tunnel.hpp"
-#include "tests/pipeline/gateway.hpp"
+#include "tests/pipeline/workers.hpp"
 
 #include <gtest/gtest.h>
 
@@ -63,7 +63,7 @@ Bytes roce_frame(std::string_view source_mac, std::string_view destination_mac, 
   return frame;
 }
 
-class Path : public testing::Test {
+class Path : public test::OnWorkers {
  protected:
   void SetUp() override {
     gateway_.add_port(host, test::tenant_port(blue));
@@ -81,10 +81,12 @@ class Path : public testing::Test {
     EXPECT_EQ(gateway_.mbufs_in_use(), 0u);
   }
 
-  test::Gateway gateway_;
+  test::Gateway gateway_{on_workers()};
 };
 
-TEST_F(Path, wraps_a_tenant_frame_for_the_remote_vtep) {
+INSTANTIATE_TEST_SUITE_P(Workers, Path, test::one_and_two_workers);
+
+TEST_P(Path, wraps_a_tenant_frame_for_the_remote_vtep) {
   const Bytes inner = roce_frame("02:00:00:00:0a:01", "02:00:00:00:0b:01", 0x6a);
   gateway_.offer(host, inner);
   gateway_.run();
@@ -105,7 +107,7 @@ TEST_F(Path, wraps_a_tenant_frame_for_the_remote_vtep) {
   EXPECT_EQ(gateway_.vtep_counters(remote).encap_bytes, inner.size());
 }
 
-TEST_F(Path, brings_a_wrapped_frame_back_unchanged_except_for_ce) {
+TEST_P(Path, brings_a_wrapped_frame_back_unchanged_except_for_ce) {
   const Bytes inner = roce_frame("02:00:00:00:0b:01", "02:00:00:00:0a:01", 0x6a);
   Bytes wrapped;
   dp::UdpTunnelHeader outer =
@@ -137,7 +139,7 @@ TEST_F(Path, brings_a_wrapped_frame_back_unchanged_except_for_ce) {
   EXPECT_EQ(gateway_.network_counters(blue).ecn_decap[2][3], 1u);
 }
 
-TEST_F(Path, floods_broadcast_to_the_other_port_and_the_vtep) {
+TEST_P(Path, floods_broadcast_to_the_other_port_and_the_vtep) {
   gateway_.add_port(2, test::tenant_port(blue));
   gateway_.commit();
   gateway_.offer(host, roce_frame("02:00:00:00:0a:01", "ff:ff:ff:ff:ff:ff", 0));
@@ -149,7 +151,7 @@ TEST_F(Path, floods_broadcast_to_the_other_port_and_the_vtep) {
   EXPECT_EQ(gateway_.totals().created, 1u);
 }
 
-TEST_F(Path, counts_a_dropped_frame_under_its_stage_and_reason) {
+TEST_P(Path, counts_a_dropped_frame_under_its_stage_and_reason) {
   gateway_.set_network(blue, 100, false);
   gateway_.commit();
   gateway_.offer(host, roce_frame("02:00:00:00:0a:01", "02:00:00:00:0c:01", 0));
@@ -160,13 +162,14 @@ TEST_F(Path, counts_a_dropped_frame_under_its_stage_and_reason) {
   EXPECT_EQ(gateway_.drops(DropReason::unknown_destination), 1u);
 }
 
-TEST_F(Path, traces_a_frame_through_its_stages) {
+TEST_P(Path, traces_a_frame_through_its_stages) {
   contract::TraceAdd wanted{};
   wanted.trace = 7;
   wanted.count = 1;
   ASSERT_TRUE(gateway_.trace_board().add(wanted));
-  gateway_.offer(host, roce_frame("02:00:00:00:0a:01", "02:00:00:00:0b:01", 0x6a));
-  gateway_.offer(host, roce_frame("02:00:00:00:0a:01", "02:00:00:00:0b:01", 0x6a));
+  for (const std::uint16_t queue : {0, workers() - 1}) {
+    gateway_.offer(host, roce_frame("02:00:00:00:0a:01", "02:00:00:00:0b:01", 0x6a), queue);
+  }
   gateway_.run();
   const auto traces = gateway_.take_traces();
 
@@ -181,7 +184,7 @@ TEST_F(Path, traces_a_frame_through_its_stages) {
   EXPECT_EQ(gateway_.take_sent(wire).size(), 2u);
 }
 
-TEST_F(Path, a_trace_waits_for_frames_that_its_ring_has_room_for) {
+TEST_P(Path, a_trace_waits_for_frames_that_its_ring_has_room_for) {
   contract::TraceAdd wanted{};
   wanted.trace = 7;
   wanted.count = 150;

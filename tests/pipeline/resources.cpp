@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Deaths that no frame is to blame for: the program's own rings, buffers and ports ran out or went.
 #include "tests/pipeline/frames.hpp"
+#include "tests/pipeline/workers.hpp"
 
 #include <gtest/gtest.h>
 
@@ -19,11 +20,10 @@ constexpr std::uint16_t remote = 2;
 constexpr std::string_view here = "02:00:00:00:0a:01";
 constexpr std::string_view everyone = "ff:ff:ff:ff:ff:ff";
 
-class Resources : public testing::TestWithParam<std::uint16_t> {
+class Resources : public test::OnWorkers {
  protected:
-  std::unique_ptr<Gateway> make_gateway(GatewayOptions options = {}) {
-    options.workers = options.queues = GetParam();
-    auto gateway = std::make_unique<Gateway>(options);
+  std::unique_ptr<Gateway> make_gateway(const GatewayOptions& options = {}) {
+    auto gateway = std::make_unique<Gateway>(on_workers(options));
     gateway->add_port(host, test::tenant_port(blue));
     gateway->add_port(wire, test::underlay_port("02:70:63:61:70:00"));
     gateway->add_port(neighbour, test::tenant_port(blue));
@@ -38,7 +38,7 @@ class Resources : public testing::TestWithParam<std::uint16_t> {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Workers, Resources, testing::Values(1, 2));
+INSTANTIATE_TEST_SUITE_P(Workers, Resources, test::one_and_two_workers);
 
 TEST_P(Resources, a_full_ring_drops_what_it_does_not_take) {
   auto gateway = make_gateway({.tx_room = 3});
@@ -137,7 +137,7 @@ TEST_P(Resources, more_copies_than_a_burst_and_an_outbox_hold_are_all_sent) {
   for (std::size_t i = 0; i < frames; ++i) {
     gateway->offer(host,
                    test::make({.destination_mac = everyone, .psn = static_cast<std::uint32_t>(i)}),
-                   static_cast<std::uint16_t>(i % GetParam()));
+                   static_cast<std::uint16_t>(i % workers()));
   }
   gateway->run();
 

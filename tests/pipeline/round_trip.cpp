@@ -2,6 +2,7 @@
 // host_to_wire of one gateway into wire_to_host of another, with the frames of a table.
 #include "dataplane/packet/ecn.hpp"
 #include "tests/pipeline/case_file.hpp"
+#include "tests/pipeline/workers.hpp"
 
 #include <gtest/gtest.h>
 
@@ -41,21 +42,20 @@ void mark(Bytes& packet) {
   dp::write_ecn(*reinterpret_cast<dp::Ipv4Header*>(packet.data() + 14), contract::Ecn::ce);
 }
 
-class RoundTrip : public testing::TestWithParam<std::uint16_t> {};
+class RoundTrip : public test::OnWorkers {};
 
-INSTANTIATE_TEST_SUITE_P(Workers, RoundTrip, testing::Values(1, 2));
+INSTANTIATE_TEST_SUITE_P(Workers, RoundTrip, test::one_and_two_workers);
 
 TEST_P(RoundTrip, every_frame_arrives_as_it_was_sent) {
   const test::CaseFile file = test::read_cases(std::getenv("WEIR_CASES"));
-  const test::GatewayOptions options{.workers = GetParam(), .queues = GetParam()};
-  test::Gateway sender(options);
-  test::Gateway receiver(options);
+  test::Gateway sender(on_workers());
+  test::Gateway receiver(on_workers());
   program(sender, west, east);
   program(receiver, east, west);
 
   for (const test::Case& one : file.cases) {
     SCOPED_TRACE(one.name);
-    const auto queue = static_cast<std::uint16_t>(one.in[0].frame.size() % GetParam());
+    const auto queue = static_cast<std::uint16_t>(one.in[0].frame.size() % workers());
     sender.offer(host, one.in[0].frame, queue);
     sender.run();
     for (Bytes& packet : sender.take_sent(wire)) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two workers on threads of their own carry frames while a third thread commits 10,000 changes.
+// Workers on threads of their own carry frames while another thread commits 10,000 changes.
 // Each commit moves an endpoint between two VTEPs and gives its network another VNI: the VNI tells
 // which commit a packet saw, the VTEP must fit it, and it must be none before the packet was
 // offered and none after it was sent. No packet is lost, and every QP stays in order.
@@ -8,6 +8,7 @@
 #include "dataplane/base/check.hpp"
 #include "pipelines/catalog.hpp"
 #include "tests/pipeline/frames.hpp"
+#include "tests/pipeline/workers.hpp"
 
 #include <gtest/gtest.h>
 
@@ -20,8 +21,8 @@ namespace {
 
 using test::Bytes;
 
-constexpr std::uint16_t workers = 2;
-constexpr std::uint16_t wire = workers;  // Ports before it: one tenant port for each worker.
+constexpr std::uint16_t host = 0;
+constexpr std::uint16_t wire = 1;
 constexpr std::uint16_t blue = 1;
 constexpr std::uint32_t vni_first = 1000;
 constexpr std::uint32_t commits = 10'000;
@@ -93,7 +94,7 @@ class SelfFeeding final : public dp::AnyPipeline {
     std::memcpy(frame_.data() + tag_offset, &tag, sizeof tag);
     std::memcpy(rte_pktmbuf_append(mbuf, static_cast<std::uint16_t>(frame_.size())), frame_.data(),
                 frame_.size());
-    gateway_.memory_port(worker_).offer(base::QueueId{0}, mbuf);
+    gateway_.memory_port(host).offer(base::QueueId{worker_}, mbuf);
     ++findings.offered;
   }
 
@@ -135,9 +136,7 @@ void set_state(test::Gateway& gateway, std::uint32_t commit) {
 }
 
 void program(test::Gateway& gateway) {
-  for (std::uint16_t port = 0; port < workers; ++port) {
-    gateway.add_port(port, test::tenant_port(blue));
-  }
+  gateway.add_port(host, test::tenant_port(blue));
   gateway.add_port(wire, test::underlay_port("02:70:63:61:70:00"));
   for (const std::uint16_t vtep : {2, 3}) {
     const std::string address = "198.18.0." + std::to_string(vtep);
@@ -145,23 +144,25 @@ void program(test::Gateway& gateway) {
   }
 }
 
-TEST(Threads, ten_thousand_commits_under_load_show_old_or_new_and_lose_nothing) {
-  test::Gateway gateway({.workers = workers, .queues = 1});
+class Threads : public test::OnWorkers {};
+
+INSTANTIATE_TEST_SUITE_P(Workers, Threads, test::one_and_two_workers);
+
+TEST_P(Threads, ten_thousand_commits_under_load_show_old_or_new_and_lose_nothing) {
+  test::Gateway gateway(on_workers());
   program(gateway);
   set_state(gateway, 0);
   Clock clock;
-  std::array<SelfFeeding*, workers> feeding;
-  for (std::uint16_t worker = 0; worker < workers; ++worker) {
+  std::vector<SelfFeeding*> feeding;
+  for (std::uint16_t worker = 0; worker < workers(); ++worker) {
     dp::PipelinesByRole pipelines = dp::make_pipelines(gateway.worker(worker).environment());
     auto& tenant = pipelines[static_cast<std::size_t>(contract::PortRole::tenant)];
     auto feeder = std::make_unique<SelfFeeding>(std::move(tenant), gateway, worker, clock);
-    feeding[worker] = feeder.get();
+    feeding.push_back(feeder.get());
     for (std::uint32_t i = 0; i < in_flight; ++i) feeder->offer();
     tenant = std::move(feeder);
     gateway.worker(worker).set_pipelines(std::move(pipelines));
   }
-  gateway.read_only_by(0, 0);
-  gateway.read_only_by(1, 1);
 
   gateway.start_threads();
   for (std::uint32_t commit = 1; commit <= commits; ++commit) {
