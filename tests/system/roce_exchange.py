@@ -21,7 +21,10 @@ def exchange(name, **shape):
         for direction in replay.directions:
             assert direction.received > 1000 and direction.ce_sent == direction.ce_received > 0
         check_gateways(scenario.gateways)
-
+        for gateway in scenario.gateways:
+            shares = [worker["rx"] for worker in gateway.show("worker", "show")["workers"]]
+            print(f"# frames by worker of {gateway.name}: {shares}")
+            assert len(shares) == shape["workers"] and min(shares) > sum(shares) / 20
 
 @test
 def roce_crosses_two_gateways_with_one_worker():
