@@ -3,8 +3,8 @@
 """Every drop reason is reached by a test that names it.
 
 C++ tests name it DropReason::x or "x", tables and scripts name it as a word. Golden layouts
-(tests/contract) name every value and reach none, so they do not count. What only a broken device
-or kernel can cause stands in untested_drop_reasons (reason: why); what Weir decides may not.
+(tests/contract) name every value and reach none, so they do not count. What only a real or
+broken device can cause stands in untested_drop_reasons (reason: why); what Weir decides may not.
 """
 
 import re
