@@ -54,10 +54,22 @@ class HttpConnection {
   // True once the bytes received so far hold `words`.
   bool waits_for(std::string_view words) const {
     std::string text;
+    return reads_until(text, words);
+  }
+  // Appends what comes until `text` holds `words`; false where that does not happen.
+  bool reads_until(std::string& text, std::string_view words) const {
     while (text.find(words) == text.npos) {
       if (!read_more(text, 5'000)) return false;
     }
     return true;
+  }
+  // Appends what comes until the server closes; false where it does not.
+  bool reads_to_end(std::string& text) const {
+    while (read_more(text, 5'000)) {
+    }
+    pollfd closed{.fd = fd_, .events = POLLIN, .revents = 0};
+    char byte;
+    return ::poll(&closed, 1, 0) > 0 && ::recv(fd_, &byte, 1, MSG_PEEK) <= 0;
   }
 
  private:
