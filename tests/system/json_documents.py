@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What -j prints is what its JSON Schema says, as the API serves it."""
 
-from context import Api, Testbed, TwoGateways, run, test
+from context import Api, Testbed, TwoGateways, run, test, wait_for
 
 # Words of the CLI → the schema's name under /v1/schema/.
 DOCUMENTS = {
@@ -21,7 +21,9 @@ def every_document_matches_its_schema():
         scenario = TwoGateways(bed).start()
         gateway = scenario.gateways[0]
         gateway.weir("trace", "add", "port", "host0", 2)
-        scenario.hosts[0].ping(scenario.hosts[1].side.kernel.ip)
+        assert scenario.hosts[0].ping(scenario.hosts[1].side.kernel.ip) == 1.0
+        wait_for(lambda: gateway.show("trace", "show")["traces"][0]["remaining"] == 0,
+                 "the trace has its frames")
         api = Api(gateway.socket)
         for words, name in DOCUMENTS.items():
             status, schema = api.ask("GET", f"/v1/schema/{name}")
