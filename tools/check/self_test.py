@@ -121,7 +121,8 @@ CASES = {
 
     "drop_reason_not_reached": (
         "drop_reasons.py",
-        {REASONS_HEADER: REASONS, "tests/pipeline/a.py": "# rx_ring_full\n",
+        {REASONS_HEADER: REASONS, "tests/pipeline/a.py": "'x'  # rx_ring_full\n",
+         "tests/system/a.py": '"""unknown_vni\nrx_ring_full"""\n',
          "tests/contract/a.cpp": "DropReason::unknown_vni"},
         ["unknown_vni is reached by no test", "rx_ring_full is reached by no test"]),
     "drop_reason_reached_or_listed": (
