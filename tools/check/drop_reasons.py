@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every drop reason is reached by a test that names it.
 
-C++ tests name it DropReason::x or "x", tables and scripts as a word outside of prose. Golden layouts
-(tests/contract) name every value and reach none, so they do not count. What only a real or
+C++ tests name it DropReason::x or "x", tables and scripts as a word outside of prose. Golden
+layouts (tests/contract) name every value and reach none, so they do not count. What only a real or
 broken device can cause stands in untested_drop_reasons (reason: why); what Weir decides may not.
 """
 
