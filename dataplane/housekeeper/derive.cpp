@@ -97,7 +97,6 @@ VtepRecord make_vtep_record(const contract::VtepSet& vtep, const contract::VtepS
   std::memset(static_cast<void*>(&record), 0, sizeof record);  // Padding too: see differs().
   record.kind = vtep.kind;
   record.port = vtep.port;
-  record.mtu = port.mtu;
   if (vtep.kind == contract::VtepKind::local) return record;
 
   const bool pinned = vtep.dscp_mode == contract::DscpMode::pin;
@@ -108,7 +107,7 @@ VtepRecord make_vtep_record(const contract::VtepSet& vtep, const contract::VtepS
                                      .ttl = vtep.ttl != 0 ? vtep.ttl : ttl_default,
                                      .udp_destination = udp_port::vxlan});
   record.ip_sum = constant_sum(record.outer.ip);
-  record.resolved = !vtep.next_hop_mac.is_zero();
+  record.mtu = vtep.next_hop_mac.is_zero() ? 0 : port.mtu;
   record.tos_mask = pinned ? ecn_mask : copy_dscp_mask;
   record.tos_pinned = static_cast<std::uint8_t>(pinned ? vtep.dscp << 2 : 0);
   return record;

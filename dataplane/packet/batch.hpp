@@ -37,7 +37,7 @@ class Batch {
   bool empty() const noexcept { return size_ == 0; }
   bool full() const noexcept { return size_ == burst_max; }
 
-  Packet operator[](std::uint16_t i) noexcept { return {mbufs_[i], metas_[i]}; }
+  Packet operator[](std::size_t i) noexcept { return {mbufs_[i], metas_[i]}; }
   rte_mbuf* mbuf(std::uint16_t i) const noexcept { return mbufs_[i]; }
   std::span<rte_mbuf* const> mbufs() const noexcept { return {mbufs_.data(), size_}; }
   PacketMeta& meta(std::uint16_t i) noexcept { return metas_[i]; }
@@ -66,7 +66,7 @@ class Batch {
 
   // For whoever takes packets out while looping over them: packet `from` goes to place `to` ≤ from,
   // then keep(n) forgets the rest, which somebody else owns now.
-  void move_down(std::uint16_t from, std::uint16_t to) noexcept {
+  void move_down(std::size_t from, std::size_t to) noexcept {
     mbufs_[to] = mbufs_[from];
     metas_[to] = metas_[from];
   }

@@ -53,10 +53,13 @@ struct Ipv4Header {
   be32 source;
   be32 destination;
 
+  static constexpr std::uint8_t plain = 0x45;  // version_ihl without options.
   constexpr unsigned version() const noexcept { return version_ihl >> 4; }
   constexpr unsigned header_bytes() const noexcept { return (version_ihl & 15u) * 4u; }
   // More fragments to come, or not the first one.
-  constexpr bool is_fragment() const noexcept { return (flags_fragment.host() & 0x3fff) != 0; }
+  constexpr bool is_fragment() const noexcept {
+    return (flags_fragment.raw() & be16(0x3fff).raw()) != 0;
+  }
 };
 
 struct Ipv6Header {

@@ -30,7 +30,7 @@ struct PacketMeta {
   bool flood;               // To everyone in the network.
   std::uint16_t l4_length;  // Bytes from l4 to the end of the IP packet (padding excluded).
   std::uint32_t destination_qp;
-  std::uint32_t flow_hash;
+  std::uint32_t next_hop;  // Where the record of `vtep` lies: VersionedArray::at().
   NetworkId network;
   VtepId vtep;  // Leaves to this remote VTEP; no_vtep: stays local.
   PortId in_port;

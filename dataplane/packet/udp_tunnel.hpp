@@ -33,7 +33,7 @@ constexpr UdpTunnelHeader prepare_udp_tunnel(const UdpTunnelAddresses& a) noexce
   return {.ethernet = {.destination = a.next_hop_mac,
                        .source = a.source_mac,
                        .type = be16(ethertype::ipv4)},
-          .ip = {.version_ihl = 0x45,
+          .ip = {.version_ihl = Ipv4Header::plain,
                  .tos = 0,
                  .total_length = be16(0),
                  .id = be16(0),

@@ -6,6 +6,7 @@
 #include "dataplane/packet/batch.hpp"
 #include "dataplane/pipeline/exits.hpp"
 
+#include <cstddef>
 #include <cstdint>
 
 namespace dp {
@@ -13,17 +14,20 @@ namespace dp {
 // `verdict_of(i, packet)` is asked once per packet, in order.
 template <class VerdictOf>
 void judge(Batch& batch, Exits& exits, std::uint16_t stage, VerdictOf&& verdict_of) noexcept {
-  std::uint16_t kept = 0;
-  for (std::uint16_t i = 0; i < batch.size(); ++i) {
+  const std::size_t entered = batch.size();
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < entered; ++i) {
     const Verdict verdict = verdict_of(i, batch[i]);
     if (verdict != keep) [[unlikely]] {  // Dying packets are rare where traffic is well.
-      exits.drop(stage, batch.mbuf(i), batch.meta(i), verdict);
+      const Packet packet = batch[i];
+      exits.drop(stage, packet.mbuf(), packet.meta(), verdict);
       continue;
     }
-    if (kept != i) batch.move_down(i, kept);
+    if (kept != i) [[unlikely]]
+      batch.move_down(i, kept);
     ++kept;
   }
-  batch.keep(kept);
+  batch.keep(static_cast<std::uint16_t>(kept));
 }
 
 }  // namespace dp

@@ -66,32 +66,35 @@ class Pass {
   }
 
  private:
+  // A function of its own, with all steps inlined: then the loop has the registers to itself.
   template <std::size_t... I>
-  void run_fused(Batch& batch, Exits& exits, const contract::WorkerBlock& counters,
-                 std::uint16_t first_stage, std::index_sequence<I...>) noexcept {
-    const std::uint16_t entered = batch.size();
-    std::uint16_t kept = 0;
+  [[gnu::noinline, gnu::flatten]] void run_fused(Batch& batch, Exits& exits,
+                                                 const contract::WorkerBlock& counters,
+                                                 std::uint16_t first_stage,
+                                                 std::index_sequence<I...>) noexcept {
+    const std::size_t entered = batch.size();
+    std::size_t kept = 0;
     std::array<std::uint16_t, stage_count> died{};
-    for (std::uint16_t i = 0; i < entered; ++i) {
+    for (std::size_t i = 0; i < entered; ++i) {
       Packet packet = batch[i];
       Verdict verdict = keep;
-      std::uint16_t step = 0;
-      // Stops at the first step that does not keep the packet; `step` is then its index.
-      (void)((verdict = std::get<I>(steps_).handle(packet),
-              verdict == keep ? (step = I + 1, true) : false) &&
-             ...);
-      if (verdict != keep) [[unlikely]] {  // Dying packets are rare where traffic is well.
+      std::size_t step = 0;
+      // Stops at the first step that does not keep the packet.
+      const bool lives =
+          ((step = I, verdict = std::get<I>(steps_).handle(packet), verdict == keep) && ...);
+      if (!lives) [[unlikely]] {  // Dying packets are rare where traffic is well.
         ++died[step];
         exits.drop(static_cast<std::uint16_t>(first_stage + step), packet.mbuf(), packet.meta(),
                    verdict);
         continue;
       }
-      if (kept != i) batch.move_down(i, kept);
+      if (kept != i) [[unlikely]]
+        batch.move_down(i, kept);
       ++kept;
     }
-    batch.keep(kept);
+    batch.keep(static_cast<std::uint16_t>(kept));
 
-    std::uint16_t packets = entered;
+    std::uint16_t packets = static_cast<std::uint16_t>(entered);
     for (std::size_t step = 0; step < stage_count; ++step) {
       contract::add(counters.stages[first_stage + step].packets, packets);
       packets = static_cast<std::uint16_t>(packets - died[step]);
@@ -99,8 +102,9 @@ class Pass {
   }
 
   template <std::size_t... I>
-  void run_apart(Batch& batch, Exits& exits, const contract::WorkerBlock& counters,
-                 std::uint16_t first_stage, std::index_sequence<I...>) noexcept {
+  [[gnu::noinline]] void run_apart(Batch& batch, Exits& exits,
+                                   const contract::WorkerBlock& counters, std::uint16_t first_stage,
+                                   std::index_sequence<I...>) noexcept {
     (run_one(std::get<I>(steps_), batch, exits, counters,
              static_cast<std::uint16_t>(first_stage + I)),
      ...);

@@ -35,12 +35,12 @@ enum class Fact : std::uint32_t {
   received = 1 << 0,      // in_port is set. Every pipeline starts with it.
   outer_parsed = 1 << 1,  // A tunnel's outer headers: outer_tos, l3, l4 of the outer packet.
   network = 1 << 2,
-  parsed = 1 << 3,         // l3, l4, tos, flow_hash of the frame that is carried.
+  parsed = 1 << 3,         // l3, l4, tos of the frame that is carried.
   kind = 1 << 4,           // kind, destination_qp.
   ecn_final = 1 << 5,      // The carried frame has the ECN with which it will leave.
   destination = 1 << 6,    // vtep or out_port, or flood.
   single_target = 1 << 7,  // flood is settled: exactly one destination.
-  next_hop = 1 << 8,       // out_port for remote destinations; the frame fits.
+  next_hop = 1 << 8,       // next_hop and out_port for remote destinations; the frame fits.
   finished = 1 << 9,       // The frame can leave at out_port as it is.
 };
 

@@ -24,8 +24,11 @@ struct PortRecord {
 
   // With an Ethernet header and two VLAN tags, as net_tap counts: it stops at a larger frame, and
   // all behind that in the burst would be lost with it.
+  constexpr std::uint32_t frame_bytes_max() const noexcept {
+    return mtu + static_cast<std::uint32_t>(sizeof(EthernetHeader) + 2 * sizeof(VlanTag));
+  }
   constexpr bool takes(std::uint32_t frame_bytes) const noexcept {
-    return frame_bytes <= mtu + sizeof(EthernetHeader) + 2 * sizeof(VlanTag);
+    return frame_bytes <= frame_bytes_max();
   }
 };
 
@@ -42,15 +45,17 @@ struct NetworkRecord {
 struct alignas(64) VtepRecord {
   UdpTunnelHeader outer;  // Prepared; see udp_tunnel.hpp.
   contract::VtepKind kind;
-  bool resolved;         // outer.ethernet.destination is valid.
+  std::uint8_t reserved;
   std::uint32_t ip_sum;  // constant_sum(outer.ip).
   // Outer TOS = (inner TOS & tos_mask) | tos_pinned: 0xff | 0 copies DSCP, 0x03 | dscp<<2 pins it.
   // ECN always comes from the packet.
   std::uint8_t tos_mask;
   std::uint8_t tos_pinned;
   base::PortId port;
-  std::uint16_t mtu;                      // Of that port: the outer IP packet must not be larger.
-  std::array<std::uint8_t, 10> reserved;  // No padding: the housekeeper compares records as bytes.
+  // Of that port: the outer IP packet must not be larger. 0 while the next hop is not resolved.
+  std::uint16_t mtu;
+  std::array<std::uint8_t, 10>
+      reserved_too;  // No padding: the housekeeper compares records as bytes.
 };
 static_assert(sizeof(VtepRecord) == 64 && std::has_unique_object_representations_v<VtepRecord>);
 

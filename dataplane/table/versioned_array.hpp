@@ -32,6 +32,7 @@ template <class T>
 class VersionedArray {
   static_assert(std::is_trivially_copyable_v<T>, "records are copied as bytes and never destroyed");
   static_assert(alignof(T) <= 64);
+  static_assert(sizeof(T) <= 1024, "a place in the largest array fits 32 bits");
 
  public:
   static constexpr std::uint32_t count_max = 1U << 20;
@@ -47,6 +48,21 @@ class VersionedArray {
     if (index >= count_) return nullptr;
     const Slot& slot = slots_[index];
     return slot.record(slot.version().seen_by(generation));
+  }
+
+  // The same in two steps, for those who need the record again later in the batch: where it lies,
+  // or nowhere; and what lies there.
+  static constexpr std::uint32_t nowhere = std::numeric_limits<std::uint32_t>::max();
+  std::uint32_t locate(std::uint32_t index, base::Generation generation) const noexcept {
+    if (index >= count_) return nowhere;
+    const std::uint32_t copy = slots_[index].version().seen_by(generation);
+    if (copy == no_value) return nowhere;
+    return index * static_cast<std::uint32_t>(sizeof(Slot)) +
+           static_cast<std::uint32_t>(offsetof(Slot, copies)) +
+           copy * static_cast<std::uint32_t>(sizeof(T));
+  }
+  const T& at(std::uint32_t place) const noexcept {
+    return *reinterpret_cast<const T*>(memory_.get() + place);
   }
 
   // The housekeeper; nothing below allocates. `next` is the generation in the making.

@@ -22,15 +22,17 @@ struct ChooseNextHop {
   Verdict handle(Packet packet) noexcept {
     PacketMeta& meta = packet.meta();
     if (meta.vtep == base::no_vtep) return keep;  // To a tenant port here.
-    const VtepRecord* vtep =
-        environment_.tables.vteps.find(meta.vtep.value, environment_.generation);
-    if (vtep == nullptr || vtep->kind != contract::VtepKind::remote) {
-      return DropReason::endpoint_target_missing;
-    }
-    if (!vtep->resolved) return DropReason::next_hop_unresolved;
+    const auto& vteps = environment_.tables.vteps;
+    const std::uint32_t place = vteps.locate(meta.vtep.value, environment_.generation);
+    if (place == vteps.nowhere) return DropReason::endpoint_target_missing;
+    const VtepRecord& vtep = vteps.at(place);
     constexpr std::uint32_t added = sizeof(Ipv4Header) + sizeof(UdpHeader) + Vxlan::header_bytes;
-    if (packet.length() + added > vtep->mtu) return DropReason::mtu_exceeded;
-    meta.out_port = vtep->port;
+    if (packet.length() + added > vtep.mtu) [[unlikely]] {  // Also where nothing can be sent.
+      if (vtep.kind != contract::VtepKind::remote) return DropReason::endpoint_target_missing;
+      return vtep.mtu == 0 ? DropReason::next_hop_unresolved : DropReason::mtu_exceeded;
+    }
+    meta.next_hop = place;
+    meta.out_port = vtep.port;
     return keep;
   }
 

@@ -8,13 +8,12 @@
 #include "dataplane/pipeline/environment.hpp"
 #include "dataplane/pipeline/stage.hpp"
 #include "pipelines/stages/bth.hpp"
-#include "pipelines/stages/flow_hash.hpp"
-
-#include <rte_mbuf.h>
 
 namespace dp {
 
 inline constexpr unsigned icrc_bytes = 4;
+// Of a RoCEv2 packet, UDP header included.
+inline constexpr unsigned roce_bytes_min = sizeof(UdpHeader) + sizeof(BthHeader) + icrc_bytes;
 
 // An acknowledgement's fate stands in its AETH syndrome (IBTA volume 1 table 44): bits 7-5 are
 // 000 ACK, 001 RNR NAK, 011 NAK, and nothing else.
@@ -27,42 +26,45 @@ inline PacketKind acknowledge_kind(std::uint8_t syndrome) noexcept {
   }
 }
 
-// Refines kind, destination_qp and flow_hash of a packet whose UDP destination is 4791.
-// Here to be inlined: RoCE is the common case, and the call alone would be a sixth of it.
-inline void classify_roce_v2(Packet packet) noexcept {
-  PacketMeta& meta = packet.meta();
-  meta.kind = PacketKind::roce_malformed;
-  const auto& udp = packet.header<UdpHeader>(meta.l4);
-  // CA17-6, CA17-15, CA17-21: IP and UDP lengths agree and include the ICRC.
-  const unsigned udp_length = udp.length.host();
-  if (udp_length != meta.l4_length) return;
-  if (udp_length < sizeof(UdpHeader) + sizeof(BthHeader) + icrc_bytes) return;
+// What lies behind the UDP header; of the AETH, which only some packets have, its first byte.
+struct RoceHead {
+  BthHeader bth;
+  std::uint8_t syndrome;
+};
+static_assert(sizeof(RoceHead) == 13);
 
-  // BTH and AETH may lie in a later segment; then they are copied out to be read.
-  struct {
-    BthHeader bth;
-    std::uint8_t syndrome;
-  } copy;
-  static_assert(sizeof copy == 13);
-  const auto* head = static_cast<const decltype(copy)*>(
-      rte_pktmbuf_read(packet.mbuf(), meta.l4 + sizeof(UdpHeader), sizeof copy, &copy));
-  if (head == nullptr || head->bth.transport_version() != 0) return;
+struct RoceIdentity {
+  PacketKind kind = PacketKind::roce_malformed;
+  std::uint32_t destination_qp = 0;
+};
 
-  const BthHeader& header = head->bth;
-  const OpcodeMeaning meaning = bth::meanings[header.opcode];
-  const unsigned least = sizeof(UdpHeader) + sizeof(BthHeader) + meaning.extension_bytes +
-                         header.pad_count() + icrc_bytes;
-  if (udp_length < least) return;
-
-  meta.kind = meaning.kind;
-  meta.destination_qp = header.destination_qp();
-  meta.flow_hash = add_to_hash(meta.flow_hash, meta.destination_qp);
-  if (meta.kind == PacketKind::roce_ack) {
-    meta.kind = acknowledge_kind(head->syndrome);
-  } else if (meta.kind == PacketKind::roce_ud && meta.destination_qp == bth::general_services_qp) {
-    meta.kind = PacketKind::roce_cm;
-  }
+// IPv4 with options is no RoCE (CA17-3), nor is a fragment (CA17-8) or an IPv6 extension header
+// (CA17-16); of the latter two, the parser left no l4_protocol.
+inline bool has_ipv4_options(const PacketMeta& meta) noexcept {
+  return meta.ip_version == 4 && meta.l4 - meta.l3 != sizeof(Ipv4Header);
 }
+
+// `udp_length` as the UDP header has it; the IP length agrees with it.
+inline RoceIdentity identify_roce(const RoceHead& head, unsigned udp_length) noexcept {
+  if (head.bth.transport_version() != 0) return {};
+  const OpcodeMeaning meaning = bth::meanings[head.bth.opcode];
+  const unsigned least = sizeof(UdpHeader) + sizeof(BthHeader) + meaning.extension_bytes +
+                         head.bth.pad_count() + icrc_bytes;
+  if (udp_length < least) return {};
+
+  RoceIdentity identity{.kind = meaning.kind, .destination_qp = head.bth.destination_qp()};
+  if (identity.kind == PacketKind::roce_ack) {
+    identity.kind = acknowledge_kind(head.syndrome);
+  } else if (identity.kind == PacketKind::roce_ud &&
+             identity.destination_qp == bth::general_services_qp) {
+    identity.kind = PacketKind::roce_cm;
+  }
+  return identity;
+}
+
+// Refines kind and destination_qp of a UDP packet where not all that is read lies in the first
+// segment, or the packet is too short for RoCE.
+void classify_scattered(Packet packet) noexcept;
 
 struct ClassifyRoce {
   static constexpr StageInfo info{
@@ -72,8 +74,9 @@ struct ClassifyRoce {
       : ports_(environment.counters.ports) {}
 
   Verdict handle(Packet packet) noexcept {
-    const PacketMeta& meta = packet.meta();
-    if (is_roce_port(packet)) classify_roce_v2(packet);
+    PacketMeta& meta = packet.meta();
+    if (meta.l4_protocol == ip_protocol::udp) [[likely]]
+      classify_udp(packet);
     // The outermost ECN: what the fabric said about the path so far.
     contract::add(ports_[meta.in_port.value]
                       .rx_kinds[static_cast<std::size_t>(meta.kind)][meta.outer_tos & 3],
@@ -82,15 +85,24 @@ struct ClassifyRoce {
   }
 
  private:
-  // UDP directly behind the IP header. IPv4 with options is no RoCE (CA17-3), nor is a fragment
-  // (CA17-8) or an IPv6 extension header (CA17-16); the parser left l4_protocol accordingly.
-  static bool is_roce_port(Packet packet) noexcept {
-    const PacketMeta& meta = packet.meta();
-    if (meta.l4_protocol != ip_protocol::udp) return false;
-    if (meta.l4_length < sizeof(UdpHeader)) return false;
-    if (meta.l4 + sizeof(UdpHeader) > packet.contiguous()) return false;
-    if (meta.ip_version == 4 && meta.l4 - meta.l3 != sizeof(Ipv4Header)) return false;
-    return packet.header<UdpHeader>(meta.l4).destination == be16(udp_port::roce_v2);
+  static void classify_udp(Packet packet) noexcept {
+    struct Head {
+      UdpHeader udp;
+      RoceHead roce;
+    };
+    PacketMeta& meta = packet.meta();
+    const unsigned l4_length = meta.l4_length;
+    if (meta.l4 + sizeof(Head) > packet.contiguous() || l4_length < roce_bytes_min) [[unlikely]] {
+      classify_scattered(packet);
+      return;
+    }
+    const auto& head = packet.header<Head>(meta.l4);
+    if (head.udp.destination != be16(udp_port::roce_v2) || has_ipv4_options(meta)) return;
+    // CA17-6, CA17-15, CA17-21: IP and UDP lengths agree and include the ICRC.
+    const RoceIdentity identity =
+        head.udp.length.host() == l4_length ? identify_roce(head.roce, l4_length) : RoceIdentity{};
+    meta.kind = identity.kind;
+    meta.destination_qp = identity.destination_qp;
   }
 
   std::span<contract::PortCounters> ports_;

@@ -5,6 +5,8 @@
 #pragma once
 
 #include "dataplane/base/address.hpp"
+#include "dataplane/packet/headers.hpp"
+#include "dataplane/packet/packet.hpp"
 
 #include <cstdint>
 #include <cstring>
@@ -21,26 +23,51 @@ constexpr std::uint64_t mix(std::uint64_t a, std::uint64_t b) noexcept {
 inline constexpr std::uint64_t hash_secret_a = 0x9e37'79b9'7f4a'7c15;
 inline constexpr std::uint64_t hash_secret_b = 0x2438'6a88'85a3'08d3;
 
-constexpr std::uint32_t hash_flow(std::uint32_t source, std::uint32_t destination,
-                                  std::uint32_t ports) noexcept {
-  const std::uint64_t addresses = std::uint64_t{source} << 32 | destination;
-  const std::uint64_t hash = mix(addresses ^ hash_secret_a, ports ^ hash_secret_b);
+// `addresses`: both, in any form; `ports`: as they lie in the header, 0 where there are none.
+constexpr std::uint32_t hash_flow(std::uint64_t addresses, std::uint32_t ports,
+                                  std::uint32_t destination_qp) noexcept {
+  const std::uint64_t rest = std::uint64_t{destination_qp} << 32 | ports;
+  const std::uint64_t hash = mix(addresses ^ hash_secret_a, rest ^ hash_secret_b);
   return static_cast<std::uint32_t>(hash ^ (hash >> 32));
 }
 
-constexpr std::uint32_t add_to_hash(std::uint32_t hash, std::uint32_t destination_qp) noexcept {
-  const std::uint64_t mixed =
-      mix(std::uint64_t{destination_qp} << 32 ^ hash ^ hash_secret_a, hash_secret_b);
-  return static_cast<std::uint32_t>(mixed ^ (mixed >> 32));
-}
-
-inline std::uint32_t fold_address(const base::Ipv6Address& address) noexcept {
+inline std::uint64_t fold_address(const base::Ipv6Address& address) noexcept {
   std::uint64_t high;
   std::uint64_t low;
   std::memcpy(&high, address.bytes.data(), 8);
   std::memcpy(&low, address.bytes.data() + 8, 8);
-  const std::uint64_t mixed = mix(high ^ hash_secret_b, low ^ hash_secret_a);
-  return static_cast<std::uint32_t>(mixed ^ (mixed >> 32));
+  return mix(high ^ hash_secret_b, low ^ hash_secret_a);
+}
+
+// Ports of a transport that has them, where they can be read; 0 otherwise. They only feed the hash,
+// so a frame that ends early is no reason to die. All fragments of a datagram must hash alike, and
+// only the first one has ports: the parser left l4_protocol 0.
+inline std::uint32_t read_ports(Packet packet) noexcept {
+  const PacketMeta& meta = packet.meta();
+  const bool has_ports =
+      meta.l4_protocol == ip_protocol::udp || meta.l4_protocol == ip_protocol::tcp;
+  if (!has_ports || meta.l4_length < 4 || meta.l4 + 4u > packet.contiguous()) return 0;
+  return packet.header<be32>(meta.l4).raw();
+}
+
+// Of a parsed and classified frame.
+inline std::uint32_t flow_hash(Packet packet) noexcept {
+  const PacketMeta& meta = packet.meta();
+  if (meta.ip_version == 4) [[likely]] {
+    std::uint64_t addresses;
+    std::memcpy(&addresses, &packet.header<Ipv4Header>(meta.l3).source, sizeof addresses);
+    return hash_flow(addresses, read_ports(packet), meta.destination_qp);
+  }
+  if (meta.ip_version == 6) {
+    const auto& ip = packet.header<Ipv6Header>(meta.l3);
+    // Multiplied by 3, so that the same address twice does not cancel out.
+    const std::uint64_t addresses = fold_address(ip.source) * 3 ^ fold_address(ip.destination);
+    return hash_flow(addresses, read_ports(packet), meta.destination_qp);
+  }
+  // Neither: only the MACs tell flows apart.
+  const auto& ethernet = packet.header<EthernetHeader>(0);
+  return hash_flow(ethernet.source.to_integer() * 3 ^ ethernet.destination.to_integer(),
+                   ethernet.type.raw(), 0);
 }
 
 // RFC 7348 §5: a source port from the dynamic range, RFC 6335's 49152-65535.

@@ -2,12 +2,29 @@
 #include "pipelines/stages/parse_frame.hpp"
 
 #include "dataplane/packet/headers.hpp"
-#include "pipelines/stages/flow_hash.hpp"
 
 namespace dp {
 namespace {
 
 constexpr std::uint16_t ethertype_mac_control = 0x8808;  // IEEE 802.3 clause 31; 802.1Qbb.
+
+Verdict parse_ipv4(Packet packet, std::uint16_t l3) noexcept {
+  if (const Verdict verdict = reach(packet, l3 + sizeof(Ipv4Header)); verdict != keep) {
+    return verdict;
+  }
+  const auto& ip = packet.header<Ipv4Header>(l3);
+  if (ip.version() != 4) return DropReason::ipv4_bad_version;
+  const unsigned header_bytes = ip.header_bytes();
+  if (header_bytes < sizeof(Ipv4Header)) return DropReason::ipv4_bad_header_length;
+  const unsigned total = ip.total_length.host();
+  // Trailing bytes are Ethernet padding; missing bytes are damage.
+  if (total < sizeof(Ipv4Header) || total > packet.length() - l3) {
+    return DropReason::ipv4_bad_total_length;
+  }
+  if (header_bytes > total) return DropReason::ipv4_bad_header_length;
+  note_ipv4(packet, l3, header_bytes, total);
+  return keep;
+}
 
 Verdict parse_ipv6(Packet packet, std::uint16_t l3) noexcept {
   if (const Verdict verdict = reach(packet, l3 + sizeof(Ipv6Header)); verdict != keep) {
@@ -29,26 +46,24 @@ Verdict parse_ipv6(Packet packet, std::uint16_t l3) noexcept {
   meta.l4_length = static_cast<std::uint16_t>(payload);
   // An extension header's number is no transport's, so nothing behind it is read as one.
   meta.l4_protocol = ip.next_header;
-  meta.flow_hash =
-      hash_flow(fold_address(ip.source), fold_address(ip.destination), read_ports(packet, meta));
   return keep;
 }
 
-// Neither IPv4 nor IPv6: only the MACs tell flows apart.
-void parse_other(Packet packet, std::uint16_t start, std::uint16_t type) noexcept {
-  const auto& ethernet = packet.header<EthernetHeader>(start);
+// Neither IPv4 nor IPv6.
+void parse_other(Packet packet, std::uint16_t type) noexcept {
   PacketMeta& meta = packet.meta();
   meta.kind = type == ethertype::roce_v1 ? PacketKind::roce_v1 : PacketKind::not_ip;
   meta.ip_version = 0;
   meta.tos = 0;
   meta.l4_protocol = 0;
-  meta.flow_hash = hash_flow(static_cast<std::uint32_t>(ethernet.source.to_integer()),
-                             static_cast<std::uint32_t>(ethernet.destination.to_integer()), type);
 }
 
 }  // namespace
 
-Verdict parse_tagged_or_other(Packet packet, std::uint16_t start) noexcept {
+Verdict parse_other_frame(Packet packet, std::uint16_t start) noexcept {
+  if (const Verdict verdict = reach(packet, start + sizeof(EthernetHeader)); verdict != keep) {
+    return verdict;
+  }
   std::uint16_t type = packet.header<EthernetHeader>(start).type.host();
   auto l3 = static_cast<std::uint16_t>(start + sizeof(EthernetHeader));
   // Two tags: what 802.1ad allows. A third one is carried like any unknown EtherType.
@@ -64,7 +79,7 @@ Verdict parse_tagged_or_other(Packet packet, std::uint16_t start) noexcept {
   if (type == ethertype::ipv6) return parse_ipv6(packet, l3);
   // Pause and PFC frames concern one link: carried on, they would stop others.
   if (type == ethertype_mac_control) return DropReason::ethertype_not_handled;
-  parse_other(packet, start, type);
+  parse_other(packet, type);
   return keep;
 }
 

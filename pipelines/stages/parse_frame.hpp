@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // parse_frame: finds the IP header of the carried frame behind up to two VLAN tags, checks that its
-// lengths fit the frame, and hashes its flow. A frame without IP passes; a broken IP header dies.
+// lengths fit the frame. A frame without IP passes; a broken IP header dies.
 #pragma once
 
 #include "dataplane/packet/headers.hpp"
 #include "dataplane/pipeline/environment.hpp"
 #include "dataplane/pipeline/stage.hpp"
-#include "pipelines/stages/flow_hash.hpp"
+
+#include <cstddef>
 
 namespace dp {
 
@@ -23,55 +24,51 @@ inline Verdict reach(Packet packet, std::uint32_t bytes) noexcept {
   return bytes <= packet.length() ? DropReason::headers_segmented : DropReason::frame_truncated;
 }
 
-// Ports of a transport that has them, where they can be read; 0 otherwise. They only feed the hash,
-// so a frame that ends early is no reason to die.
-inline std::uint32_t read_ports(Packet packet, const PacketMeta& meta) noexcept {
-  const bool has_ports =
-      meta.l4_protocol == ip_protocol::udp || meta.l4_protocol == ip_protocol::tcp;
-  if (!has_ports || meta.l4_length < 4 || meta.l4 + 4u > packet.contiguous()) return 0;
-  return packet.header<be32>(meta.l4).raw();
-}
+// Everything but plain IPv4: VLAN tags, IPv4 options, IPv6, and what is no IP; and the reason why a
+// broken header is refused.
+Verdict parse_other_frame(Packet packet, std::uint16_t start) noexcept;
 
-inline Verdict parse_ipv4(Packet packet, std::uint16_t l3) noexcept {
-  if (const Verdict verdict = reach(packet, l3 + sizeof(Ipv4Header)); verdict != keep) {
-    return verdict;
-  }
+// What parse_frame finds out about a sound IPv4 header.
+inline void note_ipv4(Packet packet, std::uint16_t l3, unsigned header_bytes,
+                      unsigned total) noexcept {
+  // All is read before anything is written, which the compiler could take for the header.
   const auto& ip = packet.header<Ipv4Header>(l3);
-  if (ip.version() != 4) return DropReason::ipv4_bad_version;
-  const unsigned header_bytes = ip.header_bytes();
-  if (header_bytes < sizeof(Ipv4Header)) return DropReason::ipv4_bad_header_length;
-  const unsigned total = ip.total_length.host();
-  // Trailing bytes are Ethernet padding; missing bytes are damage.
-  if (total < sizeof(Ipv4Header) || total > packet.length() - l3) {
-    return DropReason::ipv4_bad_total_length;
-  }
-  if (header_bytes > total) return DropReason::ipv4_bad_header_length;
-
+  const std::uint8_t tos = ip.tos;
+  // All fragments of a datagram must hash alike, and only the first one has ports.
+  const std::uint8_t protocol = ip.is_fragment() ? 0 : ip.protocol;
   PacketMeta& meta = packet.meta();
-  meta.kind = PacketKind::ip;
-  meta.ip_version = 4;
-  meta.tos = ip.tos;
   meta.l3 = l3;
   meta.l4 = static_cast<std::uint16_t>(l3 + header_bytes);
+  meta.ip_version = 4;
+  meta.l4_protocol = protocol;
+  meta.tos = tos;
+  meta.kind = PacketKind::ip;
   meta.l4_length = static_cast<std::uint16_t>(total - header_bytes);
-  // All fragments of a datagram must hash alike, and only the first one has ports.
-  meta.l4_protocol = ip.is_fragment() ? 0 : ip.protocol;
-  meta.flow_hash = hash_flow(ip.source.raw(), ip.destination.raw(), read_ports(packet, meta));
-  return keep;
 }
 
-// The rest of parse_frame_at: VLAN tags, IPv6, and what is no IP.
-Verdict parse_tagged_or_other(Packet packet, std::uint16_t start) noexcept;
-
-// Fills l3, l4, ip_version, l4_protocol, tos, l4_length, flow_hash and a first kind.
-// `start` is the offset of the Ethernet header. Untagged IPv4 is inlined, for it is most of it.
+// Fills l3, l4, ip_version, l4_protocol, tos, l4_length and a first kind. `start` is the offset of
+// the Ethernet header. Untagged IPv4 without options is inlined, for it is most of it: two
+// comparisons decide, the rest is somebody else's work.
 inline Verdict parse_frame_at(Packet packet, std::uint16_t start) noexcept {
-  if (const Verdict verdict = reach(packet, start + sizeof(EthernetHeader)); verdict != keep) {
-    return verdict;
+  struct Head {
+    be16 type;
+    Ipv4Header ip;
+  };
+  constexpr std::uint16_t before = offsetof(EthernetHeader, type);
+  const auto l3 = static_cast<std::uint16_t>(start + sizeof(EthernetHeader));
+  if (l3 + sizeof(Ipv4Header) <= packet.contiguous()) [[likely]] {
+    const auto& head = packet.header<Head>(static_cast<std::uint16_t>(start + before));
+    const unsigned total = head.ip.total_length.host();
+    const bool is_plain =
+        head.type == be16(ethertype::ipv4) && head.ip.version_ihl == Ipv4Header::plain;
+    // Below its own header's length a total becomes a very large number.
+    const bool fits = total - sizeof(Ipv4Header) <= packet.length() - l3 - sizeof(Ipv4Header);
+    if (is_plain && fits) [[likely]] {
+      note_ipv4(packet, l3, sizeof(Ipv4Header), total);
+      return keep;
+    }
   }
-  if (packet.header<EthernetHeader>(start).type == be16(ethertype::ipv4)) [[likely]]
-    return parse_ipv4(packet, static_cast<std::uint16_t>(start + sizeof(EthernetHeader)));
-  return parse_tagged_or_other(packet, start);
+  return parse_other_frame(packet, start);
 }
 
 template <FramePlace place>

@@ -38,10 +38,9 @@ bool udp_checksum_holds(Packet packet, const OuterHeaders& outer) noexcept {
 
 }  // namespace
 
-Verdict ParseOuter::handle(Packet packet) noexcept {
+Verdict ParseOuter::handle_rest(Packet packet) const noexcept {
   if (packet.length() < sizeof(EthernetHeader)) return DropReason::frame_truncated;
   if (packet.contiguous() < sizeof(EthernetHeader)) return DropReason::headers_segmented;
-  PacketMeta& meta = packet.meta();
   const auto& ethernet = packet.header<EthernetHeader>(0);
   if (ethernet.destination != environment_.in_port->mac) return DropReason::wrong_destination_mac;
   if (ethernet.type != be16(ethertype::ipv4)) return DropReason::ethertype_not_handled;
@@ -70,10 +69,7 @@ Verdict ParseOuter::handle(Packet packet) noexcept {
   if (outer.udp.checksum != be16(0) && !udp_checksum_holds(packet, outer)) {
     return DropReason::udp_bad_checksum;
   }
-  meta.outer_tos = ip.tos;
-  meta.l3 = sizeof(EthernetHeader);
-  meta.l4 = sizeof(EthernetHeader) + sizeof(Ipv4Header);
-  meta.l4_length = static_cast<std::uint16_t>(total - sizeof(Ipv4Header));
+  note(packet.meta(), ip.tos, total - static_cast<std::uint32_t>(sizeof(Ipv4Header)));
   return keep;
 }
 

@@ -291,13 +291,12 @@ void Gateway::set_remote_vtep(std::uint16_t vtep, const RemoteVtep& remote) {
                                          .ttl = remote.ttl,
                                          .udp_destination = dp::Vxlan::udp_destination});
   record.kind = contract::VtepKind::remote;
-  record.resolved = remote.resolved;
   record.ip_sum = dp::constant_sum(record.outer.ip);
   const bool copied = remote.pinned_dscp < 0;
   record.tos_mask = copied ? 0xff : 0x03;
   record.tos_pinned = static_cast<std::uint8_t>(copied ? 0 : remote.pinned_dscp << 2);
   record.port = base::PortId{remote.port};
-  record.mtu = remote.mtu;
+  record.mtu = remote.resolved ? remote.mtu : 0;
   const base::Generation next = epoch_.current() + 1;
   must(tables_.vteps.stage(vtep, record, next));
   must(tables_.vtep_by_address.set(dp::vtep_key(ipv4(remote.address)), vtep, next));

@@ -52,7 +52,6 @@ TEST_F(Transactions, commit_puts_everything_in_force_at_once) {
   EXPECT_EQ(tables_.network_by_vni.lookup(dp::vni_key(100), now), 1U);
   const dp::VtepRecord* remote = tables_.vteps.find(2, now);
   ASSERT_NE(remote, nullptr);
-  EXPECT_TRUE(remote->resolved);
   EXPECT_EQ(remote->outer.ip.source, base::parse_ip("198.18.0.1")->v4());
   EXPECT_EQ(remote->outer.ip.ttl, 64);
   EXPECT_EQ(remote->outer.ethernet.source, port->mac) << "all memory ports have the same";
