@@ -114,11 +114,14 @@ class Namespace:
 
     def __init__(self, name, *, ipv6=False):
         self.name = name
-        command("ip", "netns", "add", name)
+        self.ipv6 = ipv6
+
+    def make(self):
+        command("ip", "netns", "add", self.name)
         quiet = ["net.ipv6.conf.{0}.accept_dad=0", "net.ipv6.conf.{0}.accept_ra=0",
                  "net.ipv6.conf.{0}.autoconf=0", "net.ipv6.conf.{0}.addr_gen_mode=1",
                  "net.ipv6.conf.{0}.router_solicitations=0",
-                 f"net.ipv6.conf.{{0}}.disable_ipv6={0 if ipv6 else 1}"]
+                 f"net.ipv6.conf.{{0}}.disable_ipv6={0 if self.ipv6 else 1}"]
         settings = [line.format(which) for which in ("all", "default") for line in quiet]
         self.run("sysctl", "-q", "-w", *settings)
         self.ip("link", "set", "lo", "up")
@@ -175,7 +178,8 @@ class Testbed:
 
     def namespace(self, name, **keywords):
         made = Namespace(f"{self.prefix}-{name}", **keywords)
-        self.namespaces.append(made)
+        self.namespaces.append(made)             # First: Ctrl-C may come before it is finished.
+        made.make()
         return made
 
     def start(self, name, arguments, namespace=None):

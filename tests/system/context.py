@@ -14,15 +14,16 @@ from kernel_peer import KernelPeer  # noqa: E402
 from scenario import (SIDES, UNDERLAY_MTU, VNI, TenantHost, TwoGateways, all_shots,  # noqa: E402
                       intent_of, settle)
 from tap import Skip, run, test  # noqa: E402
-from testbed import (ROOT, Gateway, Testbed, TestbedError, build_folder, command,  # noqa: E402
-                     find_program, shape, wait_for)
+from testbed import (ROOT, Gateway, Namespace, Testbed, TestbedError, build_folder,  # noqa: E402
+                     command, find_program, shape, wait_for)
 from traffic import Direction, InNamespace, RawPort, Replay, Shot  # noqa: E402
 
 __all__ = [
     "ROOT", "SIDES", "UNDERLAY_MTU", "VNI", "Api", "Counters", "Direction", "Gateway",
-    "InNamespace", "KernelPeer", "RawPort", "Replay", "Shot", "Skip", "TenantHost", "Testbed",
-    "TestbedError", "TwoGateways", "all_shots", "build_folder", "check_gateways", "check_replay",
-    "command", "find_program", "intent_of", "roce", "run", "settle", "shape", "test", "wait_for"]
+    "InNamespace", "KernelPeer", "Namespace", "RawPort", "Replay", "Shot", "Skip", "TenantHost",
+    "Testbed", "TestbedError", "TwoGateways", "all_shots", "build_folder", "check_gateways",
+    "check_replay", "command", "find_program", "intent_of", "roce", "run", "settle", "shape",
+    "test", "wait_for"]
 
 
 def check_replay(replay):

@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """tools/demo: accounts for every frame, and leaves nothing behind, whenever it is interrupted."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import time
+import unittest.mock
 
-from context import ROOT, run, test
+from context import ROOT, Namespace, Testbed, run, test
 from leftovers import hugepages, make_mark, named, processes_with
 
 DEMO = str(ROOT / "tools" / "demo")
@@ -59,6 +61,15 @@ def interrupted_demo_leaves_nothing_behind():
         os.killpg(demo.popen.pid, signal.SIGINT)  # As Ctrl-C does: the whole foreground group.
         status, _, errors = demo.finish(60)
         assert status in (130, -signal.SIGINT), (delay, status, errors[-2000:])
+
+
+@test
+def namespace_interrupted_while_it_is_made_goes_as_well():
+    with unittest.mock.patch.object(Namespace, "run", side_effect=KeyboardInterrupt):
+        with contextlib.suppress(KeyboardInterrupt), Testbed("interrupted") as bed:
+            bed.namespace("half")
+
+    assert named(f"{bed.prefix}-") == []
 
 
 @test
