@@ -174,20 +174,20 @@ def print_summary(summary):
         print("  Every frame is accounted for; none was lost or damaged.")
 
 
-def offer(scenario):
+def offer(scenario, stream):
     """What to try while it stands."""
     weir = find_program("weir")
-    print("\nIt stays until Ctrl-C. In another terminal, as root:\n")
-    for gateway in scenario.gateways:
-        print(f"  export WEIR_SOCKET={gateway.socket}   # {gateway.name}")
-    for words in ("status", "port show", "stats show", "drop show", "pipeline show",
-                  "worker show", "endpoint show", "trace add 5", "trace show",
-                  "stats show --watch=1"):
-        print(f"  {weir} {words}")
     near, far = scenario.hosts
-    print(f"  ip netns exec {near.namespace.name} ping {far.side.kernel.ip}")
-    print(f"  ip netns exec {scenario.gateways[0].namespace.name} tcpdump -ni wire0 udp port 4789",
-          flush=True)
+    lines = ["\nIt stays until Ctrl-C. In another terminal, as root:\n"]
+    lines += [f"  export WEIR_SOCKET={gateway.socket}   # {gateway.name}"
+              for gateway in scenario.gateways]
+    lines += [f"  {weir} {words}" for words in
+              ("status", "port show", "stats show", "drop show", "pipeline show", "worker show",
+               "endpoint show", "trace add 5", "trace show", "stats show --watch=1")]
+    lines += [f"  ip netns exec {near.namespace.name} ping {far.side.kernel.ip}",
+              f"  ip netns exec {scenario.gateways[0].namespace.name} "
+              "tcpdump -ni wire0 udp port 4789"]
+    print("\n".join(lines), file=stream, flush=True)
     while all(gateway.dataplane.alive() for gateway in scenario.gateways):
         time.sleep(0.5)
     raise TestbedError("a data plane ended")
@@ -219,7 +219,8 @@ def run(options):
         else:
             print_summary(summary)
         if options.keep:
-            offer(scenario)
+            # A document a line is all that goes to standard output with --json.
+            offer(scenario, sys.stderr if options.json else sys.stdout)
         return 1 if summary["faults"] else 0
 
 

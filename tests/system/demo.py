@@ -96,6 +96,17 @@ def kept_demo_says_which_commands_to_try():
 
 
 @test
+def kept_demo_says_nothing_but_json_where_json_is_wanted():
+    demo = Demo("--seconds", "1", "--keep", "--json")
+    while "tcpdump" not in (line := demo.popen.stderr.readline()):
+        assert line, "ended early"
+    os.killpg(demo.popen.pid, signal.SIGINT)
+    status, output, _ = demo.finish(60)
+    assert status == 130
+    assert "summary" in [json.loads(line) for line in output.splitlines()][-1]
+
+
+@test
 def wrong_options_are_explained():
     for options, word in ((["--second", "3"], "--seconds"), (["--seconds", "x"], "number")):
         result = subprocess.run([DEMO, *options], capture_output=True, text=True, check=False)
