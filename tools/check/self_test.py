@@ -99,6 +99,9 @@ CASES = {
          "c.hpp": SPDX + "// TODO(#12) later\n", "d.md": "see /wor" + "k/main/x\n"},
         ["a.cpp:1: no licence", "a.cpp:1: blanks", "b.hpp:2: 103 columns", "b.hpp:3: a promise",
          "d.md:1: '/wor" + "k/m'"]),
+    "folder_without_readme": (
+        "text.py", {"drivers/a/a.hpp": SPDX, "drivers/b/b.hpp": SPDX, "drivers/b/README.md": "x\n",
+                    "tests/c/c.cpp": SPDX}, ["drivers/a:1: no README.md"]),
     "licence_behind_the_shebang": (
         "text.py", {"run": "#!/bin/sh\n# SPDX-License-Identifier: Apache-2.0\n", "README": "x\n"},
         []),

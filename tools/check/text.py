@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lines as the house style wants them: licence, width, blanks, promises, private words."""
 
+import pathlib
 import re
 
 import tree
@@ -11,6 +12,8 @@ CODE = (*tree.CPP, ".py", ".sh", "meson.build", "meson_options.txt")
 SPDX = "SPDX-License-Identifier: Apache-2.0"
 # Foreign or generated: captures, fuzz corpora, licence texts.
 NOT_OURS = ("tests/captures/", "tests/fuzz/corpus/", "LICENSE", "LICENSES/")
+
+PRODUCT = ("dataplane/", "drivers/", "pipelines/", "controlplane/")
 
 PROMISE = re.compile(r"\b(TODO|FIXME|XXX)\b(?!\s*\(?#\d+)")
 # Brackets keep these lines from finding themselves.
@@ -45,7 +48,18 @@ def findings_of(path, text):
         yield tree.Finding(path, len(lines), "the last line does not end: add a newline")
 
 
+def without_readme(paths):
+    """Folders with C++ of the product that say nowhere what they are."""
+    folders = {str(pathlib.PurePath(path).parent) for path in paths
+               if path.startswith(PRODUCT) and path.endswith(tree.CPP)}
+    for folder in sorted(folders - {str(pathlib.PurePath(path).parent) for path in paths
+                                    if path.endswith("/README.md")}):
+        yield tree.Finding(folder, 1, "no README.md: say what the folder is, what may be changed "
+                           "there, and its decisions")
+
+
 def findings():
+    yield from without_readme(tree.files())
     for path in tree.files():
         if path.startswith(NOT_OURS):
             continue
