@@ -364,7 +364,7 @@ void Document::add_places(std::vector<Finding> findings) {
 Result<Intent> Document::take_intent() {
   if (level_ == Level::object || level_ == Level::name_list) name_errors();
   if (errors_.empty() && level_ != Level::after) {
-    refuse({}, "there is no document; {} wants nothing", "{}");
+    refuse({.line = 1, .column = 1}, "there is no document; {} wants nothing", "{}");
   }
   if (errors_.empty()) add_places(find_faults(intent_, options_.limits));
   if (!errors_.empty()) return std::unexpected(std::move(errors_));
@@ -375,7 +375,7 @@ Result<Intent> Document::take_intent() {
 Result<Object> Document::take_object() {
   if (level_ == Level::object || level_ == Level::name_list) name_errors();
   if (errors_.empty() && level_ != Level::after) {
-    refuse({}, "there is no document; fields in braces are expected");
+    refuse({.line = 1, .column = 1}, "there is no document; fields in braces are expected");
   }
   if (!errors_.empty()) return std::unexpected(std::move(errors_));
   return std::move(object_);

@@ -6,6 +6,7 @@
 
 #include <yaml.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,7 @@ class Event {
 
 class YamlReader {
  public:
-  YamlReader(std::string_view text, Document& document) : document_(document) {
+  YamlReader(std::string_view text, Document& document) : text_(text), document_(document) {
     const bool made = yaml_parser_initialize(&parser_) == 1;
     CHECK(made);
     yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text.data()),
@@ -138,7 +139,7 @@ class YamlReader {
     message += parser_.problem != nullptr ? parser_.problem : "out of memory";
     if (parser_.error == YAML_READER_ERROR) {
       message += " (at byte " + std::to_string(parser_.problem_offset) + ")";
-      return document_.refuse({}, std::move(message));
+      return document_.refuse(place_of_byte(parser_.problem_offset), std::move(message));
     }
     if (parser_.context != nullptr) {
       message += std::string(", ") + parser_.context + " of line " +
@@ -150,6 +151,15 @@ class YamlReader {
     document_.refuse(place_of(parser_.problem_mark), std::move(message));
   }
 
+  // The parser knows no line of what it cannot even read as text.
+  Place place_of_byte(std::size_t offset) const {
+    const std::string_view before = text_.substr(0, offset);
+    const std::size_t line_start = before.rfind('\n') + 1;  // 0 where there is none: npos + 1.
+    return {.line = static_cast<std::uint32_t>(1 + std::ranges::count(before, '\n')),
+            .column = static_cast<std::uint32_t>(1 + offset - line_start)};
+  }
+
+  std::string_view text_;
   Document& document_;
   yaml_parser_t parser_{};
   std::vector<Next> stack_;
