@@ -103,10 +103,6 @@ std::string key_of_path(const std::vector<std::string>& parts) {
   return parts.size() == 3 ? parts[1] + "/" + parts[2] : parts[1];
 }
 
-HttpResponse no_object(ObjectKind kind, const std::string& key) {
-  return error_answer(404, "not_found", "there is no " + title_of(kind, key));
-}
-
 // The block of the counter region that tells of objects of a kind, by dimension.
 std::string_view dimension_of(ObjectKind kind) {
   return kind == ObjectKind::endpoint ? std::string_view() : singular(kind);
@@ -172,6 +168,9 @@ Api::Answer Api::get_objects(Call& call) {
   const auto network = call.request.query.find("network");
   const bool filters = kind == ObjectKind::endpoint && network != call.request.query.end();
   const bool with_state = call.asks("state") && region != nullptr && kind != ObjectKind::endpoint;
+  if (filters && !find(intent, ObjectKind::network, network->second)) {
+    co_return error_answer(no_such(intent, ObjectKind::network, network->second));
+  }
   if (!filters && !with_state) {
     co_return text_answer(200,
                           "{\"" + std::string(plural(kind)) + "\":" + to_json(intent, kind) + "}");
@@ -196,7 +195,7 @@ Api::Answer Api::get_object(Call& call) {
   const ObjectKind kind = kind_of_path(call.parts);
   const std::string key = key_of_path(call.parts);
   const auto object = find(parts_.configuration.intent(), kind, key);
-  if (!object) co_return no_object(kind, key);
+  if (!object) co_return error_answer(no_such(parts_.configuration.intent(), kind, key));
   const contract::RegionView* region = parts_.link.region();
   if (!call.asks("state") || region == nullptr) co_return text_answer(200, to_json(*object) + "\n");
   boost::system::error_code ours;  // Made by to_json(): it parses.

@@ -31,7 +31,9 @@ bool is_at(const std::vector<T>& list, typename std::vector<T>::const_iterator a
   return at != list.end() && !key_less(object, *at);
 }
 
-std::unexpected<Errors> not_found(const Intent& intent, ObjectKind kind, std::string_view key) {
+}  // namespace
+
+Error no_such(const Intent& intent, ObjectKind kind, std::string_view key) {
   Error error = error_of(base::Errc::not_found, title_of(kind, key),
                          "there is no such " + std::string(singular(kind)));
   std::vector<std::string> keys;
@@ -43,7 +45,13 @@ std::unexpected<Errors> not_found(const Intent& intent, ObjectKind kind, std::st
     }
   });
   error.suggestion = nearest(key, {keys.begin(), keys.end()});
-  return fail(std::move(error));
+  return error;
+}
+
+namespace {
+
+std::unexpected<Errors> not_found(const Intent& intent, ObjectKind kind, std::string_view key) {
+  return fail(no_such(intent, kind, key));
 }
 
 // Calls f(title) for each object that refers to the one of `kind` and `name`.

@@ -33,6 +33,9 @@ Status set(Intent& intent, ObjectKind kind, std::string_view key,
 // A new object of these fields; its key is among them.
 Status add(Intent& intent, ObjectKind kind, const std::vector<FieldSetting>& settings);
 
+// That nothing has this key; what comes nearest stands in it.
+Error no_such(const Intent& intent, ObjectKind kind, std::string_view key);
+
 // Titles of what refers to the object ("endpoint blue/…", "port host0"), at most `most` of them.
 std::vector<std::string> users_of(const Intent& intent, ObjectKind kind, std::string_view key,
                                   std::size_t most);
