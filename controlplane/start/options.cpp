@@ -19,7 +19,8 @@ std::expected<void, std::string> make_directory(const std::string& path, mode_t 
   if (!error && ::mkdir(path.c_str(), mode) == 0) return {};
   if (!error) error = std::error_code(errno, std::generic_category());
   // The other process may have been faster.
-  if (fs::is_directory(path)) return {};
+  std::error_code not_there;
+  if (fs::is_directory(path, not_there)) return {};
   return std::unexpected(path + " cannot be created: " + error.message());
 }
 
