@@ -60,11 +60,6 @@ constexpr std::array schemas{
     Schema{"keys", R"({
 "type": "object", "required": ["keys"],
 "properties": {"keys": {"type": "array", "items": {"type": "string"}}}})"},
-    Schema{"objects", R"({
-"type": "object", "minProperties": 1, "maxProperties": 1,
-"propertyNames": {"enum": ["ports", "vteps", "networks", "endpoints"]},
-"additionalProperties": {"type": "array", "items": {"type": "object"}}})"},
-    Schema{"object", R"({"type": "object"})"},
     Schema{"status", R"({
 "type": "object", "required": ["controlplane", "dataplane", "intent"],
 "properties": {
@@ -184,6 +179,8 @@ std::string lower(std::string_view text) {
 
 std::optional<std::string> schema_of(std::string_view name) {
   if (name == "intent") return intent_schema();
+  if (name == "object") return shown_object_schema();
+  if (name == "objects") return shown_objects_schema();
   if (const auto kind = parse_kind(name); kind && singular(*kind) == name) {
     return object_schema(*kind);
   }
@@ -196,7 +193,8 @@ std::optional<std::string> schema_of(std::string_view name) {
 }
 
 std::vector<std::string_view> schema_names() {
-  std::vector<std::string_view> names{"intent", "port", "vtep", "network", "endpoint"};
+  std::vector<std::string_view> names{"intent",   "port",   "vtep",   "network",
+                                      "endpoint", "object", "objects"};
   for (const Schema& schema : schemas) names.push_back(schema.name);
   return names;
 }

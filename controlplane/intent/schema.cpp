@@ -49,7 +49,13 @@ std::string description_of(const FieldInfo& field) {
   return json_string(text);
 }
 
-std::string object_body(ObjectKind kind) {
+enum class State : std::uint8_t { absent, shown };
+
+// Counters are named by the data plane and may become more.
+constexpr std::string_view state_property =
+    R"(,"state":{"type":"object","additionalProperties":{"type":["integer","string","object"]}})";
+
+std::string object_body(ObjectKind kind, State state = State::absent) {
   std::string properties;
   std::string required;
   for (const FieldInfo& field : fields(kind)) {
@@ -62,7 +68,8 @@ std::string object_body(ObjectKind kind) {
   }
   return R"("title":)" + json_string(singular(kind)) + R"(,"description":)" +
          json_string(help(kind)) + R"(,"type":"object","properties":{)" + properties +
-         R"(},"required":[)" + required + R"(],"additionalProperties":false)";
+         std::string(state == State::shown ? state_property : "") + R"(},"required":[)" + required +
+         R"(],"additionalProperties":false)";
 }
 
 std::string head(std::string_view name) {
@@ -70,7 +77,41 @@ std::string head(std::string_view name) {
          ":" + json_string("urn:weir:schema:" + std::string(name)) + ",";
 }
 
+// The $defs of what is shown; f(kind, reference) for each kind.
+template <class F>
+std::string shown_definitions(F&& f) {
+  std::string definitions;
+  for (std::size_t i = 0; i < object_kind_count; ++i) {
+    const auto kind = static_cast<ObjectKind>(i);
+    f(kind, R"({"$ref":"#/$defs/)" + std::string(singular(kind)) + R"("})");
+    definitions += (i == 0 ? "" : ",") + json_string(singular(kind)) + ":{" +
+                   object_body(kind, State::shown) + "}";
+  }
+  return R"("$defs":{)" + definitions + "}}\n";
+}
+
 }  // namespace
+
+std::string shown_object_schema() {
+  std::string choices;
+  const std::string definitions = shown_definitions([&](ObjectKind, const std::string& reference) {
+    choices += (choices.empty() ? "" : ",") + reference;
+  });
+  return head("object") + R"("type":"object","oneOf":[)" + choices + "]," + definitions;
+}
+
+std::string shown_objects_schema() {
+  std::string lists;
+  const std::string definitions =
+      shown_definitions([&](ObjectKind kind, const std::string& reference) {
+        lists += (lists.empty() ? "" : ",") + json_string(plural(kind)) +
+                 R"(:{"type":"array","items":)" + reference + "}";
+      });
+  return head("objects") +
+         R"("type":"object","minProperties":1,"maxProperties":1,"additionalProperties":false,)"
+         R"("properties":{)" +
+         lists + "}," + definitions;
+}
 
 std::string object_schema(ObjectKind kind) {
   return head(singular(kind)) + object_body(kind) + "}\n";

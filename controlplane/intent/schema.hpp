@@ -10,5 +10,8 @@ namespace cp {
 
 std::string intent_schema();
 std::string object_schema(ObjectKind kind);
+// As the API shows objects: with `state`, what the data plane says of them.
+std::string shown_object_schema();   // One, of any kind.
+std::string shown_objects_schema();  // All of one kind, under its plural.
 
 }  // namespace cp

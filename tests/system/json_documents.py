@@ -2,7 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What -j prints is what its JSON Schema says, as the API serves it."""
 
-from context import Api, Testbed, TwoGateways, run, test, wait_for
+import itertools
+import json
+
+import jsonschema
+from context import SIDES, Api, Testbed, TwoGateways, run, test, wait_for
 
 # Words of the CLI → the schema's name under /v1/schema/.
 DOCUMENTS = {
@@ -10,13 +14,44 @@ DOCUMENTS = {
     ("pipeline", "show"): "pipelines", ("worker", "show"): "workers",
     ("trace", "show"): "traces", ("intent", "show"): "intent", ("port", "show"): "objects",
     ("vtep", "show"): "objects", ("network", "show"): "objects",
-    ("endpoint", "show"): "objects",
+    ("endpoint", "show"): "objects", ("endpoint", "show", "blue"): "objects",
+    ("port", "show", "host0"): "object", ("vtep", "show", "peer"): "object",
+    ("network", "show", "blue"): "object",
+    ("endpoint", "show", f"blue/{SIDES[1].device.mac}"): "object",
+    ("port", "set", "host0", "mtu", "1400", "--dry-run"): "change",
+    ("network", "add", "red", "vni", "7"): "change",
+    ("network", "set", "red", "vni", "8"): "change",
+    ("network", "delete", "red"): "change", ("check", "FILE"): "check", ("diff", "FILE"): "change",
+    ("apply", "FILE"): "change", ("apply", "FILE", "--dry-run"): "change",
+    ("-f", "BATCH"): "change", ("trace", "show", "1"): "trace",
+    ("trace", "add", "1"): "trace", ("trace", "delete"): "message",
 }
+# What is refused is a document too.
+REFUSED = (("port", "show", "nope"), ("network", "add", "red", "vni", "0"), ("check", "BATCH"),
+           ("trace", "show", "77"), ("network", "delete", "blue"))
+
+
+class Schemas:
+    def __init__(self, gateway):
+        self.api = Api(gateway.socket)
+
+    def check(self, document, name):
+        status, schema = self.api.ask("GET", f"/v1/schema/{name}")
+        assert status == 200, f"there is no schema {name}: {schema}"
+        judge = jsonschema.validators.validator_for(schema)
+        judge.check_schema(schema)
+        judge(schema).validate(document)
+
+    def refuses(self, document, name):
+        try:
+            self.check(document, name)
+        except jsonschema.ValidationError:
+            return True
+        return False
 
 
 @test
 def every_document_matches_its_schema():
-    import jsonschema  # pylint: disable=import-outside-toplevel
     with Testbed("json") as bed:
         scenario = TwoGateways(bed).start()
         gateway = scenario.gateways[0]
@@ -24,12 +59,38 @@ def every_document_matches_its_schema():
         assert scenario.hosts[0].ping(scenario.hosts[1].side.kernel.ip) == 1.0
         wait_for(lambda: gateway.show("trace", "show")["traces"][0]["remaining"] == 0,
                  "the trace has its frames")
-        api = Api(gateway.socket)
+        files = {"FILE": bed.folder / "intent.json", "BATCH": bed.folder / "batch"}
+        files["FILE"].write_text(json.dumps(gateway.show("intent", "show")))
+        files["BATCH"].write_text("network add green vni 9\n")
+        schemas = Schemas(gateway)
         for words, name in DOCUMENTS.items():
-            status, schema = api.ask("GET", f"/v1/schema/{name}")
-            assert status == 200, f"there is no schema {name}: {schema}"
-            jsonschema.validators.validator_for(schema).check_schema(schema)
-            jsonschema.validate(gateway.show(*words), schema)
+            schemas.check(gateway.show(*(files.get(word, word) for word in words)), name)
+        for words in REFUSED:
+            status, text = gateway.weir_refused("-j", *(files.get(word, word) for word in words))
+            assert status == 1, (words, text)
+            schemas.check(json.loads(text[text.index("{"):]), "error")
+        port = gateway.show("port", "show", "host0")
+        for field, value in (("role", "uplink"), ("stat", {}), ("state", 7)):
+            assert schemas.refuses({**port, field: value}, "object"), field
+            assert schemas.refuses({"ports": [{**port, field: value}]}, "objects"), field
+
+
+@test
+def each_event_is_a_line_that_matches_its_schema():
+    with Testbed("json-events") as bed:
+        gateway = TwoGateways(bed).start().gateways[0]
+        watch = bed.start("watch", gateway.command_line("-j", "event", "watch"))
+        number = itertools.count(5000)
+
+        def hears_of_a_change():
+            gateway.weir("network", "add", f"n{next(number)}", "vni", next(number))
+            return watch.log().count("\n") >= 3
+
+        wait_for(hears_of_a_change, "three events", interval=0.2)
+        watch.stop()
+        schemas = Schemas(gateway)
+        for line in watch.log().splitlines():
+            schemas.check(json.loads(line), "event")
 
 
 run()
