@@ -35,6 +35,10 @@ void print(std::string_view text) {
   std::fflush(stdout);
 }
 
+bool can_print() noexcept {
+  return std::ferror(stdout) == 0;
+}
+
 ExitCode complain(ExitCode code, const std::string& message) {
   std::fprintf(stderr, "weir: %s\n", message.c_str());
   return code;
@@ -97,7 +101,7 @@ ExitCode show(const Client& client, const Invocation& invocation, const std::str
       before = now;
       before_at = now_at;
     });
-    if (!invocation.watch_s || code != ExitCode::ok) return code;
+    if (!invocation.watch_s || code != ExitCode::ok || !can_print()) return code;
     std::this_thread::sleep_until(now_at + std::chrono::duration_cast<steady_clock::duration>(
                                                std::chrono::duration<double>(*invocation.watch_s)));
     if (!clears && !invocation.json) print("\n");

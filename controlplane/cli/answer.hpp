@@ -50,5 +50,6 @@ const boost::json::value* find_named(const boost::json::value* list, std::string
                                      std::string_view name);
 
 void print(std::string_view text);  // On standard output.
+bool can_print() noexcept;          // False once something could not be written there.
 
 }  // namespace cp

@@ -11,7 +11,14 @@
 namespace cp {
 
 // What `weir` returns to its caller; the manual page lists them.
-enum class ExitCode : int { ok = 0, refused = 1, usage = 2, cannot_connect = 3, timed_out = 4 };
+enum class ExitCode : int {
+  ok = 0,
+  refused = 1,
+  usage = 2,
+  cannot_connect = 3,
+  timed_out = 4,
+  not_printed = 5,
+};
 
 struct ClientError {
   ExitCode code;

@@ -22,6 +22,10 @@ Error usage(std::string message, std::string suggestion = {}) {
   return error;
 }
 
+Error not_closed(char quote) {
+  return usage(std::string("a quote (") + quote + ") is not closed");
+}
+
 // Takes the words that say which object it is; returns how many they are. An endpoint is
 // "blue/02:…", "blue 02:…" or "blue mac 02:…".
 std::size_t take_key(ObjectKind kind, const std::vector<std::string>& words, std::string& key) {
@@ -96,7 +100,7 @@ std::expected<Edit, Error> parse_edit(ObjectKind kind, std::string_view verb,
   return edit;
 }
 
-std::vector<std::string> split_words(std::string_view line) {
+std::expected<std::vector<std::string>, char> split_words(std::string_view line) {
   std::vector<std::string> words;
   std::size_t i = 0;
   while (i < line.size()) {
@@ -116,6 +120,7 @@ std::vector<std::string> split_words(std::string_view line) {
         word.push_back(line[i]);
       }
     }
+    if (quote != 0) return std::unexpected(quote);
   }
   return words;
 }
@@ -127,9 +132,9 @@ std::expected<std::vector<Edit>, Error> parse_batch(std::string_view text) {
     const std::string_view line = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(text.size(), line.size() + 1));
     ++line_number;
-    const std::vector<std::string> words = split_words(line);
-    if (words.empty()) continue;
-    auto edit = parse_line(words);
+    const auto words = split_words(line);
+    if (words && words->empty()) continue;
+    auto edit = words ? parse_line(*words) : std::unexpected(not_closed(words.error()));
     if (!edit) {
       edit.error().place.line = line_number;
       return std::unexpected(std::move(edit.error()));

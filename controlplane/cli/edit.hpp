@@ -30,8 +30,8 @@ std::expected<Edit, Error> parse_edit(ObjectKind kind, std::string_view verb,
 // One edit a line, without the word weir; # starts a comment. The error has its line.
 std::expected<std::vector<Edit>, Error> parse_batch(std::string_view text);
 
-// "a 'b c' \"d\"" → a | b c | d.
-std::vector<std::string> split_words(std::string_view line);
+// "a 'b c' \"d\"" → a | b c | d; or the quote that nothing closes.
+std::expected<std::vector<std::string>, char> split_words(std::string_view line);
 
 // The JSON document for POST /v1/batch.
 std::string batch_body(const std::vector<Edit>& edits);

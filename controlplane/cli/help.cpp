@@ -16,16 +16,22 @@ struct Row {
   std::string right;
 };
 
+// Where a terminal's cursor stands behind it: bytes that continue a character take no room.
+std::size_t columns(std::string_view text) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
 std::string indented(const std::vector<Row>& rows) {
   std::size_t width = 0;
-  for (const Row& row : rows) width = std::max(width, std::min<std::size_t>(row.left.size(), 30));
+  for (const Row& row : rows) width = std::max(width, std::min<std::size_t>(columns(row.left), 30));
   std::string text;
   for (const Row& row : rows) {
     text += "  " + row.left;
-    if (row.left.size() > width) {
+    if (columns(row.left) > width) {
       text += "\n  " + std::string(width, ' ');
     } else {
-      text += std::string(width - row.left.size(), ' ');
+      text += std::string(width - columns(row.left), ' ');
     }
     text += "  " + row.right + "\n";
   }

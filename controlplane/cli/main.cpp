@@ -73,7 +73,10 @@ int main(int argc, char** argv) {
     if (!words.empty() && words[0] == "--complete") {
       return answer_completion({words.begin() + 1, words.end()});
     }
-    return static_cast<int>(run(words));
+    const ExitCode code = run(words);
+    if (code != ExitCode::ok || can_print()) return static_cast<int>(code);
+    return static_cast<int>(
+        complain(ExitCode::not_printed, "standard output takes no more; the command was done"));
   } catch (const std::exception& bug) {
     return static_cast<int>(complain(ExitCode::usage, bug.what()));
   }

@@ -7,11 +7,9 @@
 #include "controlplane/cli/table.hpp"
 
 #include <algorithm>
-#include <fstream>
-#include <iostream>
-#include <iterator>
+#include <array>
+#include <cstdio>
 #include <limits>
-#include <sstream>
 
 namespace cp {
 
@@ -19,18 +17,18 @@ namespace json = boost::json;
 
 namespace {
 
+// Not by streams: they do not tell a directory, which opens but cannot be read, from an empty file.
 std::optional<std::string> read_file(const std::string& name) {
-  std::ostringstream text;
-  if (name == "-") {
-    text << std::cin.rdbuf();
-    return std::move(text).str();
+  std::FILE* const file = name == "-" ? stdin : std::fopen(name.c_str(), "rb");
+  if (file == nullptr) return std::nullopt;
+  std::string text;
+  std::array<char, 65536> piece;
+  while (const std::size_t size = std::fread(piece.data(), 1, piece.size(), file)) {
+    text.append(piece.data(), size);
   }
-  std::ifstream file(name, std::ios::binary);
-  if (!file) return std::nullopt;
-  text << file.rdbuf();
-  // An empty file leaves the failbit behind; a directory the badbit.
-  if (file.bad()) return std::nullopt;
-  return std::move(text).str();
+  const bool whole = std::ferror(file) == 0;
+  if (file != stdin) std::fclose(file);
+  return whole ? std::optional(std::move(text)) : std::nullopt;
 }
 
 ExitCode no_file(const std::string& name) {

@@ -238,13 +238,13 @@ ExitCode run_event_watch(const Client& client, const Invocation& invocation) {
     const json::value event = json::parse(line, broken);
     if (invocation.json || broken || !event.is_object()) {
       print(std::string(line) + "\n");
-      return true;
+      return can_print();
     }
     json::object rest = event.get_object();
     rest.erase("time");
     rest.erase("event");
     print(text_at(event, "time") + "  " + text_at(event, "event") + "  " + one_line(rest) + "\n");
-    return true;
+    return can_print();
   });
   if (!ended) return complain(ended.error().code, ended.error().message);
   return ExitCode::ok;

@@ -38,6 +38,7 @@ constexpr std::array exits{
     ExitText{ExitCode::usage, "The command line makes no sense."},
     ExitText{ExitCode::cannot_connect, "No control plane listens on the socket."},
     ExitText{ExitCode::timed_out, "The control plane did not answer in time."},
+    ExitText{ExitCode::not_printed, "What was to be said could not be written."},
 };
 
 // Texts of the commands that exist for each kind of object.

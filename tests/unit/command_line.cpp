@@ -81,7 +81,7 @@ TEST(CommandLine, names_the_nearest_right_word) {
 TEST(CommandLine, every_command_has_help_and_an_example_that_parses) {
   for (const cp::Command& command : cp::commands()) {
     EXPECT_FALSE(command.help.empty()) << command.noun;
-    Words words = cp::split_words(command.example);
+    Words words = cp::split_words(command.example).value();
     if (const auto redirect = std::find(words.begin(), words.end(), ">"); redirect != words.end()) {
       words.erase(redirect, words.end());
     }
@@ -89,6 +89,15 @@ TEST(CommandLine, every_command_has_help_and_an_example_that_parses) {
     ASSERT_TRUE(line) << command.example << ": " << line.error();
     EXPECT_EQ(line->invocation.command, &command) << command.example;
     EXPECT_NE(cp::help_text(command.noun, command.verb).find(command.help), std::string::npos);
+  }
+}
+
+TEST(CommandLine, help_stands_in_one_column) {
+  const std::string text = cp::help_text("port", "add");
+
+  for (const char* line :
+       {"\n  NAME          What", "\n  FIELD VALUE…  Fields", "\n  --dry-run     Say"}) {
+    EXPECT_NE(text.find(line), std::string::npos) << line << " in\n" << text;
   }
 }
 

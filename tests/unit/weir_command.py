@@ -67,6 +67,53 @@ class WeirCommand(unittest.TestCase):
         self.assertEqual(self.weir("-f", "-", text=batch.replace("vin", "vni")).returncode, 0)
         self.assertIn("green", self.weir("network", "show").stdout)
 
+    def test_names_what_it_cannot_read(self):
+        for words in (("check",), ("apply",), ("diff",), ("-f",)):
+            for path in (self.root, self.root / "nothing.yaml"):
+                result = self.weir(*words, str(path))
+                self.assertEqual(result.returncode, 2, words)
+                self.assertIn(f"{path} cannot be read", result.stderr)
+
+    def test_places_what_is_no_text(self):
+        for name, content, line in (("latin.yaml", b"ports:\n  - {name: w\xe4re}\n", 2),
+                                    ("zeros.yaml", bytes(100), 1), ("empty.yaml", b"", 1)):
+            file = self.root / name
+            file.write_bytes(content)
+            result = self.weir("check", str(file))
+            self.assertEqual(result.returncode, 1)
+            self.assertIn(f"{file}:{line}:", result.stderr)
+
+    def test_refuses_a_quote_that_is_not_closed(self):
+        result = self.weir("-f", "-", text='network add red vni 7\nport add "t1 role tenant\n')
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("standard input:2: a quote (\") is not closed", result.stderr)
+
+    def test_says_that_its_output_went_nowhere(self):
+        for words in (("status",), ("port", "show", "--watch=0.01")):
+            with open("/dev/full", "w", encoding="ascii") as full:
+                result = subprocess.run([WEIR, "-s", str(self.socket), *words], stdout=full,
+                                        stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+            self.assertEqual(result.returncode, 5, words)
+            self.assertIn("standard output", result.stderr)
+
+    def test_names_the_nearest_thing_that_is_there(self):
+        self.weir("apply", "-", text=INTENT)
+        for words, right in ((("port", "show", "wire"), "wire0"),
+                             (("network", "show", "bleu"), "blue"),
+                             (("endpoint", "show", "bleu"), "blue")):
+            result = self.weir(*words)
+            self.assertEqual(result.returncode, 1, words)
+            self.assertIn(f"nearest: {right}", result.stderr)
+
+    def test_refuses_folders_that_it_cannot_look_into(self):
+        for option in ("--runtime-dir", "--state-dir"):
+            at = self.options.index(option)
+            options = [*self.options[:at], option, "/" + 300 * "x", *self.options[at + 2:]]
+            result = subprocess.run([CONTROLPLANE, *options], capture_output=True, text=True,
+                                    timeout=30, check=False)
+            self.assertEqual(result.returncode, 1, result.stderr)
+            self.assertIn("cannot be created: File name too long", result.stderr)
+
     def test_tells_usage_from_refusal(self):
         self.assertEqual(self.weir("prot", "show").returncode, 2)
         self.assertEqual(self.weir("port", "show", "nowhere").returncode, 1)
