@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/start/options.hpp"
 
+#include "dataplane/base/log_options.hpp"
+
 #include <CLI/CLI.hpp>
 
 #include <filesystem>
-#include <map>
 #include <sys/stat.h>
 #include <system_error>
 
@@ -32,20 +33,11 @@ std::expected<Options, int> read_options(int argc, char** argv) {
       "The control plane of Weir: keeps what the operator wants and programs the data "
       "plane with it.",
       "weir-controlplane");
-  const std::map<std::string, base::LogLevel> levels{{"debug", base::LogLevel::debug},
-                                                     {"info", base::LogLevel::info},
-                                                     {"warning", base::LogLevel::warning},
-                                                     {"error", base::LogLevel::error}};
-  const std::map<std::string, base::LogFormat> formats{{"text", base::LogFormat::text},
-                                                       {"json", base::LogFormat::json}};
   app.add_option("--runtime-dir", options.runtime_dir, "Where the sockets are (/run/weir)");
   app.add_option("--state-dir", options.state_dir, "Where the intent is kept (/var/lib/weir)");
   app.add_option("--metrics-listen", options.metrics_listen,
                  "ADDRESS:PORT for /metrics and /healthz over TCP (off)");
-  app.add_option("--log-level", options.log_level, "debug, info, warning or error (info)")
-      ->transform(CLI::CheckedTransformer(levels).description("LEVEL"));
-  app.add_option("--log-format", options.log_format, "text or json (text)")
-      ->transform(CLI::CheckedTransformer(formats).description("FORMAT"));
+  base::add_log_options(app, options.log_level, options.log_format);
   app.set_version_flag("--version", "weir-controlplane " WEIR_VERSION);
   try {
     app.parse(argc, argv);

@@ -16,13 +16,7 @@ LogFormat line_format = LogFormat::text;
 std::string program_name = "weir";
 
 const char* name(LogLevel level) noexcept {
-  switch (level) {
-    case LogLevel::debug: return "debug";
-    case LogLevel::info: return "info";
-    case LogLevel::warning: return "warning";
-    case LogLevel::error: return "error";
-  }
-  return "unknown";
+  return log_level_names[static_cast<std::size_t>(level)].data();
 }
 
 // The text between quotes of JSON; key=value lines use the same escapes.

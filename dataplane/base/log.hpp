@@ -5,6 +5,7 @@
 
 #include "dataplane/base/error.hpp"
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <initializer_list>
@@ -16,6 +17,10 @@ namespace base {
 
 enum class LogLevel : std::uint8_t { debug, info, warning, error };
 enum class LogFormat : std::uint8_t { text, json };
+// In the order of the enumerators.
+inline constexpr std::array<std::string_view, 4> log_level_names{"debug", "info", "warning",
+                                                                 "error"};
+inline constexpr std::array<std::string_view, 2> log_format_names{"text", "json"};
 
 // Called once by main, before threads start.
 void set_log(LogLevel least, LogFormat format, std::string_view program) noexcept;

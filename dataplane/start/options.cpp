@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/start/options.hpp"
 
+#include "dataplane/base/log_options.hpp"
 #include "dataplane/contract/limits.hpp"
 
 #include <CLI/CLI.hpp>
 
 #include <cstdlib>
-#include <map>
 
 namespace dp {
 namespace {
@@ -54,16 +54,7 @@ Options parse_options(int argc, char** argv) {
       ->check(CLI::Range(1, 1'000'000));
   app.add_flag("--no-hugepages", options.no_hugepages,
                "Ordinary memory, even where hugepages are free");
-  const std::map<std::string, base::LogLevel> levels{{"debug", base::LogLevel::debug},
-                                                     {"info", base::LogLevel::info},
-                                                     {"warning", base::LogLevel::warning},
-                                                     {"error", base::LogLevel::error}};
-  app.add_option("--log-level", options.log_level, "Least severity that is logged")
-      ->transform(CLI::CheckedTransformer(levels, CLI::ignore_case));
-  const std::map<std::string, base::LogFormat> formats{{"text", base::LogFormat::text},
-                                                       {"json", base::LogFormat::json}};
-  app.add_option("--log-format", options.log_format, "Form of the log lines on stderr")
-      ->transform(CLI::CheckedTransformer(formats, CLI::ignore_case));
+  base::add_log_options(app, options.log_level, options.log_format);
 
   try {
     app.parse(argc, argv);

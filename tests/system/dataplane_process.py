@@ -105,6 +105,9 @@ def mistakes_on_the_command_line_end_with_2():
                               check=False)
         assert done.returncode == 2, (options, done)
         assert done.stderr or done.stdout, options
+    refused = subprocess.run([program, "--log-level", "loud"], capture_output=True, text=True,
+                             timeout=20, check=False)
+    assert refused.returncode == 2 and "warning" in refused.stderr + refused.stdout, refused
     version = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20,
                              check=True)
     assert version.stdout.startswith("weir-dataplane "), version.stdout

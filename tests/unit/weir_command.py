@@ -114,6 +114,15 @@ class WeirCommand(unittest.TestCase):
             self.assertEqual(result.returncode, 1, result.stderr)
             self.assertIn("cannot be created: File name too long", result.stderr)
 
+    def test_says_which_log_levels_there_are(self):
+        help_text = subprocess.run([CONTROLPLANE, "--help"], capture_output=True, text=True,
+                                   timeout=30, check=True).stdout
+        refused = subprocess.run([CONTROLPLANE, *self.options, "--log-level", "loud"],
+                                 capture_output=True, text=True, timeout=30, check=False)
+        self.assertEqual(refused.returncode, 2)
+        for text in (help_text, refused.stdout + refused.stderr):
+            self.assertIn("{debug,info,warning,error}", text)
+
     def test_tells_usage_from_refusal(self):
         self.assertEqual(self.weir("prot", "show").returncode, 2)
         self.assertEqual(self.weir("port", "show", "nowhere").returncode, 1)
