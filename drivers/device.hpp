@@ -33,6 +33,8 @@ struct DeviceFacts {
   std::uint16_t mtu;
   std::uint16_t rx_queues;
   std::uint16_t tx_queues;
+  std::uint16_t rx_descriptors;  // Of each queue; what the device made of the wish.
+  std::uint16_t tx_descriptors;
   bool spreads_by_hash;     // RSS, or the kernel's like of it.
   bool receives_segmented;  // Frames may come in several buffers.
 };

@@ -95,6 +95,8 @@ struct PortState {
   std::uint64_t link_speed_mbps;
   std::uint64_t rx_queues;
   std::uint64_t tx_queues;
+  std::uint64_t rx_descriptors;
+  std::uint64_t tx_descriptors;
   std::uint64_t mtu;
   std::array<std::uint64_t, drop_reason_slots>
       device_drops;  // Reasons before rx, and tx_device_error.

@@ -86,6 +86,8 @@ void Publisher::publish_port(std::uint32_t id) {
   set(state.link_speed_mbps, link.speed_mbps);
   set(state.rx_queues, seen->facts.rx_queues);
   set(state.tx_queues, seen->facts.tx_queues);
+  set(state.rx_descriptors, seen->facts.rx_descriptors);
+  set(state.tx_descriptors, seen->facts.tx_descriptors);
   set(state.mtu, port.record.set.mtu != 0 ? port.record.set.mtu : seen->facts.mtu);
   // Whoever reads a name while it is written sees a part of it: once, when a port comes.
   if (port.present && state.name != port.record.add.name) state.name = port.record.add.name;

@@ -253,6 +253,8 @@ base::Status EthdevDevice::set_up_queues(const rte_eth_dev_info& info) {
   if (int error = rte_eth_dev_adjust_nb_rx_tx_desc(dpdk_port_, &rx, &tx); error != 0) {
     return fail(Errc::device_failed, "the device does not take this number of descriptors", -error);
   }
+  facts_.rx_descriptors = rx;
+  facts_.tx_descriptors = tx;
   const int socket = rte_eth_dev_socket_id(dpdk_port_);
   const auto node =
       socket < 0 ? static_cast<unsigned>(SOCKET_ID_ANY) : static_cast<unsigned>(socket);

@@ -29,6 +29,8 @@ class MemoryDevice final : public dp::Device {
               .mtu = request.mtu == 0 ? std::uint16_t{1500} : request.mtu,
               .rx_queues = 1,
               .tx_queues = request.worker_count,
+              .rx_descriptors = request.rx_descriptors,
+              .tx_descriptors = request.tx_descriptors,
               .spreads_by_hash = true,
               .receives_segmented = false};
   }

@@ -70,6 +70,7 @@ def every_document_matches_its_schema():
             assert status == 1, (words, text)
             schemas.check(json.loads(text[text.index("{"):]), "error")
         port = gateway.show("port", "show", "host0")
+        assert port["state"]["rx_descriptors"] >= 64 and port["state"]["tx_descriptors"] >= 64
         for field, value in (("role", "uplink"), ("stat", {}), ("state", 7)):
             assert schemas.refuses({**port, field: value}, "object"), field
             assert schemas.refuses({"ports": [{**port, field: value}]}, "objects"), field

@@ -62,6 +62,8 @@ TEST_F(EthdevDevices, ring_returns_what_was_sent_into_it) {
   ASSERT_TRUE(device.has_value()) << device.error().text;
   EXPECT_EQ((*device)->facts().rx_queues, 2);
   EXPECT_EQ((*device)->facts().tx_queues, 2);
+  EXPECT_EQ((*device)->facts().rx_descriptors, 512);
+  EXPECT_EQ((*device)->facts().tx_descriptors, 512);
   EXPECT_EQ((*device)->facts().mtu, 1500);
   EXPECT_TRUE((*device)->observe().link.up);
 

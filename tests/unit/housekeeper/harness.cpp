@@ -32,6 +32,8 @@ class MemoryDevice final : public dp::Device {
               .mtu = request.mtu != 0 ? request.mtu : std::uint16_t{1500},
               .rx_queues = request.worker_count,
               .tx_queues = request.worker_count,
+              .rx_descriptors = request.rx_descriptors,
+              .tx_descriptors = request.tx_descriptors,
               .spreads_by_hash = false,
               .receives_segmented = false};
     ++opener_.opened;
