@@ -109,7 +109,8 @@ asio::awaitable<std::expected<Frame, Exchange::Refusal>> Exchange::transact(
   const auto look = [&](Frame reply) {
     Answer answer = read_answer(*FrameView::parse(reply));
     if (answer.error && !refusal) {
-      refusal.emplace(Refusal{.error = std::move(*answer.error), .record = std::nullopt});
+      refusal.emplace(Refusal{
+          .error = std::move(*answer.error), .record = std::nullopt, .port = answer.refused_port});
       if (answer.refused_record) {
         refusal->record = frames[answered].first_record + *answer.refused_record;
       }

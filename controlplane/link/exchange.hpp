@@ -39,7 +39,8 @@ class Exchange {
 
   struct Refusal {
     Error error;
-    std::optional<std::size_t> record;  // Of the transaction; absent where it is none's fault.
+    std::optional<std::size_t> record;   // Of the transaction; absent where it is none's fault.
+    std::optional<base::PortId> port{};  // Whose device refused the commit.
   };
   // All frames of a transaction with their replies, the last of which is returned. After a refusal
   // no more is sent; aborting is the caller's business.

@@ -103,6 +103,9 @@ Answer read_answer(const FrameView& frame) {
   if (type == EventType::commit_reply) {
     const auto reply = frame.record<contract::CommitReply>(0);
     if (reply.status != 0) {
+      if (reply.refused_port != 0) {
+        answer.refused_port = base::PortId{static_cast<std::uint16_t>(reply.refused_port - 1)};
+      }
       answer.error = refused(reply.status, contract::to_view(reply.text), reply.error_number);
     }
   } else if (type == EventType::reply) {

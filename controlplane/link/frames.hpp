@@ -41,6 +41,7 @@ Frame make_command(contract::Verb verb, std::uint32_t transaction, std::uint32_t
 struct Answer {
   std::optional<Error> error;
   std::optional<std::size_t> refused_record;  // In its frame.
+  std::optional<base::PortId> refused_port;   // Whose device refused a commit.
 };
 Answer read_answer(const contract::FrameView& frame);
 

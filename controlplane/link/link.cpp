@@ -208,6 +208,10 @@ asio::awaitable<std::expected<std::uint64_t, Error>> Link::transact_now(const Pl
   if (!last) {
     Exchange::Refusal& refusal = last.error();
     if (refusal.record) refusal.error.object = record_title(plan, *refusal.record, owner_.names());
+    if (refusal.port) {
+      refusal.error.object =
+          title_of(ObjectKind::port, owner_.names().ports.name_of(refusal.port->value));
+    }
     if (exchange_->open()) {
       Frame abort = make_command(contract::Verb::abort, transaction, next_sequence_++,
                                  contract::Abort{.reserved = 0});

@@ -47,7 +47,7 @@ struct Reply {
 
 struct CommitReply {
   std::uint16_t status;
-  std::uint16_t reserved;
+  std::uint16_t refused_port;  // Number of the port whose device failed, plus 1; 0: none is named.
   std::int32_t error_number;
   std::uint64_t generation;  // In force now, whatever the status.
   Digests digests;

@@ -217,8 +217,11 @@ void Housekeeper::answer_commit(const Transaction::Answer& answer) {
         {"errno", error.error_number});
   }
   publisher_.publish_all();
+  const bool names_port = !answer.status && answer.failed_port != base::no_port;
+  const auto refused_port =
+      static_cast<std::uint16_t>(names_port ? answer.failed_port.value + 1 : 0);
   const contract::CommitReply reply{.status = static_cast<std::uint16_t>(error.code),
-                                    .reserved = 0,
+                                    .refused_port = refused_port,
                                     .error_number = error.error_number,
                                     .generation = generation,
                                     .digests = model_.digests_in_force(),

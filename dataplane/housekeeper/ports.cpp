@@ -232,7 +232,10 @@ void Ports::take_in(PortOutcome outcome) {
   const std::uint16_t id = outcome.port.value;
   std::uint32_t& out = outcome.kind == PortJob::Kind::observe ? questions_out_ : jobs_out_;
   --out;
-  if (!outcome.status && failure_) failure_ = outcome.status;
+  if (!outcome.status && failure_) {
+    failure_ = outcome.status;
+    failed_port_ = outcome.port;
+  }
   if (outcome.opened) {
     devices_[id] = std::move(outcome.opened);
     seen_[id].device_number = ++devices_opened_;

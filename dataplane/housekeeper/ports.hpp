@@ -39,8 +39,9 @@ class Ports {
   // A transaction's part. Each step is polled; true: not done yet.
   void plan(const Model& model);
   base::Result<bool> prepare();  // Until all devices are as wanted, and workers have them.
-  bool finish();                 // After the flip was passed: closes what was removed.
-  bool undo();                   // Instead of the flip: back to how it was before plan().
+  base::PortId failed_port() const noexcept { return failed_port_; }  // Where prepare() failed.
+  bool finish();  // After the flip was passed: closes what was removed.
+  bool undo();    // Instead of the flip: back to how it was before plan().
 
   int descriptor() const noexcept { return thread_.descriptor(); }
   // What was last seen of an open device; nullptr: none is open. A new device has a new number.
@@ -109,6 +110,7 @@ class Ports {
   std::uint64_t grace_ = 0;
   std::uint32_t jobs_out_ = 0;
   base::Status failure_;
+  base::PortId failed_port_ = base::no_port;  // Whose it is.
 
   PortThread thread_;  // Last: its jobs use devices.
 };

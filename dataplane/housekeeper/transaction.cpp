@@ -51,6 +51,7 @@ base::Status Transaction::begin(std::uint32_t id, bool replace_all) {
 }
 
 void Transaction::commit() {
+  failed_port_ = base::no_port;
   CHECK(phase_ == Phase::staging);
   is_commit_ = true;
   outcome_ = {};
@@ -93,6 +94,7 @@ std::optional<Transaction::Answer> Transaction::step() {
     case Phase::prepare_ports: {
       const auto more = ports_.prepare();
       if (!more) {
+        failed_port_ = ports_.failed_port();
         fail(more.error());
       } else if (!*more) {
         derivation_.restart();
@@ -152,7 +154,7 @@ std::optional<Transaction::Answer> Transaction::undo_tables() {
   }
   model_.restore();
   phase_ = Phase::idle;
-  return Answer{.is_commit = is_commit_, .status = outcome_};
+  return Answer{.is_commit = is_commit_, .status = outcome_, .failed_port = failed_port_};
 }
 
 }  // namespace dp

@@ -25,6 +25,7 @@ class Transaction {
   struct Answer {
     bool is_commit;
     base::Status status;
+    base::PortId failed_port = base::no_port;  // Whose device refused.
   };
 
   // All outlive this.
@@ -77,6 +78,7 @@ class Transaction {
   bool refused_ = false;
   bool is_commit_ = false;  // What the work under way was asked for.
   base::Status outcome_;
+  base::PortId failed_port_ = base::no_port;
   base::Generation next_ = 0;
   std::uint64_t late_ns_ = 0;  // When to complain of workers that have not passed.
 };

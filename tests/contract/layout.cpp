@@ -122,6 +122,7 @@ TEST(Layout, replies_are_as_released) {
   EXPECT_EQ(offsetof(Reply, error_number), 8u);
   EXPECT_EQ(offsetof(Reply, text), 12u);
   EXPECT_EQ(sizeof(CommitReply), 232u);
+  EXPECT_EQ(offsetof(CommitReply, refused_port), 2u);
   EXPECT_EQ(offsetof(CommitReply, error_number), 4u);
   EXPECT_EQ(offsetof(CommitReply, generation), 8u);
   EXPECT_EQ(offsetof(CommitReply, digests), 16u);

@@ -192,10 +192,12 @@ TEST_F(ApiTest, changes_nothing_that_the_data_plane_refuses) {
   ASSERT_TRUE(reaches_state("waiting"));
   ASSERT_EQ(apply_sample().status, 200u);
   dataplane_->refuse_commits = true;
+  dataplane_->refused_port = 1;
 
   const HttpReply reply = ask("DELETE", "/v1/endpoints/blue/02:00:00:00:0b:01");
 
   EXPECT_EQ(reply.status, 502u);
+  EXPECT_NE(error_member(reply, "object").find("port "), std::string::npos);
   EXPECT_NE(error_member(reply, "message").find("no such device"), std::string::npos);
   EXPECT_EQ(get("/v1/endpoints").at("endpoints").as_array().size(), 2u);
   EXPECT_TRUE(reaches_state("in_sync"));

@@ -172,6 +172,7 @@ bool FakeDataplane::answer(const FrameView& frame) {
     const std::lock_guard lock(mutex_);
     if (refuse_commits) {
       commit.status = static_cast<std::uint16_t>(base::Errc::device_failed);
+      commit.refused_port = refused_port;
       commit.text = contract::to_text<184>("no such device");
     } else {
       in_force_ = next_;

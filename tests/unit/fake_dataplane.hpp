@@ -45,6 +45,7 @@ class FakeDataplane {
   void send_trace(const contract::TracePacket& packet);
 
   std::atomic<bool> refuse_commits = false;
+  std::atomic<std::uint16_t> refused_port = 0;  // As its reply to a refused commit has it.
 
  private:
   void serve();

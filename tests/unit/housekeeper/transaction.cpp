@@ -169,6 +169,7 @@ TEST_F(Transactions, failing_port_refuses_the_whole_commit) {
 
   EXPECT_EQ(answer.code(), Errc::device_failed);
   EXPECT_EQ(answer.commit.error_number, ENODEV);
+  EXPECT_EQ(answer.commit.refused_port, 6 + 1);
   EXPECT_EQ(answer.commit.digests, before);
   expect_open(2);
   EXPECT_EQ(tables_.networks.staged(2), nullptr);
@@ -231,8 +232,13 @@ TEST_F(Transactions, mtu_follows_port_set_and_a_device_may_refuse_it) {
   record.mtu = 9001;
   ASSERT_TRUE(controller_.begin(3).ok());
   ASSERT_TRUE(controller_.send(Verb::port_set, 3, record).ok());
-  EXPECT_EQ(controller_.commit(3).code(), Errc::device_failed);
+  const Answer answer = controller_.commit(3);
+  EXPECT_EQ(answer.code(), Errc::device_failed);
+  EXPECT_EQ(answer.commit.refused_port, 1 + 1);
   EXPECT_EQ(tables_.ports.find(1, 2)->mtu, 4200);
+
+  ASSERT_TRUE(controller_.begin(4).ok());
+  EXPECT_EQ(controller_.commit(4).commit.refused_port, 0) << "this one was not refused";
 }
 
 TEST_F(Transactions, replace_all_removes_what_is_not_set_again) {
