@@ -2,7 +2,7 @@
 #include "controlplane/api/server.hpp"
 
 #include "controlplane/api/answer.hpp"
-#include "controlplane/link/descriptor.hpp"
+#include "dataplane/base/descriptor.hpp"
 #include "dataplane/base/log.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -28,6 +28,7 @@ namespace cp {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
+using base::Descriptor;
 using base::Errc;
 using base::fail;
 using Stream = beast::basic_stream<asio::generic::stream_protocol>;

@@ -8,6 +8,7 @@
 
 namespace cp {
 
+using base::Descriptor;
 using base::Errc;
 using base::fail;
 

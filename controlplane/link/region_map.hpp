@@ -3,7 +3,7 @@
 // after the data plane has died; its values stand still then.
 #pragma once
 
-#include "controlplane/link/descriptor.hpp"
+#include "dataplane/base/descriptor.hpp"
 #include "dataplane/base/error.hpp"
 #include "dataplane/contract/region.hpp"
 
@@ -16,7 +16,7 @@ namespace cp {
 class RegionMap {
  public:
   // `bytes` as the hello reply says; refused where the file is shorter or may still shrink.
-  static base::Result<RegionMap> make(Descriptor file, std::uint64_t bytes);
+  static base::Result<RegionMap> make(base::Descriptor file, std::uint64_t bytes);
 
   const contract::RegionView& view() const noexcept { return view_; }
 

@@ -14,6 +14,7 @@
 namespace cp {
 
 namespace asio = boost::asio;
+using base::Descriptor;
 using base::Errc;
 using base::fail;
 

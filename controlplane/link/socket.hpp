@@ -4,7 +4,7 @@
 // waiting is Asio's and the sending and receiving the kernel's.
 #pragma once
 
-#include "controlplane/link/descriptor.hpp"
+#include "dataplane/base/descriptor.hpp"
 #include "dataplane/base/error.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -19,7 +19,7 @@ namespace cp {
 
 struct Message {
   std::vector<std::byte> bytes;
-  Descriptor descriptor;  // Empty unless the sender passed one.
+  base::Descriptor descriptor;  // Empty unless the sender passed one.
 };
 
 class SeqpacketSocket {

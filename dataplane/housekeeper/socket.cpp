@@ -42,10 +42,6 @@ bool somebody_listens(const sockaddr_un& address) {
 
 }  // namespace
 
-void Descriptor::reset() noexcept {
-  if (value_ >= 0) ::close(std::exchange(value_, -1));
-}
-
 CommandSocket::CommandSocket(Descriptor listener, std::string path)
     : listener_(std::move(listener)), path_(std::move(path)) {
   // One byte more than a frame may have, so that a longer message shows.

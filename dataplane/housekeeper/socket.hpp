@@ -3,6 +3,7 @@
 // `busy` and closed. Nothing here waits; what cannot be sent at once is kept in order.
 #pragma once
 
+#include "dataplane/base/descriptor.hpp"
 #include "dataplane/base/error.hpp"
 #include "dataplane/contract/event.hpp"
 #include "dataplane/contract/frame.hpp"
@@ -18,28 +19,7 @@
 
 namespace dp {
 
-// A file descriptor that closes itself.
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int value) noexcept : value_(value) {}
-  ~Descriptor() { reset(); }
-  Descriptor(Descriptor&& other) noexcept : value_(std::exchange(other.value_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    if (this != &other) {
-      reset();
-      value_ = std::exchange(other.value_, -1);
-    }
-    return *this;
-  }
-
-  int get() const noexcept { return value_; }
-  explicit operator bool() const noexcept { return value_ >= 0; }
-  void reset() noexcept;
-
- private:
-  int value_ = -1;
-};
+using base::Descriptor;
 
 class CommandSocket {
  public:
