@@ -8,6 +8,8 @@
 #include "dataplane/base/address.hpp"
 #include "dataplane/base/error.hpp"
 #include "dataplane/contract/drop_reason.hpp"
+#include "dataplane/contract/frame.hpp"
+#include "dataplane/contract/limits.hpp"
 #include "drivers/port.hpp"
 
 #include <array>
@@ -37,6 +39,8 @@ struct DeviceFacts {
   std::uint16_t tx_descriptors;
   bool spreads_by_hash;     // RSS, or the kernel's like of it.
   bool receives_segmented;  // Frames may come in several buffers.
+  // As operators know it: "net_tap".
+  contract::Text<contract::name_bytes> driver{};
 };
 
 struct LinkState {

@@ -51,7 +51,7 @@ std::uint64_t sum_of(const json::value* object) {
 
 Table port_table(const json::array& list) {
   Table table({"NAME", "ROLE", "NETWORK", "LINK", "MTU>", "RX PACKETS>", "RX BYTES>", "TX PACKETS>",
-               "TX BYTES>", "LOST>", "DEVICE"});
+               "TX BYTES>", "LOST>", "QUEUES>", "DRIVER", "DEVICE"});
   for (const json::value& port : list) {
     const json::value* network = find_at(port, "network");
     if (network == nullptr) network = find_at(port, "peer");
@@ -59,7 +59,8 @@ Table port_table(const json::array& list) {
         {word(find_at(port, "name")), word(find_at(port, "role")), word(network), link_word(port),
          count(port, "state.mtu"), count(port, "state.rx_packets"), count(port, "state.rx_bytes"),
          count(port, "state.tx_packets"), count(port, "state.tx_bytes"),
-         with_commas(sum_of(find_at(port, "state.device_drops"))), word(find_at(port, "device"))});
+         with_commas(sum_of(find_at(port, "state.device_drops"))), count(port, "state.rx_queues"),
+         word(find_at(port, "state.driver")), word(find_at(port, "device"))});
   }
   return table;
 }

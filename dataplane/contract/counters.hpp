@@ -101,6 +101,7 @@ struct PortState {
   std::array<std::uint64_t, drop_reason_slots>
       device_drops;  // Reasons before rx, and tx_device_error.
   std::array<char, 32> name;
+  std::array<char, 32> driver;  // "net_tap"; of an xdp port also how: "xdp native copy".
 };
 
 // Written by the housekeeper.

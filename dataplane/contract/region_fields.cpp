@@ -161,6 +161,13 @@ constexpr Member port_state_list[] = {
      offsetof(PortState, name),
      {},
      sizeof(PortState::name)},
+    {"driver",
+     "text",
+     text,
+     "What drives the device; of an xdp port also its mode and whether frames are copied.",
+     offsetof(PortState, driver),
+     {},
+     sizeof(PortState::driver)},
 };
 
 constexpr Member global_list[] = {

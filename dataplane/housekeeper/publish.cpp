@@ -91,6 +91,7 @@ void Publisher::publish_port(std::uint32_t id) {
   set(state.mtu, port.record.set.mtu != 0 ? port.record.set.mtu : seen->facts.mtu);
   // Whoever reads a name while it is written sees a part of it: once, when a port comes.
   if (port.present && state.name != port.record.add.name) state.name = port.record.add.name;
+  if (state.driver != seen->facts.driver) state.driver = seen->facts.driver;
 
   drops_last_[id] = seen->observation.drops;
   for (std::size_t reason = 0; reason < drops_last_[id].size(); ++reason) {

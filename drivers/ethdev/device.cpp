@@ -143,6 +143,7 @@ base::Status EthdevDevice::set_up() {
   if (int error = rte_eth_dev_info_get(dpdk_port_, &info); error != 0) {
     return fail(Errc::device_failed, "the device does not describe itself", -error);
   }
+  facts_.driver = contract::to_text<contract::name_bytes>(info.driver_name);
   if (auto status = choose_queues(info); !status) return status;
   if (auto status = configure(info); !status) return status;
   if (auto status = set_up_queues(info); !status) return status;
