@@ -7,7 +7,7 @@
 #include "dataplane/start/process.hpp"
 #include "dataplane/start/tables.hpp"
 #include "dataplane/start/workers.hpp"
-#include "drivers/ethdev/device.hpp"
+#include "drivers/opener.hpp"
 #include "pipelines/catalog.hpp"
 
 #include <rte_cycles.h>
@@ -50,7 +50,7 @@ base::Status run(const dp::Options& options) {
       [&](std::uint32_t worker) { return region->worker(worker); }, dp::make_pipelines);
   if (!started) return started;
 
-  dp::EthdevOpener opener(**pool);
+  dp::Opener opener(**pool, options.bpffs);
   dp::Housekeeper housekeeper(
       std::move(*socket),
       {.tables = *tables,

@@ -7,15 +7,15 @@
 
 #include "dataplane/base/address.hpp"
 #include "dataplane/base/error.hpp"
+#include "dataplane/contract/command.hpp"
 #include "dataplane/contract/drop_reason.hpp"
-#include "dataplane/contract/frame.hpp"
-#include "dataplane/contract/limits.hpp"
 #include "drivers/port.hpp"
 
 #include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace dp {
 
@@ -27,6 +27,10 @@ struct DeviceRequest {
   std::uint16_t tx_descriptors;
   std::uint16_t mtu;  // 0: as the device has it.
   bool promiscuous;   // Best effort.
+  // What the port is for, and the local VTEPs whose packets arrive there: a device that shares an
+  // interface with the kernel takes no more than that.
+  contract::PortRole role = contract::PortRole::none;
+  std::vector<base::IpAddress> local_vteps = {};
 };
 
 // What turned out: a device may have more queues or another MTU than asked for.
@@ -39,7 +43,7 @@ struct DeviceFacts {
   std::uint16_t tx_descriptors;
   bool spreads_by_hash;     // RSS, or the kernel's like of it.
   bool receives_segmented;  // Frames may come in several buffers.
-  // As operators know it: "net_tap".
+  // As operators know it: "net_tap", "xdp native copy".
   contract::Text<contract::name_bytes> driver{};
 };
 
@@ -67,10 +71,13 @@ class Device {
   virtual Port& port() noexcept = 0;
   virtual const DeviceFacts& facts() const noexcept = 0;
 
-  // Another MTU (0: as opened) or another role, while it carries frames.
-  virtual base::Status adjust(std::uint16_t mtu, bool promiscuous) = 0;
+  // Another MTU (0: as opened), role or VTEPs, while it carries frames.
+  virtual base::Status adjust(const DeviceRequest& request) = 0;
 
   virtual Observation observe() noexcept = 0;
+
+  // Before it is closed for good: what would stay for the next data plane goes too.
+  virtual void leave() noexcept {}
 };
 
 class DeviceOpener {

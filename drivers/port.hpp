@@ -8,6 +8,7 @@
 #include "dataplane/packet/batch.hpp"
 #include "drivers/ethdev/port.hpp"
 #include "drivers/memory/port.hpp"
+#include "drivers/xdp/port.hpp"
 
 #include <concepts>
 #include <cstdint>
@@ -25,13 +26,15 @@ concept PortKind =
       { port.send(queue, frames) } noexcept -> std::same_as<std::uint16_t>;
     };
 
-static_assert(PortKind<EthdevPort> && PortKind<MemoryPort>);
+static_assert(PortKind<EthdevPort> && PortKind<MemoryPort> && PortKind<XdpPort>);
 
-using Port = std::variant<EthdevPort, MemoryPort>;
+using Port = std::variant<EthdevPort, MemoryPort, XdpPort>;
 
 inline void receive(Port& port, base::QueueId queue, Batch& batch) noexcept {
   if (auto* ethdev = std::get_if<EthdevPort>(&port)) {
     ethdev->receive(queue, batch);
+  } else if (auto* xdp = std::get_if<XdpPort>(&port)) {
+    xdp->receive(queue, batch);
   } else {
     std::get_if<MemoryPort>(&port)->receive(queue, batch);
   }
@@ -39,6 +42,7 @@ inline void receive(Port& port, base::QueueId queue, Batch& batch) noexcept {
 
 inline std::uint16_t send(Port& port, base::QueueId queue, std::span<rte_mbuf*> frames) noexcept {
   if (auto* ethdev = std::get_if<EthdevPort>(&port)) return ethdev->send(queue, frames);
+  if (auto* xdp = std::get_if<XdpPort>(&port)) return xdp->send(queue, frames);
   return std::get_if<MemoryPort>(&port)->send(queue, frames);
 }
 

@@ -77,7 +77,7 @@ struct Description<Port> {
                      "from fabric to fabric (transit).",
              .example = "underlay",
              .required = true}),
-      field(&Port::device, {.help = "DPDK device arguments or a PCI address.",
+      field(&Port::device, {.help = "DPDK device arguments, a PCI address, or xdp:INTERFACE.",
                             .example = "net_af_packet0,iface=eth1",
                             .required = true}),
       field(&Port::network, {.help = "The network whose frames a tenant port carries.",

@@ -62,6 +62,9 @@ enum class DropReason : std::uint8_t {
   rx_device_error,
   tx_device_error,
   kernel_dropped,
+  rx_fill_empty,
+  rx_too_long,
+  port_unread,
 
   count,
 };
@@ -149,6 +152,13 @@ inline constexpr std::array<DropReasonText, drop_reason_count> drop_reasons{{
      "The device or kernel refused a frame that it had been handed."},
     {DropReason::kernel_dropped, "kernel_dropped",
      "The kernel's side of the port dropped the frame, usually because its queue was full."},
+    {DropReason::rx_fill_empty, "rx_fill_empty",
+     "The kernel found no buffer in an xdp port's fill ring: the worker was too slow, or --mbufs "
+     "are too few."},
+    {DropReason::rx_too_long, "rx_too_long",
+     "The frame did not fit a buffer of an xdp port; raise --mbuf-bytes."},
+    {DropReason::port_unread, "port_unread",
+     "An xdp port's program dropped the frame, as no data plane read its queue (absent=drop)."},
 }};
 
 constexpr bool drop_reasons_in_order() {

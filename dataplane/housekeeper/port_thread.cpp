@@ -86,11 +86,14 @@ PortOutcome PortThread::work(PortJob job) {
       break;
     }
     case PortJob::Kind::adjust:
-      outcome.status = job.device->adjust(job.request.mtu, job.request.promiscuous);
+      outcome.status = job.device->adjust(job.request);
       look_at(*job.device, outcome);
       break;
     case PortJob::Kind::observe: look_at(*job.device, outcome); break;
-    case PortJob::Kind::close: job.closing.reset(); break;
+    case PortJob::Kind::close:
+      if (job.for_good) job.closing->leave();
+      job.closing.reset();
+      break;
   }
   return outcome;
 }

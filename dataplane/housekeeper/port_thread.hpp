@@ -21,10 +21,11 @@ struct PortJob {
 
   Kind kind;
   base::PortId port;
-  DeviceRequest request;  // open; adjust: mtu and promiscuous of it.
+  DeviceRequest request;  // open, adjust.
   // adjust, observe. It may be submitted for closing meanwhile: that job comes after this one.
   Device* device = nullptr;
   std::unique_ptr<Device> closing;  // close.
+  bool for_good = true;             // close: neither reopened nor for the next process.
 };
 
 struct PortOutcome {

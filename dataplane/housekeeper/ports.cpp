@@ -29,6 +29,16 @@ bool wants_promiscuous(const PortConfig& port) noexcept {
          port.set.role == contract::PortRole::transit;
 }
 
+std::array<std::vector<base::IpAddress>, contract::port_count_max> local_vteps(const Model& model) {
+  std::array<std::vector<base::IpAddress>, contract::port_count_max> found;
+  for (std::uint32_t id = 0; id < model.vtep_slots(); ++id) {
+    const auto& vtep = model.vtep(id);
+    if (!vtep.present || vtep.record.kind != contract::VtepKind::local) continue;
+    found[vtep.record.port.value].push_back(vtep.record.address);
+  }
+  return found;
+}
+
 }  // namespace
 
 Ports::Ports(DeviceOpener& opener, std::span<Worker* const> workers, Epoch& epoch,
@@ -37,10 +47,11 @@ Ports::Ports(DeviceOpener& opener, std::span<Worker* const> workers, Epoch& epoc
 
 Ports::~Ports() {
   for (Worker* worker : workers_) worker->assign(nullptr);
-  submit_close(open_ports());
+  // For the next process: what shall outlive this one stays.
+  submit_close(open_ports(), open_ports());
 }
 
-DeviceRequest Ports::request_for(const PortConfig& port) const {
+DeviceRequest Ports::request_for(const PortConfig& port, const LocalVteps& vteps) const {
   const auto or_default = [](std::uint16_t value, std::uint16_t otherwise) {
     return value != 0 ? value : otherwise;
   };
@@ -50,12 +61,26 @@ DeviceRequest Ports::request_for(const PortConfig& port) const {
           .rx_descriptors = or_default(port.add.rx_descriptors, defaults_.rx_descriptors),
           .tx_descriptors = or_default(port.add.tx_descriptors, defaults_.tx_descriptors),
           .mtu = port.set.mtu,
-          .promiscuous = wants_promiscuous(port)};
+          .promiscuous = wants_promiscuous(port),
+          .role = port.set.role,
+          .local_vteps = vteps[port.add.port.value]};
 }
 
 void Ports::plan(const Model& model) {
   open_ = adjust_ = close_early_ = close_late_ = 0;
   failure_ = {};
+  look_for_changes(model);
+  step_ = close_early_ != 0 ? Step::detach : Step::open;
+  if (step_ == Step::detach) {
+    assign(open_ports() & ~close_early_);
+  } else {
+    submit_open(open_, after_, vteps_after_);
+    submit_adjust(adjust_, after_, vteps_after_);
+  }
+}
+
+void Ports::look_for_changes(const Model& model) {
+  if (model.objects_touched()) vteps_after_ = local_vteps(model);
   for (std::uint32_t id = 0; id < model.port_slots(); ++id) {
     const auto& now = model.port(id);
     const auto& before = model.port_before(id);
@@ -70,7 +95,8 @@ void Ports::plan(const Model& model) {
       open_ |= bit(id);
       close_early_ |= bit(id);
     } else if (before.record.set.mtu != now.record.set.mtu ||
-               wants_promiscuous(before.record) != wants_promiscuous(now.record)) {
+               before.record.set.role != now.record.set.role ||
+               vteps_before_[id] != vteps_after_[id]) {
       adjust_ |= bit(id);
     }
   }
@@ -82,26 +108,29 @@ void Ports::plan(const Model& model) {
     });
   });
   close_late_ &= ~close_early_;
-  step_ = close_early_ != 0 ? Step::detach : Step::open;
-  if (step_ == Step::detach) {
-    assign(open_ports() & ~close_early_);
-  } else {
-    submit_open(open_, after_);
-    submit_adjust(adjust_, after_);
-  }
+}
+
+Ports::PortMask Ports::reopened() const noexcept {
+  PortMask again = 0;
+  for_each_bit(close_early_, [&](std::uint16_t leaving) {
+    for_each_bit(open_, [&](std::uint16_t wanted) {
+      if (device_name(before_[leaving]) == device_name(after_[wanted])) again |= bit(leaving);
+    });
+  });
+  return again;
 }
 
 base::Result<bool> Ports::prepare() {
   switch (step_) {
     case Step::detach:
       if (!epoch_.grace_passed(grace_)) return true;
-      submit_close(close_early_);
+      submit_close(close_early_, reopened());
       step_ = Step::close_early;
       return true;
     case Step::close_early:
       if (jobs_out()) return true;
-      submit_open(open_, after_);
-      submit_adjust(adjust_, after_);
+      submit_open(open_, after_, vteps_after_);
+      submit_adjust(adjust_, after_, vteps_after_);
       step_ = Step::open;
       return true;
     case Step::open:
@@ -119,13 +148,14 @@ bool Ports::finish() {
   switch (step_) {
     case Step::ready:
       step_ = Step::idle;
+      vteps_before_ = vteps_after_;
       if (close_late_ == 0) return false;
       assign(open_ports() & ~close_late_);
       step_ = Step::detach_late;
       return true;
     case Step::detach_late:
       if (!epoch_.grace_passed(grace_)) return true;
-      submit_close(close_late_);
+      submit_close(close_late_, 0);
       step_ = Step::close_late;
       return true;
     case Step::close_late:
@@ -141,14 +171,14 @@ bool Ports::undo() {
     case Step::idle: return false;
     case Step::undo_detach:
       if (!epoch_.grace_passed(grace_)) return true;
-      submit_close(open_ & open_ports());
+      submit_close(open_ & open_ports(), close_early_);
       step_ = Step::undo_close;
       return true;
     case Step::undo_close:
       if (jobs_out()) return true;
       failure_ = {};
-      submit_open(close_early_, before_);
-      submit_adjust(adjust_ & open_ports(), before_);
+      submit_open(close_early_, before_, vteps_before_);
+      submit_adjust(adjust_ & open_ports(), before_, vteps_before_);
       step_ = Step::undo_open;
       return true;
     case Step::undo_open:
@@ -158,6 +188,7 @@ bool Ports::undo() {
             {"errno", failure_.error().error_number});
       }
       assign(open_ports());
+      vteps_after_ = vteps_before_;
       step_ = Step::idle;
       return false;
     default:  // Wherever prepare() stands: first let its jobs end.
@@ -246,34 +277,33 @@ void Ports::take_in(PortOutcome outcome) {
   seen_[id].observation = outcome.observation;
 }
 
-void Ports::submit_open(PortMask ports,
-                        const std::array<PortConfig, contract::port_count_max>& configs) {
+void Ports::submit_open(PortMask ports, const Configs& configs, const LocalVteps& vteps) {
   for_each_bit(ports, [&](std::uint16_t id) {
     ++jobs_out_;
     thread_.submit({.kind = PortJob::Kind::open,
                     .port = base::PortId{id},
-                    .request = request_for(configs[id])});
+                    .request = request_for(configs[id], vteps)});
   });
 }
 
-void Ports::submit_adjust(PortMask ports,
-                          const std::array<PortConfig, contract::port_count_max>& configs) {
+void Ports::submit_adjust(PortMask ports, const Configs& configs, const LocalVteps& vteps) {
   for_each_bit(ports, [&](std::uint16_t id) {
     ++jobs_out_;
     thread_.submit({.kind = PortJob::Kind::adjust,
                     .port = base::PortId{id},
-                    .request = request_for(configs[id]),
+                    .request = request_for(configs[id], vteps),
                     .device = devices_[id].get()});
   });
 }
 
-void Ports::submit_close(PortMask ports) {
-  for_each_bit(ports, [this](std::uint16_t id) {
+void Ports::submit_close(PortMask ports, PortMask again) {
+  for_each_bit(ports, [&](std::uint16_t id) {
     ++jobs_out_;
     thread_.submit({.kind = PortJob::Kind::close,
                     .port = base::PortId{id},
                     .request = {},
-                    .closing = std::move(devices_[id])});
+                    .closing = std::move(devices_[id]),
+                    .for_good = (again & bit(id)) == 0});
   });
 }
 

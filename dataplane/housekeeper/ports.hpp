@@ -77,14 +77,20 @@ class Ports {
     std::uint64_t grace;
   };
 
-  DeviceRequest request_for(const PortConfig& port) const;
+  // The local VTEPs at each port.
+  using LocalVteps = std::array<std::vector<base::IpAddress>, contract::port_count_max>;
+
+  DeviceRequest request_for(const PortConfig& port, const LocalVteps& vteps) const;
+  void look_for_changes(const Model& model);
   // Gives the workers all open devices of `ports`.
   void assign(PortMask ports);
   PortMask open_ports() const noexcept;
-  void submit_open(PortMask ports, const std::array<PortConfig, contract::port_count_max>& configs);
-  void submit_adjust(PortMask ports,
-                     const std::array<PortConfig, contract::port_count_max>& configs);
-  void submit_close(PortMask ports);
+  using Configs = std::array<PortConfig, contract::port_count_max>;
+  void submit_open(PortMask ports, const Configs& configs, const LocalVteps& vteps);
+  void submit_adjust(PortMask ports, const Configs& configs, const LocalVteps& vteps);
+  // Which of them will be opened again, by us or by the next process?
+  void submit_close(PortMask ports, PortMask again);
+  PortMask reopened() const noexcept;
   // Jobs of the transaction are out; the first failure is kept in failure_.
   bool jobs_out() const noexcept { return jobs_out_ > 0; }
   void take_in(PortOutcome outcome);
@@ -101,10 +107,12 @@ class Ports {
 
   // Of the transaction under way.
   Step step_ = Step::idle;
-  std::array<PortConfig, contract::port_count_max> before_;
-  std::array<PortConfig, contract::port_count_max> after_;
+  Configs before_;
+  Configs after_;
+  LocalVteps vteps_before_;  // In force, while none is under way too.
+  LocalVteps vteps_after_;
   PortMask open_ = 0;         // To be opened.
-  PortMask adjust_ = 0;       // Stay open, with another MTU or role.
+  PortMask adjust_ = 0;       // Stay open, with another MTU, role or VTEPs.
   PortMask close_early_ = 0;  // Closed before opening: their device is wanted anew.
   PortMask close_late_ = 0;   // Closed after the flip.
   std::uint64_t grace_ = 0;

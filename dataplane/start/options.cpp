@@ -52,6 +52,8 @@ Options parse_options(int argc, char** argv) {
   app.add_option("--idle-sleep-max-us", options.idle_sleep_max_us,
                  "Longest sleep: the delay of the first frame after a pause")
       ->check(CLI::Range(1, 1'000'000));
+  app.add_option("--bpffs", options.bpffs,
+                 "A bpffs: programs of xdp ports that outlive the data plane are pinned there");
   app.add_flag("--no-hugepages", options.no_hugepages,
                "Ordinary memory, even where hugepages are free");
   base::add_log_options(app, options.log_level, options.log_format);

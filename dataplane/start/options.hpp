@@ -23,6 +23,7 @@ struct Options {
   std::uint16_t tx_descriptors = 512;
   bool idle_sleep = true;  // false: spin.
   std::uint32_t idle_sleep_max_us = 200;
+  std::string bpffs = "/sys/fs/bpf";
   bool no_hugepages = false;
   base::LogLevel log_level = base::LogLevel::info;
   base::LogFormat log_format = base::LogFormat::text;

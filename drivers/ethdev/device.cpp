@@ -299,14 +299,14 @@ void EthdevDevice::set_promiscuous(bool promiscuous) noexcept {
   }
 }
 
-base::Status EthdevDevice::adjust(std::uint16_t mtu, bool promiscuous) {
-  const std::uint16_t wanted = mtu != 0 ? mtu : mtu_at_open_;
+base::Status EthdevDevice::adjust(const DeviceRequest& request) {
+  const std::uint16_t wanted = request.mtu != 0 ? request.mtu : mtu_at_open_;
   // A TAP that was moved to a host's namespace can no longer be asked for what it has already.
   if (wanted != facts_.mtu) {
     if (auto status = set_mtu(wanted); !status) return status;
   }
   facts_.mtu = wanted;
-  set_promiscuous(promiscuous);
+  set_promiscuous(request.promiscuous);
   return {};
 }
 

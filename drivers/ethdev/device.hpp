@@ -27,7 +27,7 @@ class EthdevDevice final : public Device {
 
   Port& port() noexcept override { return port_; }
   const DeviceFacts& facts() const noexcept override { return facts_; }
-  base::Status adjust(std::uint16_t mtu, bool promiscuous) override;
+  base::Status adjust(const DeviceRequest& request) override;
   Observation observe() noexcept override;
 
  private:
@@ -53,18 +53,6 @@ class EthdevDevice final : public Device {
   std::optional<TapInterface> tap_;
   std::optional<PacketSockets> packet_sockets_;
   std::uint64_t kernel_drops_ = 0;
-};
-
-class EthdevOpener final : public DeviceOpener {
- public:
-  // `pool` outlives all devices.
-  explicit EthdevOpener(rte_mempool& pool) noexcept : pool_(pool) {}
-  base::Result<std::unique_ptr<Device>> open(const DeviceRequest& request) override {
-    return EthdevDevice::open(request, pool_);
-  }
-
- private:
-  rte_mempool& pool_;
 };
 
 }  // namespace dp

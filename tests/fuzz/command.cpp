@@ -36,7 +36,8 @@ class MemoryDevice final : public dp::Device {
   }
   dp::Port& port() noexcept override { return port_; }
   const dp::DeviceFacts& facts() const noexcept override { return facts_; }
-  base::Status adjust(std::uint16_t mtu, bool) override {
+  base::Status adjust(const dp::DeviceRequest& request) override {
+    const std::uint16_t mtu = request.mtu;
     if (mtu == 666) return base::fail(base::Errc::invalid_argument, "an MTU that fails");
     return {};
   }

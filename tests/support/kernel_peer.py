@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A gateway whose underlay TAP lies in a namespace where the Linux kernel is the other VTEP:
+"""A gateway that the Linux kernel is the other VTEP of:
 
     host1 ── gw1 ══ wire0 (198.18.0.0/24) ══ kernel: vx0 (VXLAN 100), 10.77.0.2
+
+Its underlay is a TAP that lies in the kernel's namespace, or an xdp port on a cable to there, whose
+own end belongs to the gateway's kernel as well.
 """
 
 from scenario import SIDES, VNI, TenantHost, intent_of
-from testbed import Gateway, wait_for
+from testbed import Gateway, shape, wait_for
 
 WEIR, KERNEL = SIDES
 WIRE_MTU = 1500                                  # net_tap of DPDK 22.11 takes no more than 1504.
@@ -13,20 +16,26 @@ HOST_MTU = WIRE_MTU - 50
 
 
 class KernelPeer:
-    def __init__(self, bed, **shape):
+    def __init__(self, bed, **keywords):
         self.bed = bed
-        self.gateway = Gateway(bed, "gw1", **shape).start()
+        self.gateway = Gateway(bed, "gw1", **keywords).start()
         self.peer = bed.namespace("peer", ipv6=True)
+        self.queues = shape()[1]
         self.host = TenantHost(bed, WEIR, self.gateway, mtu=HOST_MTU)
-        # The port keeps its MAC when the kernel's side of the TAP gets another one.
-        self.gateway.apply(intent_of(
-            WEIR, tenant_device="net_tap0,iface=host0",
-            wire_device=f"net_tap1,iface=wire0,mac={WEIR.wire_mac}", mtu=WIRE_MTU))
-        self.host.plug_in()
-        wait_for(lambda: self.gateway.namespace.has_interface("wire0"), "the TAP wire0")
-        self.gateway.namespace.ip("link", "set", "wire0", "netns", self.peer.name)
+        self.wire_up()
         self.set_up_kernel(self.peer.ip)
         self.host.give_addresses()
+
+    def wire_up(self):
+        # The port keeps its MAC when the kernel's side of the TAP gets another one.
+        self.apply(f"net_tap1,iface=wire0,mac={WEIR.wire_mac}")
+        wait_for(lambda: self.gateway.namespace.has_interface("wire0"), "the TAP wire0")
+        self.gateway.namespace.ip("link", "set", "wire0", "netns", self.peer.name)
+
+    def apply(self, wire_device):
+        self.gateway.apply(intent_of(WEIR, tenant_device="net_tap0,iface=host0",
+                                     wire_device=wire_device, mtu=WIRE_MTU))
+        self.host.plug_in()
 
     def set_up_kernel(self, ip):
         ip("link", "set", "wire0", "address", KERNEL.wire_mac)
@@ -46,3 +55,18 @@ class KernelPeer:
         """Whether the kernel's side reaches the host."""
         return "3 received" in self.peer.run("ping", "-q", "-c", 3, "-i", 0.1, "-W", 2, address,
                                              check=False)
+
+
+class KernelPeerOverXdp(KernelPeer):
+    """The gateway's kernel has the VTEP's address too: what is no tunnel packet is for it, and it
+    answers ARP."""
+
+    def __init__(self, bed, *, wire_device="xdp:wire0", **keywords):
+        self.wire_device = wire_device
+        super().__init__(bed, options=("--bpffs", bed.bpffs()), **keywords)
+
+    def wire_up(self):
+        self.bed.cable(self.gateway.namespace, "wire0", self.peer, "wire0", mtu=WIRE_MTU,
+                       queues=self.queues, macs=(WEIR.wire_mac, KERNEL.wire_mac))
+        self.gateway.namespace.ip("addr", "add", f"{WEIR.vtep}/24", "dev", "wire0")
+        self.apply(self.wire_device)

@@ -20,6 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 PREFIX = "weir"
 PR_SET_PDEATHSIG = 1
+BPFFS = "bpf"                                    # In the folder of a test bed.
 LIBC = ctypes.CDLL(None)
 
 
@@ -203,6 +204,14 @@ class Testbed:
             namespace.offloads_off(interface)
             namespace.ip("link", "set", interface, "up")
 
+    def bpffs(self):
+        """A bpffs of our own, where programs can be pinned: `ip netns exec` hides the system's."""
+        path = self.folder / BPFFS
+        if not path.exists():
+            path.mkdir()
+            command("mount", "-t", "bpf", "bpf", path)
+        return path
+
     def save_logs(self):
         target = build_folder() / "system-logs" / self.name
         shutil.rmtree(target, ignore_errors=True)
@@ -228,6 +237,7 @@ class Testbed:
             end_processes_in(namespace.name)
             with contextlib.suppress(Exception):
                 namespace.delete()
+        unmount_bpffs(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
         for number, handler in before:
             signal.signal(number, handler)
@@ -235,7 +245,7 @@ class Testbed:
 
 def is_file(folder, name):
     path = Path(folder) / name
-    return path.is_dir() or (path.is_file() and not path.is_socket())
+    return (path.is_dir() and not path.is_mount()) or (path.is_file() and not path.is_socket())
 
 
 def end_processes_in(namespace):
@@ -250,6 +260,12 @@ def end_processes_in(namespace):
                      f"the end of {pids}", 5)
 
 
+def unmount_bpffs(folder):
+    """What is pinned there goes with it."""
+    if os.path.ismount(folder / BPFFS):
+        command("umount", folder / BPFFS, check=False)
+
+
 def remove_leftovers():
     """Namespaces and folders of test beds whose process is gone."""
     pattern = re.compile(rf"^{PREFIX}-(\d+)-")
@@ -262,6 +278,7 @@ def remove_leftovers():
                 end_processes_in(path.name)
                 command("ip", "netns", "delete", path.name, check=False)
             else:
+                unmount_bpffs(path)
                 shutil.rmtree(path, ignore_errors=True)
 
 

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 import roce  # noqa: E402
 from api import Api  # noqa: E402
 from counters import Counters  # noqa: E402
-from kernel_peer import KernelPeer  # noqa: E402
+from kernel_peer import KernelPeer, KernelPeerOverXdp  # noqa: E402
 from scenario import (SIDES, UNDERLAY_MTU, VNI, TenantHost, TwoGateways, all_shots,  # noqa: E402
                       intent_of, settle)
 from tap import Skip, run, test  # noqa: E402
@@ -20,10 +20,10 @@ from traffic import Direction, InNamespace, RawPort, Replay, Shot  # noqa: E402
 
 __all__ = [
     "ROOT", "SIDES", "UNDERLAY_MTU", "VNI", "Api", "Counters", "Direction", "Gateway",
-    "InNamespace", "KernelPeer", "Namespace", "RawPort", "Replay", "Shot", "Skip", "TenantHost",
-    "Testbed", "TestbedError", "TwoGateways", "all_shots", "build_folder", "check_gateways",
-    "check_replay", "command", "find_program", "intent_of", "roce", "run", "settle", "shape",
-    "test", "wait_for"]
+    "InNamespace", "KernelPeer", "KernelPeerOverXdp", "Namespace", "RawPort", "Replay", "Shot",
+    "Skip", "TenantHost", "Testbed", "TestbedError", "TwoGateways", "all_shots", "build_folder",
+    "check_gateways", "check_replay", "command", "find_program", "intent_of", "roce", "run",
+    "settle", "shape", "test", "wait_for"]
 
 
 def check_replay(replay):

@@ -3,7 +3,7 @@
 #include "dataplane/base/check.hpp"
 #include "dataplane/base/log.hpp"
 #include "drivers/ethdev/devargs.hpp"
-#include "drivers/ethdev/device.hpp"
+#include "drivers/opener.hpp"
 
 #include <gtest/gtest.h>
 #include <rte_mbuf.h>
@@ -21,7 +21,7 @@ using base::Errc;
 
 class EthdevDevices : public testing::Test {
  protected:
-  EthdevDevices() : pool_(make_pool()), opener_(*pool_) {
+  EthdevDevices() : pool_(make_pool()), opener_(*pool_, "/sys/fs/bpf") {
     base::set_log(base::LogLevel::error, base::LogFormat::text, "test");
   }
   ~EthdevDevices() override {
@@ -54,7 +54,7 @@ class EthdevDevices : public testing::Test {
   }
 
   rte_mempool* pool_;
-  EthdevOpener opener_;
+  Opener opener_;
 };
 
 TEST_F(EthdevDevices, ring_returns_what_was_sent_into_it) {
@@ -144,9 +144,12 @@ TEST_F(EthdevDevices, mtu_that_a_device_does_not_know_is_our_own_limit) {
   auto device = opener_.open(request("net_ring0"));
   ASSERT_TRUE(device.has_value());
 
-  ASSERT_TRUE((*device)->adjust(1400, false).has_value());
+  auto other = request("net_ring0");
+  other.mtu = 1400;
+  other.promiscuous = false;
+  ASSERT_TRUE((*device)->adjust(other).has_value());
   EXPECT_EQ((*device)->facts().mtu, 1400);
-  ASSERT_TRUE((*device)->adjust(0, true).has_value());
+  ASSERT_TRUE((*device)->adjust(request("net_ring0")).has_value());
   EXPECT_EQ((*device)->facts().mtu, 1500);
 }
 

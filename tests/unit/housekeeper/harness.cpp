@@ -42,7 +42,8 @@ class MemoryDevice final : public dp::Device {
 
   dp::Port& port() noexcept override { return port_; }
   const dp::DeviceFacts& facts() const noexcept override { return facts_; }
-  base::Status adjust(std::uint16_t mtu, bool) override {
+  base::Status adjust(const dp::DeviceRequest& request) override {
+    const std::uint16_t mtu = request.mtu;
     if (mtu > 9000) return base::fail(base::Errc::device_failed, "this MTU is too much");
     facts_.mtu = mtu != 0 ? mtu : std::uint16_t{1500};
     return {};

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/xdp/device.hpp"
+
+#include "dataplane/base/log.hpp"
+#include "drivers/xdp/interface.hpp"
+
+#include <rte_ether.h>
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+namespace dp {
+
+using base::Errc;
+using base::fail;
+using contract::DropReason;
+using contract::PortRole;
+
+namespace {
+
+constexpr std::uint32_t ethernet_overhead_bytes = RTE_ETHER_HDR_LEN + 4;  // With a VLAN tag.
+
+weir_steer_what what_for(PortRole role) noexcept {
+  switch (role) {
+    case PortRole::none: return weir_steer_nothing;
+    case PortRole::underlay: return weir_steer_vxlan;
+    case PortRole::tenant: return weir_steer_all;
+    case PortRole::transit: return weir_steer_roce;
+  }
+  return weir_steer_nothing;
+}
+
+}  // namespace
+
+XdpDevice::XdpDevice(XdpDeviceString name, const XdpMemory& memory)
+    : name_(std::move(name)), memory_(memory) {}
+
+XdpDevice::~XdpDevice() = default;
+
+base::Result<std::unique_ptr<Device>> XdpDevice::open(const DeviceRequest& request,
+                                                      rte_mempool& pool, const std::string& bpffs) {
+  auto name = parse_xdp_device(request.device);
+  if (!name) return std::unexpected(name.error());
+  const auto memory = XdpMemory::of(pool);
+  if (!memory) return std::unexpected(memory.error());
+  std::unique_ptr<XdpDevice> device(new XdpDevice(std::move(*name), *memory));
+  if (auto status = device->set_up(request, bpffs); !status) {
+    return std::unexpected(status.error());
+  }
+  return std::unique_ptr<Device>(std::move(device));
+}
+
+XdpSteering XdpDevice::steering_for(const DeviceRequest& request) const {
+  // Fail closed: a tenant's frames are for nobody but Weir.
+  const XdpAbsent otherwise = request.role == PortRole::tenant ? XdpAbsent::drop : XdpAbsent::pass;
+  return {.what = what_for(request.role),
+          .local_addresses = request.local_vteps,
+          .drop_unread = name_.absent.value_or(otherwise) == XdpAbsent::drop};
+}
+
+base::Status XdpDevice::set_up(const DeviceRequest& request, const std::string& bpffs) {
+  const auto interface = ask_interface(name_.interface);
+  if (!interface) {
+    return fail(Errc::not_found, "the interface of an xdp port does not exist in this namespace");
+  }
+  ifindex_ = interface->ifindex;
+  facts_ = {.mac = interface->mac,
+            .mtu = interface->mtu,
+            .rx_queues = interface->rx_queues,
+            .tx_queues = request.worker_count,
+            .spreads_by_hash = false,
+            .receives_segmented = false};
+  if (auto status = check_mtu(request); !status) return status;
+
+  const XdpSteering steering = steering_for(request);
+  auto program = XdpProgram::load(
+      {.interface = name_.interface, .ifindex = ifindex_, .mode = name_.mode, .pin_folder = bpffs},
+      steering);
+  if (!program) return std::unexpected(program.error());
+  program_ = std::move(*program);
+  if (auto status = open_queues(request); !status) return status;
+  if (auto status = program_->begin(steering); !status) return status;
+  if (auto status = set_promiscuous(request.promiscuous); !status) return status;
+  LOG(info, "device_opened", {"device", request.device}, {"rx_queues", facts_.rx_queues},
+      {"tx_queues", facts_.tx_queues}, {"mtu", facts_.mtu}, {"mac", to_string(facts_.mac)},
+      {"driver", contract::to_view(facts_.driver)});
+  return {};
+}
+
+base::Status XdpDevice::open_queues(const DeviceRequest& request) {
+  std::uint16_t wanted = name_.queues != 0 ? name_.queues : request.rx_queues;
+  if (wanted == 0) wanted = std::min<std::uint16_t>(facts_.rx_queues, WEIR_QUEUES_MAX);
+  if (wanted > facts_.rx_queues) {
+    return fail(Errc::unsupported,
+                "the interface has fewer queues than asked for: ethtool -L gives it more");
+  }
+  // What comes on a queue that nobody reads would be lost, or the kernel's.
+  if (wanted < facts_.rx_queues) {
+    LOG(warning, "xdp_queues_unread", {"interface", name_.interface}, {"read", wanted},
+        {"queues", facts_.rx_queues},
+        {"effect", "frames of the other queues are treated as without a data plane"});
+  }
+  // Sockets of the generic mode see no frame in the driver's own buffers.
+  const XdpCopy copy = program_->is_native() ? name_.copy : XdpCopy::copy;
+  for (std::uint16_t queue = 0; queue < wanted; ++queue) {
+    auto opened = XdpQueue::open(memory_, {.ifindex = ifindex_,
+                                           .queue = queue,
+                                           .rx_descriptors = request.rx_descriptors,
+                                           .tx_descriptors = request.tx_descriptors,
+                                           .copy = copy,
+                                           .several_senders = request.worker_count > wanted});
+    if (!opened) return std::unexpected(opened.error());
+    if (auto status = program_->put_socket(queue, (*opened)->socket()); !status) return status;
+    queues_.push_back(std::move(*opened));
+  }
+  facts_.rx_queues = wanted;
+  facts_.rx_descriptors = std::bit_ceil(request.rx_descriptors);
+  facts_.tx_descriptors = std::bit_ceil(request.tx_descriptors);
+  facts_.tx_queues = std::min(wanted, request.worker_count);
+  facts_.spreads_by_hash = wanted > 1;
+  facts_.driver = contract::to_text<contract::name_bytes>(
+      std::string("xdp ") + (program_->is_native() ? "native" : "generic") +
+      (queues_.front()->is_zero_copy() ? " zerocopy" : " copy"));
+  port_.emplace<XdpPort>(std::span<const std::unique_ptr<XdpQueue>>(queues_));
+  return {};
+}
+
+base::Status XdpDevice::check_mtu(const DeviceRequest& request) {
+  const std::uint32_t mtu = std::max(request.mtu, facts_.mtu);
+  if (request.mtu > facts_.mtu) {
+    return fail(Errc::invalid_argument,
+                "the interface of an xdp port has a smaller MTU: ip link set IFACE mtu N");
+  }
+  if (mtu + ethernet_overhead_bytes > memory_.frame_bytes_max) {
+    return fail(Errc::unsupported,
+                "frames of the interface's MTU do not fit a buffer: start with a larger "
+                "--mbuf-bytes; an xdp port carries an MTU of at most 3,690");
+  }
+  return {};
+}
+
+base::Status XdpDevice::set_promiscuous(bool promiscuous) {
+  if (promiscuous == static_cast<bool>(promiscuous_)) return {};
+  promiscuous_ = promiscuous ? keep_promiscuous(ifindex_) : base::Descriptor();
+  if (promiscuous && !promiscuous_) {
+    LOG(warning, "promiscuous_mode_refused", {"device", name_.interface});
+  }
+  return {};
+}
+
+base::Status XdpDevice::adjust(const DeviceRequest& request) {
+  // The kernel's to change, which is asked for how it is now.
+  if (const auto interface = ask_interface(name_.interface)) facts_.mtu = interface->mtu;
+  if (auto status = check_mtu(request); !status) return status;
+  if (auto status = program_->steer_by(steering_for(request)); !status) return status;
+  return set_promiscuous(request.promiscuous);
+}
+
+Observation XdpDevice::observe() noexcept {
+  Observation seen{};
+  seen.link = {.up = interface_is_up(name_.interface, ifindex_), .speed_mbps = 0};
+  const auto add = [&seen](DropReason reason, std::uint64_t frames) {
+    seen.drops[static_cast<std::size_t>(reason)] += frames;
+  };
+  for (const auto& queue : queues_) {
+    const XdpQueue::Losses losses = queue->losses();
+    add(DropReason::rx_ring_full, losses.rx_ring_full);
+    add(DropReason::rx_fill_empty, losses.rx_fill_empty);
+    add(DropReason::rx_too_long, losses.rx_too_long);
+    add(DropReason::rx_device_error, losses.rx_invalid);
+    add(DropReason::tx_device_error, losses.tx_refused);
+  }
+  add(DropReason::port_unread, program_->unread_dropped());
+  return seen;
+}
+
+void XdpDevice::leave() noexcept {
+  program_->unpin();
+}
+
+}  // namespace dp

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "drivers/xdp/interface.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <linux/ethtool.h>
+#include <linux/if_packet.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+namespace dp {
+namespace {
+
+// Requests about one interface.
+class Question {
+ public:
+  explicit Question(const std::string& name) noexcept
+      : socket_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+    name.copy(request.ifr_name, IFNAMSIZ - 1);
+  }
+  bool ask(unsigned long what) noexcept { return ::ioctl(socket_.get(), what, &request) == 0; }
+
+  ifreq request{};
+
+ private:
+  base::Descriptor socket_;
+};
+
+std::uint16_t rx_queues(Question& question) noexcept {
+  ethtool_channels channels{};
+  channels.cmd = ETHTOOL_GCHANNELS;
+  question.request.ifr_data = reinterpret_cast<char*>(&channels);
+  if (!question.ask(SIOCETHTOOL)) return 1;  // A driver without such a notion has one.
+  const std::uint32_t count = channels.combined_count + channels.rx_count;
+  return static_cast<std::uint16_t>(std::max(count, 1U));
+}
+
+}  // namespace
+
+std::optional<InterfaceFacts> ask_interface(const std::string& name) noexcept {
+  Question question(name);
+  InterfaceFacts facts{};
+  if (!question.ask(SIOCGIFINDEX)) return std::nullopt;
+  facts.ifindex = static_cast<unsigned>(question.request.ifr_ifindex);
+  if (!question.ask(SIOCGIFHWADDR)) return std::nullopt;
+  std::memcpy(facts.mac.bytes.data(), question.request.ifr_hwaddr.sa_data, facts.mac.bytes.size());
+  if (!question.ask(SIOCGIFMTU)) return std::nullopt;
+  facts.mtu = static_cast<std::uint16_t>(std::min(question.request.ifr_mtu, 0xffff));
+  facts.rx_queues = rx_queues(question);
+  return facts;
+}
+
+bool interface_is_up(const std::string& name, unsigned ifindex) noexcept {
+  Question question(name);
+  if (!question.ask(SIOCGIFINDEX) ||
+      static_cast<unsigned>(question.request.ifr_ifindex) != ifindex) {
+    return false;
+  }
+  constexpr int wanted = IFF_UP | IFF_RUNNING;
+  return question.ask(SIOCGIFFLAGS) && (question.request.ifr_flags & wanted) == wanted;
+}
+
+base::Descriptor keep_promiscuous(unsigned ifindex) noexcept {
+  // Protocol 0: it receives nothing itself.
+  base::Descriptor socket(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
+  packet_mreq membership{};
+  membership.mr_ifindex = static_cast<int>(ifindex);
+  membership.mr_type = PACKET_MR_PROMISC;
+  if (::setsockopt(socket.get(), SOL_PACKET, PACKET_ADD_MEMBERSHIP, &membership,
+                   sizeof membership) != 0) {
+    return {};
+  }
+  return socket;
+}
+
+}  // namespace dp

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the kernel says of one of its interfaces, in this network namespace.
+#pragma once
+
+#include "dataplane/base/address.hpp"
+#include "dataplane/base/descriptor.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace dp {
+
+struct InterfaceFacts {
+  unsigned ifindex;
+  base::MacAddress mac;
+  std::uint16_t mtu;
+  std::uint16_t rx_queues;  // In use.
+};
+
+// nullopt: there is none of that name.
+std::optional<InterfaceFacts> ask_interface(const std::string& name) noexcept;
+
+// Up, with carrier, and still the interface of that number.
+bool interface_is_up(const std::string& name, unsigned ifindex) noexcept;
+
+// A socket that keeps the interface promiscuous as long as it is open; empty where it cannot.
+base::Descriptor keep_promiscuous(unsigned ifindex) noexcept;
+
+}  // namespace dp

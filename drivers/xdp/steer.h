@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the program in the kernel (steer.bpf.c) and its loader (program.cpp) both know. C, as the
+// kernel's side is.
+#pragma once
+
+enum weir_steer_what {
+  weir_steer_nothing = 0, // All frames stay with the kernel.
+  weir_steer_vxlan = 1,   // VXLAN for an address of the map `local_addresses`.
+  weir_steer_roce = 2,    // RoCEv2, whoever it is for.
+  weir_steer_all = 3,
+};
+
+enum weir_steer_count {
+  weir_steered = 0,       // Frames that went to a socket.
+  weir_left = 1,          // Frames that are none of Weir's business.
+  weir_unread_passed = 2, // Weir's, but no socket reads the queue: the kernel got them,
+  weir_unread_dropped = 3, // or nobody.
+  weir_steer_counts = 4,
+};
+
+// One socket per receive queue; more queues than this stay without.
+#define WEIR_QUEUES_MAX 64
+// Local VTEPs of one interface.
+#define WEIR_LOCAL_ADDRESSES_MAX 1024
+
+// An IPv4 address is mapped into IPv6 (::ffff:a.b.c.d).
+struct weir_address {
+  unsigned char bytes[16];
+};

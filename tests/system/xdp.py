@@ -1,0 +1,206 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""xdp ports share an interface with the kernel: tunnel packets are Weir's, everything else stays
+with the kernel, whatever becomes of the data plane; and a tenant's frames are for nobody else."""
+
+import json
+import os
+import signal
+import time
+
+from context import (SIDES, Gateway, KernelPeerOverXdp, RawPort, Testbed, check_gateways, command,
+                     intent_of, roce, run, shape, test, wait_for)
+
+HOST, KERNEL = SIDES
+WORKERS, QUEUES = shape()
+
+
+def iperf3(peer, *options):
+    server = peer.bed.start("iperf3-server", peer.peer.inside("iperf3", "-s", "-1"))
+    time.sleep(0.5)
+    output = peer.host.namespace.run("iperf3", "-J", "-t", 3, "--bidir", *options)
+    server.stop()
+    return json.loads(output)["end"]
+
+
+def cross_to_the_kernel(peer):
+    for ours, theirs in ((HOST.kernel, KERNEL.kernel), (HOST.kernel6, KERNEL.kernel6)):
+        assert peer.host.ping(theirs.ip, 10) == 1.0
+        assert peer.ping_back(ours.ip)
+    # Windows below the smallest ring, so that a loss would be ours.
+    tcp = iperf3(peer, "-c", KERNEL.kernel.ip, "-w", "48K", "-P", QUEUES)
+    for way in ("sum_received", "sum_received_bidir_reverse"):
+        assert tcp[way]["bytes"] > 100_000, tcp[way]
+    udp = iperf3(peer, "-c", KERNEL.kernel6.ip, "-u", "-b", "4M", "-l", 1200)
+    for way in ("sum", "sum_bidir_reverse"):
+        assert udp[way]["packets"] > 500 and udp[way]["lost_packets"] == 0, udp[way]
+
+
+def state_of(gateway, name):
+    return next(port for port in gateway.show("stats", "show")["ports"] if port["name"] == name)
+
+
+@test
+def ping_and_iperf3_cross_between_weir_and_the_kernel():
+    with Testbed("xdp-kernel") as bed:
+        peer = KernelPeerOverXdp(bed)
+        cross_to_the_kernel(peer)
+        wire = state_of(peer.gateway, "wire0")
+        assert wire["driver"] == "xdp native copy" and wire["rx_queues"] == QUEUES, wire
+        assert "xdp native copy" in peer.gateway.weir("port", "show")
+        check_gateways([peer.gateway])
+
+
+@test
+def generic_mode_carries_the_same():
+    with Testbed("xdp-generic") as bed:
+        peer = KernelPeerOverXdp(bed, wire_device="xdp:wire0,mode=generic")
+        cross_to_the_kernel(peer)
+        assert state_of(peer.gateway, "wire0")["driver"] == "xdp generic copy"
+        check_gateways([peer.gateway])
+
+
+def tunnel_packet(inner_bytes):
+    """From the kernel's VTEP to Weir's."""
+    inner = roce.cnp_like(KERNEL.device, HOST.device, ecn=0).ljust(inner_bytes, b"\0")
+    return roce.vxlan(inner, roce.Host(KERNEL.wire_mac, KERNEL.vtep),
+                      roce.Host(HOST.wire_mac, HOST.vtep))
+
+
+def device_drops(peer, reason):
+    return state_of(peer.gateway, "wire0")["device_drops"].get(reason, 0)
+
+
+@test
+def frames_that_the_kernel_cannot_hand_over_are_counted_by_reason():
+    with Testbed("xdp-lost") as bed:
+        peer = KernelPeerOverXdp(bed)
+        wire = RawPort(peer.peer.name, "wire0")
+        os.kill(peer.gateway.dataplane_pid(), signal.SIGSTOP)
+        for _ in range(2000):                   # More than the 512 buffers of any one queue.
+            wire.send(tunnel_packet(100))
+        os.kill(peer.gateway.dataplane_pid(), signal.SIGCONT)
+        wait_for(lambda: device_drops(peer, "rx_fill_empty") > 0, "the ring was empty")
+        for namespace in (peer.gateway.namespace, peer.peer):
+            namespace.ip("link", "set", "wire0", "mtu", 3000)
+        assert wire.send(tunnel_packet(2500))
+        wait_for(lambda: device_drops(peer, "rx_too_long") == 1, "a frame beyond a buffer")
+        assert peer.host.ping(KERNEL.kernel.ip, 10) == 1.0
+
+
+class Conversation:
+    """One TCP connection to the kernel's address on Weir's own underlay interface, as ssh has it: a
+    number every 10 ms, each echoed."""
+
+    SERVER = ("import socket,sys\n"
+              "s=socket.create_server((sys.argv[1],2222)); print('listens',flush=True)\n"
+              "c,_=s.accept()\n"
+              "while d:=c.recv(4096): c.sendall(d)\n")
+    CLIENT = ("import socket,sys,time\n"
+              "c=socket.create_connection((sys.argv[1],2222)); f=c.makefile('rb')\n"
+              "slowest=0.0\n"
+              "for number in range(10**9):\n"
+              "  then=time.monotonic(); line=b'%d\\n'%number; c.sendall(line)\n"
+              "  assert f.readline()==line\n"
+              "  slowest=max(slowest,time.monotonic()-then)\n"
+              "  print(number,slowest,flush=True); time.sleep(0.01)\n")
+
+    def __init__(self, peer):
+        python = ("/usr/bin/python3", "-c")
+        self.server = peer.bed.start("echo-server", peer.gateway.namespace.inside(
+            *python, self.SERVER, HOST.vtep))
+        wait_for(lambda: "listens" in self.server.log(), "the server listens")
+        self.client = peer.bed.start("echo-client", peer.peer.inside(
+            *python, self.CLIENT, HOST.vtep))
+        wait_for(lambda: self.progress()[0] > 0, "the connection lives")
+
+    def progress(self):
+        """How many numbers came back, and the longest time that one took."""
+        lines = self.client.log().splitlines()
+        number, slowest = lines[-1].split() if lines else (0, 0)
+        return int(number), float(slowest)
+
+
+@test
+def tcp_to_the_kernel_lives_while_weir_is_killed_and_restarted():
+    with Testbed("xdp-restart") as bed:
+        peer = KernelPeerOverXdp(bed)
+        conversation = Conversation(peer)
+        for _ in range(10):
+            peer.gateway.dataplane.kill()
+            before, _ = conversation.progress()
+            peer.gateway.start_dataplane()
+            peer.gateway.wait_in_sync()
+            wait_for(lambda before=before: conversation.progress()[0] > before + 5, "echoes")
+            wait_for(lambda: "wire0" in command("ip", "-n", peer.gateway.namespace.name, "link"),
+                     "the interface is there")
+        assert conversation.client.alive() and conversation.server.alive()
+        slowest = conversation.progress()[1]
+        print(f"# the slowest of {conversation.progress()[0]} echoes took {slowest * 1000:.1f} ms")
+        # TCP's first retransmission comes after 200 ms: none was needed.
+        assert slowest < 0.2, slowest
+
+
+class TenantOverXdp:
+    """A tenant port that is an xdp port. The gateway's kernel has an address on that interface too,
+    which the tenant must never reach."""
+
+    ADDRESS = "10.77.9.1"
+
+    def __init__(self, bed, absent):
+        self.gateway = Gateway(bed, "gw1", options=("--bpffs", bed.bpffs())).start()
+        self.host = bed.namespace("host1", ipv6=True)
+        bed.cable(self.gateway.namespace, "host0", self.host, "host0", queues=QUEUES)
+        self.gateway.namespace.ip("addr", "add", f"{self.ADDRESS}/24", "dev", "host0")
+        self.host.ip("addr", "add", "10.77.9.2/24", "dev", "host0")
+        intent = intent_of(HOST, tenant_device=f"xdp:host0{absent}", wire_device="net_ring0")
+        self.gateway.apply(intent)
+
+    def reaches_the_kernel(self):
+        return "1 received" in self.host.run("ping", "-q", "-c", 1, "-W", 1, self.ADDRESS,
+                                             check=False)
+
+    def kill(self):
+        os.kill(self.gateway.dataplane_pid(), signal.SIGKILL)
+        self.gateway.dataplane.popen.wait(10)
+
+
+@test
+def a_tenants_frames_are_dropped_while_no_data_plane_runs():
+    with Testbed("xdp-drop") as bed:
+        tenant = TenantOverXdp(bed, "")
+        gateway = tenant.gateway
+        assert not tenant.reaches_the_kernel()
+        assert state_of(gateway, "host0")["device_drops"].get("port_unread", 0) == 0
+        for _ in range(2):
+            tenant.kill()
+            assert not tenant.reaches_the_kernel(), "it reached the gateway while nobody ran"
+            gateway.start_dataplane()
+            gateway.wait_in_sync()
+            wait_for(lambda: state_of(gateway, "host0")["device_drops"].get("port_unread", 0) > 0,
+                     "what was dropped meanwhile is told")
+            assert not tenant.reaches_the_kernel()
+        assert gateway.dataplane.stop() == 0
+        assert not tenant.reaches_the_kernel(), "stopping is not removing"
+        gateway.start_dataplane()
+        gateway.wait_in_sync()
+        gateway.apply({"ports": []})
+        # The device is closed when no worker uses it any more: after the answer.
+        wait_for(tenant.reaches_the_kernel, "the interface is the kernel's again")
+        pins = [path.name for path in bed.bpffs().iterdir() if path.name.startswith("xdp-")]
+        assert not pins, pins
+
+
+@test
+def a_tenants_frames_go_to_the_kernel_where_the_operator_says_so():
+    with Testbed("xdp-pass") as bed:
+        tenant = TenantOverXdp(bed, ",absent=pass")
+        assert not tenant.reaches_the_kernel()
+        tenant.kill()
+        assert tenant.reaches_the_kernel()
+        tenant.gateway.start_dataplane()
+        tenant.gateway.wait_in_sync()
+        assert not tenant.reaches_the_kernel()
+
+
+run()
