@@ -60,6 +60,8 @@ using DeviceDrops = std::array<std::uint64_t, contract::drop_reason_slots>;
 struct Observation {
   LinkState link;
   DeviceDrops drops;
+  // The device's interface was removed and is there again: it must be opened anew.
+  bool returned = false;
 };
 
 // An open device. Its destructor closes it, when no worker uses its port any more.

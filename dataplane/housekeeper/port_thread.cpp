@@ -75,7 +75,8 @@ void PortThread::run() {
 PortOutcome PortThread::work(PortJob job) {
   PortOutcome outcome{.kind = job.kind, .port = job.port, .status = {}, .opened = nullptr};
   switch (job.kind) {
-    case PortJob::Kind::open: {
+    case PortJob::Kind::open:
+    case PortJob::Kind::reopen: {
       auto device = opener_.open(job.request);
       if (device) {
         look_at(**device, outcome);

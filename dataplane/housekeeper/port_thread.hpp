@@ -17,11 +17,11 @@
 namespace dp {
 
 struct PortJob {
-  enum class Kind : std::uint8_t { open, adjust, observe, close };
+  enum class Kind : std::uint8_t { open, reopen, adjust, observe, close };
 
   Kind kind;
   base::PortId port;
-  DeviceRequest request;  // open, adjust.
+  DeviceRequest request;  // open, reopen (in the place of one whose interface returned), adjust.
   // adjust, observe. It may be submitted for closing meanwhile: that job comes after this one.
   Device* device = nullptr;
   std::unique_ptr<Device> closing;  // close.

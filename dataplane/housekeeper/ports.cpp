@@ -69,6 +69,11 @@ DeviceRequest Ports::request_for(const PortConfig& port, const LocalVteps& vteps
 void Ports::plan(const Model& model) {
   open_ = adjust_ = close_early_ = close_late_ = 0;
   failure_ = {};
+  model_ = &model;
+  if (reopening_ > 0) {
+    step_ = Step::wait_for_returned;
+    return;
+  }
   look_for_changes(model);
   step_ = close_early_ != 0 ? Step::detach : Step::open;
   if (step_ == Step::detach) {
@@ -122,6 +127,9 @@ Ports::PortMask Ports::reopened() const noexcept {
 
 base::Result<bool> Ports::prepare() {
   switch (step_) {
+    case Step::wait_for_returned:
+      if (reopening_ == 0) plan(*model_);
+      return true;
     case Step::detach:
       if (!epoch_.grace_passed(grace_)) return true;
       submit_close(close_early_, reopened());
@@ -148,6 +156,7 @@ bool Ports::finish() {
   switch (step_) {
     case Step::ready:
       step_ = Step::idle;
+      before_ = after_;
       vteps_before_ = vteps_after_;
       if (close_late_ == 0) return false;
       assign(open_ports() & ~close_late_);
@@ -169,6 +178,7 @@ bool Ports::finish() {
 bool Ports::undo() {
   switch (step_) {
     case Step::idle: return false;
+    case Step::wait_for_returned: step_ = Step::idle; return false;
     case Step::undo_detach:
       if (!epoch_.grace_passed(grace_)) return true;
       submit_close(open_ & open_ports(), close_early_);
@@ -246,10 +256,21 @@ void Ports::turn() {
   while (auto outcome = thread_.collect()) take_in(std::move(*outcome));
   std::erase_if(retired_,
                 [this](const Retired& retired) { return epoch_.grace_passed(retired.grace); });
+  std::erase_if(replaced_, [this](Replaced& replaced) {
+    if (!epoch_.grace_passed(replaced.grace)) return false;
+    ++jobs_out_;
+    thread_.submit({.kind = PortJob::Kind::close,
+                    .port = replaced.port,
+                    .request = {},
+                    .closing = std::move(replaced.device),
+                    .for_good = false});
+    return true;
+  });
 }
 
 void Ports::observe() {
   if (questions_out_ > 0) return;
+  if (step_ == Step::idle && reopening_ == 0 && replaced_.empty()) reopen_returned();
   for_each_bit(open_ports(), [this](std::uint16_t id) {
     ++questions_out_;
     thread_.submit({.kind = PortJob::Kind::observe,
@@ -259,7 +280,38 @@ void Ports::observe() {
   });
 }
 
+void Ports::reopen_returned() {
+  for_each_bit(open_ports(), [this](std::uint16_t id) {
+    if (!seen_[id].observation.returned) return;
+    seen_[id].observation.returned = false;  // Until it is seen again.
+    ++reopening_;
+    thread_.submit({.kind = PortJob::Kind::reopen,
+                    .port = base::PortId{id},
+                    .request = request_for(before_[id], vteps_before_)});
+  });
+}
+
+void Ports::take_in_returned(PortOutcome& outcome) {
+  --reopening_;
+  const std::uint16_t id = outcome.port.value;
+  // It may not be complete yet; tried again as long as it is seen to have returned.
+  if (!outcome.opened) return;
+  if (outcome.facts.mac != seen_[id].facts.mac || outcome.facts.mtu != seen_[id].facts.mtu ||
+      outcome.facts.rx_queues != seen_[id].facts.rx_queues) {
+    LOG(warning, "port_returned_otherwise", {"port", contract::to_view(before_[id].add.name)},
+        {"effect", "remove and add the port, as its MAC, MTU or queues are others now"});
+  }
+  LOG(info, "port_returned", {"port", contract::to_view(before_[id].add.name)});
+  std::unique_ptr<Device> old = std::exchange(devices_[id], std::move(outcome.opened));
+  seen_[id] = {.device_number = ++devices_opened_,
+               .facts = outcome.facts,
+               .observation = outcome.observation};
+  assign(open_ports());
+  replaced_.push_back({base::PortId{id}, std::move(old), grace_});
+}
+
 void Ports::take_in(PortOutcome outcome) {
+  if (outcome.kind == PortJob::Kind::reopen) return take_in_returned(outcome);
   const std::uint16_t id = outcome.port.value;
   std::uint32_t& out = outcome.kind == PortJob::Kind::observe ? questions_out_ : jobs_out_;
   --out;

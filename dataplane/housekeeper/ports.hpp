@@ -7,6 +7,9 @@
 //
 // A port whose device must be opened anew (other queues, same name) is taken from the workers and
 // closed first; where the commit is refused then, it is opened again as it was.
+//
+// Outside of transactions, a device whose interface was removed and has returned is opened anew:
+// the workers get the new one, then the old one is closed. A transaction waits for that.
 #pragma once
 
 #include "dataplane/base/error.hpp"
@@ -60,6 +63,7 @@ class Ports {
  private:
   enum class Step : std::uint8_t {
     idle,
+    wait_for_returned,
     detach,
     close_early,
     open,
@@ -94,6 +98,9 @@ class Ports {
   // Jobs of the transaction are out; the first failure is kept in failure_.
   bool jobs_out() const noexcept { return jobs_out_ > 0; }
   void take_in(PortOutcome outcome);
+  // Devices whose interface has returned.
+  void reopen_returned();
+  void take_in_returned(PortOutcome& outcome);
 
   std::span<Worker* const> workers_;
   Epoch& epoch_;
@@ -105,9 +112,19 @@ class Ports {
   std::vector<std::unique_ptr<const Assignment>> assignments_;  // In use, one per worker.
   std::vector<Retired> retired_;
 
+  // A device that was replaced, until no worker uses it.
+  struct Replaced {
+    base::PortId port;
+    std::unique_ptr<Device> device;
+    std::uint64_t grace;
+  };
+  std::vector<Replaced> replaced_;
+  std::uint32_t reopening_ = 0;  // Jobs that are out.
+
   // Of the transaction under way.
+  const Model* model_ = nullptr;
   Step step_ = Step::idle;
-  Configs before_;
+  Configs before_;  // In force, while none is under way too.
   Configs after_;
   LocalVteps vteps_before_;  // In force, while none is under way too.
   LocalVteps vteps_after_;

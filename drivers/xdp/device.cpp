@@ -160,6 +160,12 @@ base::Status XdpDevice::adjust(const DeviceRequest& request) {
 Observation XdpDevice::observe() noexcept {
   Observation seen{};
   seen.link = {.up = interface_is_up(name_.interface, ifindex_), .speed_mbps = 0};
+  if (!seen.link.up) {
+    const auto now = ask_interface(name_.interface);
+    // Not before it is up: whoever makes it gives it its MAC and MTU first.
+    seen.returned =
+        now && now->ifindex != ifindex_ && interface_is_up(name_.interface, now->ifindex);
+  }
   const auto add = [&seen](DropReason reason, std::uint64_t frames) {
     seen.drops[static_cast<std::size_t>(reason)] += frames;
   };

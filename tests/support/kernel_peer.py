@@ -66,7 +66,14 @@ class KernelPeerOverXdp(KernelPeer):
         super().__init__(bed, options=("--bpffs", bed.bpffs()), **keywords)
 
     def wire_up(self):
+        self.lay_cable()
+        self.apply(self.wire_device)
+
+    def lay_cable(self):
         self.bed.cable(self.gateway.namespace, "wire0", self.peer, "wire0", mtu=WIRE_MTU,
                        queues=self.queues, macs=(WEIR.wire_mac, KERNEL.wire_mac))
         self.gateway.namespace.ip("addr", "add", f"{WEIR.vtep}/24", "dev", "wire0")
-        self.apply(self.wire_device)
+
+    def cut_cable(self):
+        """The interfaces of both ends are gone."""
+        self.gateway.namespace.ip("link", "delete", "wire0")

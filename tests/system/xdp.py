@@ -7,9 +7,10 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 
 from context import (SIDES, Gateway, KernelPeerOverXdp, RawPort, Testbed, check_gateways, command,
-                     intent_of, roce, run, shape, test, wait_for)
+                     intent_of, roce, run, settle, shape, test, wait_for)
 
 HOST, KERNEL = SIDES
 WORKERS, QUEUES = shape()
@@ -139,6 +140,27 @@ def tcp_to_the_kernel_lives_while_weir_is_killed_and_restarted():
         print(f"# the slowest of {conversation.progress()[0]} echoes took {slowest * 1000:.1f} ms")
         # TCP's first retransmission comes after 200 ms: none was needed.
         assert slowest < 0.2, slowest
+
+
+@test
+def an_interface_that_was_removed_carries_again_when_it_returns():
+    with Testbed("xdp-replug") as bed:
+        peer = KernelPeerOverXdp(bed)
+        descriptors = Path(f"/proc/{peer.gateway.dataplane_pid()}/fd")
+        before = None
+        for round_ in range(10):
+            peer.cut_cable()
+            wait_for(lambda: state_of(peer.gateway, "wire0")["link_up"] == 0, "a lost link")
+            peer.lay_cable()
+            peer.set_up_kernel(peer.peer.ip)
+            wait_for(lambda: state_of(peer.gateway, "wire0")["link_up"] == 1, "the link is back")
+            wait_for(lambda: peer.host.ping(KERNEL.kernel.ip, 1) == 1.0, "frames flow again")
+            held = len(list(descriptors.iterdir()))
+            before = held if round_ == 1 else before
+            assert before is None or held == before, f"{held} descriptors, {before} before"
+        # What was on its way when the cable was cut was lost; nothing is held on to.
+        settled = settle([peer.gateway])[0]
+        assert settled.totals()["mismatch"] == 0 and settled.totals()["held"] == 0
 
 
 class TenantOverXdp:

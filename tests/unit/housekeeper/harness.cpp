@@ -50,7 +50,9 @@ class MemoryDevice final : public dp::Device {
   }
   dp::Observation observe() noexcept override {
     return {.link = {.up = opener_.link_up.load(std::memory_order_relaxed), .speed_mbps = 100},
-            .drops = {}};
+            .drops = {},
+            // Relaxed: a number that orders nothing.
+            .returned = opener_.returning.fetch_sub(1, std::memory_order_relaxed) > 0};
   }
 
  private:

@@ -214,6 +214,29 @@ TEST_F(Session, link_changes_are_told) {
   EXPECT_EQ(controller.link_changes.back().speed_mbps, 100U);
 }
 
+TEST_F(Session, devices_that_returned_are_opened_anew_also_while_a_commit_waits) {
+  Controller controller(path());
+  ASSERT_TRUE(controller.hello().ok());
+  configure(controller, 1);
+  constexpr int ports = 2;
+  ASSERT_EQ(opener_.opened.load(), ports);
+
+  for (std::uint32_t round = 1; round <= 20; ++round) {
+    opener_.returning.store(ports);
+    // Somewhere between the question and the closing of the old device, or after it.
+    ::usleep(2000 * round);
+    ASSERT_TRUE(controller.begin(1 + round).ok());
+    ASSERT_TRUE(controller.commit(1 + round).ok());
+  }
+
+  const auto all_closed = [this] {
+    return opener_.opened - opener_.closed == ports;
+  };
+  for (int i = 0; i < 500 && !all_closed(); ++i) ::usleep(10'000);
+  EXPECT_TRUE(all_closed()) << opener_.opened << " opened, " << opener_.closed << " closed";
+  EXPECT_GT(opener_.opened.load(), ports);
+}
+
 TEST_F(Session, traces_are_checked_and_can_be_taken_back) {
   Controller controller(path());
   ASSERT_TRUE(controller.hello().ok());
