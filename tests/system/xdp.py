@@ -104,7 +104,7 @@ class Conversation:
               "  then=time.monotonic(); line=b'%d\\n'%number; c.sendall(line)\n"
               "  assert f.readline()==line\n"
               "  slowest=max(slowest,time.monotonic()-then)\n"
-              "  print(number,slowest,flush=True); time.sleep(0.01)\n")
+              "  print(f'{number} {slowest}\\n',end='',flush=True); time.sleep(0.01)\n")
 
     def __init__(self, peer):
         python = ("/usr/bin/python3", "-c")
@@ -117,7 +117,7 @@ class Conversation:
 
     def progress(self):
         """How many numbers came back, and the longest time that one took."""
-        lines = self.client.log().splitlines()
+        lines = self.client.log().rpartition("\n")[0].splitlines()  # Whole lines only.
         number, slowest = lines[-1].split() if lines else (0, 0)
         return int(number), float(slowest)
 
