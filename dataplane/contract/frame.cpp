@@ -44,8 +44,9 @@ std::vector<std::byte> make_frame(std::uint16_t type, std::uint32_t transaction,
                            .sequence = sequence};
   std::vector<std::byte> frame(size);
   std::memcpy(frame.data(), &header, sizeof header);
-  if (record_count > 0) {
-    std::memcpy(frame.data() + sizeof header, records, record_size * record_count);
+  // Some records have no bytes, and then `records` may be null.
+  if (const std::size_t bytes = record_size * record_count; bytes > 0) {
+    std::memcpy(frame.data() + sizeof header, records, bytes);
   }
   return frame;
 }
