@@ -48,7 +48,7 @@ Heard understand(std::string_view text) {
       ADD_FAILURE() << "half a line: " << text;
       break;
     }
-    const json::value event = json::parse({text.data(), end});
+    const json::value event = json::parse(text.substr(0, end));
     text.remove_prefix(end + 1);
     if (event.at("event").as_string() == "gap") {
       heard.gap = true;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/fake_dataplane.hpp"
 
+#include "dataplane/base/check.hpp"
+
 #include <cstring>
 #include <fcntl.h>
 #include <poll.h>
@@ -99,7 +101,7 @@ void FakeDataplane::start() {
   path_.copy(address.sun_path, sizeof address.sun_path - 1);
   ::unlink(path_.c_str());
   listener_ = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-  ::bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  CHECK(::bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
   ::listen(listener_, 4);
   stopping_ = false;
   thread_ = std::thread([this] { serve(); });
