@@ -72,6 +72,24 @@ struct IpAddress {
     return Ipv4Address(value);
   }
 
+  // One host's, on any link: not unspecified, loopback, multicast, broadcast or IPv6 link-local
+  // (RFC 1122 §3.2.1.3, RFC 5771, RFC 4291 §2).
+  constexpr bool is_unicast() const noexcept {
+    if (is_v4()) {
+      const std::uint32_t net = v4().host() >> 24;
+      return net != 0 && net != 127 && net < 224;
+    }
+    if (v6.bytes[0] == 0xff || is_link_local()) return false;
+    for (int i = 0; i < 15; ++i) {
+      if (v6.bytes[i] != 0) return true;
+    }
+    return v6.bytes[15] > 1;
+  }
+  // fe80::/10.
+  constexpr bool is_link_local() const noexcept {
+    return v6.bytes[0] == 0xfe && (v6.bytes[1] & 0xc0) == 0x80;
+  }
+
   friend constexpr auto operator<=>(const IpAddress&, const IpAddress&) = default;
 };
 

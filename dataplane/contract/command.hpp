@@ -114,16 +114,24 @@ enum class DscpMode : std::uint8_t {
   pin = 1,   // Outer DSCP is a constant (pipe model).
 };
 
+// Of the outer UDP header.
+enum class UdpChecksum : std::uint8_t {
+  zero = 0,  // None: RFC 7348 §4.1; over IPv6 RFC 6935 §5.
+  full = 1,  // Over the whole payload.
+};
+
 struct VtepSet {
   base::VtepId vtep;
   VtepKind kind;
   DscpMode dscp_mode;             // Of a remote VTEP, as the next four fields.
   std::uint8_t dscp;              // 0..63, where pinned.
-  std::uint8_t ttl;               // Of the outer header; 0: 64.
+  std::uint8_t ttl;               // Or hop limit, of the outer header; 0: 64.
   base::VtepId source;            // The local VTEP whose address is the outer source.
   base::PortId port;              // Local: where its packets arrive. Remote: where they leave.
   base::MacAddress next_hop_mac;  // All zero: not resolved.
-  base::IpAddress address;
+  base::IpAddress address;        // Of the family of its source.
+  UdpChecksum udp_checksum;       // Of a remote VTEP.
+  std::uint8_t reserved;
 };
 
 struct VtepRemove {
@@ -192,7 +200,7 @@ static_assert(Record<TraceAdd> && Record<TraceRemove>);
 
 // Golden sizes: a change here is a change of the contract (README.md says how).
 static_assert(sizeof(Hello) == 80 && sizeof(PortAdd) == 296 && sizeof(PortSet) == 12);
-static_assert(sizeof(NetworkSet) == 268 && sizeof(VtepSet) == 32 && sizeof(EndpointSet) == 12);
+static_assert(sizeof(NetworkSet) == 268 && sizeof(VtepSet) == 34 && sizeof(EndpointSet) == 12);
 static_assert(sizeof(TraceAdd) == 68);
 
 }  // namespace contract

@@ -66,6 +66,9 @@ enum class DropReason : std::uint8_t {
   rx_too_long,
   port_unread,
 
+  // Came later.
+  ipv6_extension_header,
+
   count,
 };
 
@@ -108,7 +111,7 @@ inline constexpr std::array<DropReasonText, drop_reason_count> drop_reasons{{
     {DropReason::wrong_destination_mac, "wrong_destination_mac",
      "The frame on an underlay port is not addressed to that port's MAC."},
     {DropReason::ethertype_not_handled, "ethertype_not_handled",
-     "Not IPv4 at an underlay port, or a pause or PFC frame, which ends at each link."},
+     "Not IP at an underlay port, or a pause or PFC frame, which ends at each link."},
     {DropReason::destination_not_local, "destination_not_local",
      "The outer destination IP is no VTEP of this gateway."},
     {DropReason::protocol_not_handled, "protocol_not_handled", "The outer IP protocol is not UDP."},
@@ -159,6 +162,9 @@ inline constexpr std::array<DropReasonText, drop_reason_count> drop_reasons{{
      "The frame did not fit a buffer of an xdp port; raise --mbuf-bytes."},
     {DropReason::port_unread, "port_unread",
      "An xdp port's program dropped the frame, as no data plane read its queue (absent=drop)."},
+    {DropReason::ipv6_extension_header, "ipv6_extension_header",
+     "The outer IPv6 header is followed by an extension header or is a fragment's; no VTEP sends "
+     "either."},
 }};
 
 constexpr bool drop_reasons_in_order() {
@@ -176,7 +182,7 @@ constexpr std::string_view name(DropReason reason) noexcept {
 
 // Losses before rx are drop reasons too, but stand outside the accounting identity.
 constexpr bool before_rx(DropReason reason) noexcept {
-  return reason >= DropReason::rx_ring_full;
+  return reason >= DropReason::rx_ring_full && reason <= DropReason::port_unread;
 }
 
 }  // namespace contract

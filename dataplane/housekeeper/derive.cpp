@@ -68,6 +68,23 @@ base::Status derive_vtep(const Model& model, Tables& tables, std::uint32_t id,
   return put(tables.vteps, id, make_vtep_record(vtep.record, source, *port), next);
 }
 
+template <class Ip, class Address>
+void prepare_outer(VtepRecord& record, const contract::VtepSet& vtep, const Address& source,
+                   const Address& destination, const PortRecord& port) noexcept {
+  const UdpTunnelHeader<Ip> outer =
+      prepare_udp_tunnel(UdpTunnelAddresses<Ip>{.source_mac = port.mac,
+                                                .next_hop_mac = vtep.next_hop_mac,
+                                                .source = source,
+                                                .destination = destination,
+                                                .ttl = vtep.ttl != 0 ? vtep.ttl : ttl_default,
+                                                .udp_destination = udp_port::vxlan});
+  std::memcpy(record.outer_bytes.data(), &outer, sizeof outer);
+  // The MTU counts the outer IP packet.
+  constexpr std::uint16_t added = sizeof(Ip) + sizeof(UdpHeader) + sizeof(VxlanHeader);
+  record.frame_bytes_max = static_cast<std::uint16_t>(
+      vtep.next_hop_mac.is_zero() ? 0 : port.mtu - std::min(port.mtu, added));
+}
+
 }  // namespace
 
 PortRecord make_port_record(const PortConfig& port, const DeviceFacts& facts) noexcept {
@@ -93,23 +110,24 @@ NetworkRecord make_network_record(const contract::NetworkSet& network,
 
 VtepRecord make_vtep_record(const contract::VtepSet& vtep, const contract::VtepSet& source,
                             const PortRecord& port) noexcept {
-  VtepRecord record;
-  std::memset(static_cast<void*>(&record), 0, sizeof record);  // Padding too: see differs().
+  VtepRecord record{};
   record.kind = vtep.kind;
   record.port = vtep.port;
+  record.address = vtep.address;
   if (vtep.kind == contract::VtepKind::local) return record;
 
   const bool pinned = vtep.dscp_mode == contract::DscpMode::pin;
-  record.outer = prepare_udp_tunnel({.source_mac = port.mac,
-                                     .next_hop_mac = vtep.next_hop_mac,
-                                     .source = source.address.v4(),
-                                     .destination = vtep.address.v4(),
-                                     .ttl = vtep.ttl != 0 ? vtep.ttl : ttl_default,
-                                     .udp_destination = udp_port::vxlan});
-  record.ip_sum = constant_sum(record.outer.ip);
-  record.mtu = vtep.next_hop_mac.is_zero() ? 0 : port.mtu;
   record.tos_mask = pinned ? ecn_mask : copy_dscp_mask;
   record.tos_pinned = static_cast<std::uint8_t>(pinned ? vtep.dscp << 2 : 0);
+  const bool summed = vtep.udp_checksum == contract::UdpChecksum::full;
+  if (vtep.address.is_v4()) {
+    record.form = summed ? OuterForm::ipv4_summed : OuterForm::ipv4;
+    prepare_outer<Ipv4Header>(record, vtep, source.address.v4(), vtep.address.v4(), port);
+    record.ip_sum = constant_sum(record.outer<Ipv4Header>().ip);
+  } else {
+    record.form = summed ? OuterForm::ipv6_summed : OuterForm::ipv6;
+    prepare_outer<Ipv6Header>(record, vtep, source.address.v6, vtep.address.v6, port);
+  }
   return record;
 }
 

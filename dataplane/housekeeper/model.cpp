@@ -214,11 +214,7 @@ base::Status Model::check_fields(const contract::VtepSet& record) const {
   if (record.kind != VtepKind::local && record.kind != VtepKind::remote) {
     return fail(Errc::invalid_argument, "a VTEP is local or remote");
   }
-  if (!record.address.is_v4()) {
-    return fail(Errc::unsupported, "this release has IPv4 underlays only");
-  }
-  const std::uint32_t address = record.address.v4().host();
-  if (address == 0 || (address >> 28) >= 0xe) {
+  if (!record.address.is_unicast()) {
     return fail(Errc::invalid_argument, "a VTEP's address is a unicast address");
   }
   if (!port_exists(record.port)) return fail(Errc::not_found, "the VTEP's port does not exist");
@@ -226,6 +222,9 @@ base::Status Model::check_fields(const contract::VtepSet& record) const {
 
   if (record.dscp_mode > contract::DscpMode::pin || record.dscp > dscp_max) {
     return fail(Errc::invalid_argument, "DSCP is copied, or pinned to 0 to 63");
+  }
+  if (record.udp_checksum > contract::UdpChecksum::full || record.reserved != 0) {
+    return fail(Errc::invalid_argument, "a UDP checksum is zero or full, reserved fields 0");
   }
   if (record.next_hop_mac.is_group()) {
     return fail(Errc::invalid_argument, "the next hop's MAC is a group address");
@@ -254,11 +253,11 @@ base::Status Model::set(const contract::VtepSet& record) {
 
 base::Status Model::take_address(const contract::VtepSet& record) {
   // As with VNIs.
-  return tables_.vtep_by_address.set(vtep_key(record.address.v4()), record.vtep.value, next_);
+  return tables_.vtep_by_address.set(tables_.vtep_key(record.address), record.vtep.value, next_);
 }
 
 void Model::release_address(const contract::VtepSet& record) {
-  const std::uint64_t key = vtep_key(record.address.v4());
+  const std::uint64_t key = tables_.vtep_key(record.address);
   if (tables_.vtep_by_address.find_staged(key) != record.vtep.value) return;
   CHECK(tables_.vtep_by_address.remove(key, next_).has_value());
 }

@@ -128,7 +128,7 @@ base::Status Model::check_vtep(std::uint32_t id) const {
   }
   if (!vteps_[id].present) return {};
   const contract::VtepSet& vtep = vteps_[id].record;
-  if (tables_.vtep_by_address.find_staged(vtep_key(vtep.address.v4())) != id) {
+  if (tables_.vtep_by_address.find_staged(tables_.vtep_key(vtep.address)) != id) {
     return fail(Errc::already_exists, "two VTEPs have the same address");
   }
   if (!port_exists(vtep.port)) return fail(Errc::in_use, "a VTEP's port is removed");
@@ -139,6 +139,9 @@ base::Status Model::check_vtep(std::uint32_t id) const {
   if (is_remote &&
       (!vtep_exists(vtep.source) || vteps_[vtep.source.value].record.kind != VtepKind::local)) {
     return fail(Errc::in_use, "a VTEP's source is removed or not local");
+  }
+  if (is_remote && vteps_[vtep.source.value].record.address.is_v4() != vtep.address.is_v4()) {
+    return fail(Errc::invalid_argument, "a VTEP and its source have addresses of two families");
   }
   return {};
 }

@@ -70,6 +70,10 @@ struct Ipv6Header {
   base::Ipv6Address source;
   base::Ipv6Address destination;
 
+  // version_class_label.
+  static constexpr be32 class_and_label(std::uint8_t traffic_class, std::uint32_t label) noexcept {
+    return be32(6u << 28 | std::uint32_t{traffic_class} << 20 | label);
+  }
   constexpr unsigned version() const noexcept { return version_class_label.host() >> 28; }
   constexpr std::uint8_t traffic_class() const noexcept {
     return static_cast<std::uint8_t>(version_class_label.host() >> 20);

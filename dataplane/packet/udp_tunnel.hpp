@@ -1,35 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
-// The outer Ethernet, IPv4 and UDP headers that every UDP tunnel has. They are prepared once per
-// remote VTEP; per packet only TOS, lengths, checksum and source port are written.
+// The outer Ethernet, IP and UDP headers that every UDP tunnel has. They are prepared once per
+// remote VTEP; per packet only TOS, lengths, IPv4 checksum, flow label and source port are written.
 #pragma once
 
 #include "dataplane/packet/checksum.hpp"
 #include "dataplane/packet/headers.hpp"
 
 #include <cstdint>
+#include <type_traits>
 
 namespace dp {
 
+template <class Ip>
 struct UdpTunnelHeader {
   EthernetHeader ethernet;
-  Ipv4Header ip;
+  Ip ip;
   UdpHeader udp;
 };
-static_assert(sizeof(UdpTunnelHeader) == 42);
+static_assert(sizeof(UdpTunnelHeader<Ipv4Header>) == 42);
+static_assert(sizeof(UdpTunnelHeader<Ipv6Header>) == 62);
 
+inline constexpr std::size_t udp_tunnel_bytes_max = sizeof(UdpTunnelHeader<Ipv6Header>);
+
+template <class Ip>
 struct UdpTunnelAddresses {
   base::MacAddress source_mac;
   base::MacAddress next_hop_mac;
-  be32 source;
-  be32 destination;
+  decltype(Ip::source) source;
+  decltype(Ip::source) destination;
   std::uint8_t ttl;
   std::uint16_t udp_destination;
 };
 
+constexpr UdpHeader prepare_udp(std::uint16_t destination) noexcept {
+  return {
+      .source = be16(0), .destination = be16(destination), .length = be16(0), .checksum = be16(0)};
+}
+
 // TOS, lengths, UDP source port and the IPv4 checksum are left zero. The UDP checksum stays zero,
-// as RFC 7348 §4.1 wants it over IPv4. DF is set and the ID is 0: an atomic datagram (RFC 6864
-// §4.1).
-constexpr UdpTunnelHeader prepare_udp_tunnel(const UdpTunnelAddresses& a) noexcept {
+// as RFC 7348 §4.1 wants it over IPv4, unless it is asked for. DF is set and the ID is 0: an atomic
+// datagram (RFC 6864 §4.1).
+constexpr UdpTunnelHeader<Ipv4Header> prepare_udp_tunnel(
+    const UdpTunnelAddresses<Ipv4Header>& a) noexcept {
   return {.ethernet = {.destination = a.next_hop_mac,
                        .source = a.source_mac,
                        .type = be16(ethertype::ipv4)},
@@ -43,10 +55,23 @@ constexpr UdpTunnelHeader prepare_udp_tunnel(const UdpTunnelAddresses& a) noexce
                  .checksum = be16(0),
                  .source = a.source,
                  .destination = a.destination},
-          .udp = {.source = be16(0),
-                  .destination = be16(a.udp_destination),
-                  .length = be16(0),
-                  .checksum = be16(0)}};
+          .udp = prepare_udp(a.udp_destination)};
+}
+
+// The same over IPv6, where RFC 6935 §5 allows a tunnel a UDP checksum of zero: what it carries has
+// its own, RoCE the ICRC.
+constexpr UdpTunnelHeader<Ipv6Header> prepare_udp_tunnel(
+    const UdpTunnelAddresses<Ipv6Header>& a) noexcept {
+  return {.ethernet = {.destination = a.next_hop_mac,
+                       .source = a.source_mac,
+                       .type = be16(ethertype::ipv6)},
+          .ip = {.version_class_label = Ipv6Header::class_and_label(0, 0),
+                 .payload_length = be16(0),
+                 .next_header = ip_protocol::udp,
+                 .hop_limit = a.ttl,
+                 .source = a.source,
+                 .destination = a.destination},
+          .udp = prepare_udp(a.udp_destination)};
 }
 
 // The part of the IPv4 checksum that is the same for all packets.
@@ -55,8 +80,9 @@ inline std::uint32_t constant_sum(const Ipv4Header& prepared) noexcept {
 }
 
 // Completes the headers for `payload_bytes` behind the UDP header.
-inline void complete_udp_tunnel(UdpTunnelHeader& header, std::uint32_t sum_before, std::uint8_t tos,
-                                std::uint16_t source_port, std::uint16_t payload_bytes) noexcept {
+inline void complete_udp_tunnel(UdpTunnelHeader<Ipv4Header>& header, std::uint32_t sum_before,
+                                std::uint8_t tos, std::uint16_t source_port,
+                                std::uint16_t payload_bytes) noexcept {
   const be16 total_length(static_cast<std::uint16_t>(payload_bytes + 28));
   header.ip.tos = tos;
   header.ip.total_length = total_length;
@@ -68,6 +94,15 @@ inline void complete_udp_tunnel(UdpTunnelHeader& header, std::uint32_t sum_befor
   header.ip.checksum = be16::from_raw(static_cast<std::uint16_t>(~sum));
   header.udp.source = be16(source_port);
   header.udp.length = be16(static_cast<std::uint16_t>(payload_bytes + 8));
+}
+inline void complete_udp_tunnel(UdpTunnelHeader<Ipv6Header>& header, std::uint32_t flow_label,
+                                std::uint8_t tos, std::uint16_t source_port,
+                                std::uint16_t payload_bytes) noexcept {
+  const be16 length(static_cast<std::uint16_t>(payload_bytes + 8));
+  header.ip.version_class_label = Ipv6Header::class_and_label(tos, flow_label);
+  header.ip.payload_length = length;
+  header.udp.source = be16(source_port);
+  header.udp.length = length;
 }
 
 }  // namespace dp

@@ -67,6 +67,12 @@ class ExactMatch {
   void lookup_bulk(const std::uint64_t* keys, std::uint32_t n, base::Generation generation,
                    std::uint32_t* values) const noexcept;
 
+  // A key for 128 bits, above all of 63 bits. By the table's secret, so that outsiders cannot look
+  // for two that share one; some do, so what is found must be compared with what was sought.
+  std::uint64_t shorten(std::uint64_t first, std::uint64_t second) const noexcept {
+    return hash_(hash_(first) ^ second) | std::uint64_t{1} << 63;
+  }
+
   // The housekeeper; nothing below allocates. `next` is the generation in the making, G+1. A
   // refused change changes nothing: table_full, wrong_state (unsettled), invalid_argument,
   // not_found.

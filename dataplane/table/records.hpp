@@ -9,6 +9,7 @@
 #include "dataplane/packet/udp_tunnel.hpp"
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
@@ -41,23 +42,34 @@ struct NetworkRecord {
   std::array<base::VtepId, contract::flood_vteps_max> flood_vteps;
 };
 
-// One cache line: all that encapsulation needs to know about a remote VTEP.
+// What encapsulation puts in front of a frame.
+enum class OuterForm : std::uint8_t { none, ipv4, ipv4_summed, ipv6, ipv6_summed };
+
+// All that encapsulation needs to know about a remote VTEP: one cache line over IPv4, two over
+// IPv6.
 struct alignas(64) VtepRecord {
-  UdpTunnelHeader outer;  // Prepared; see udp_tunnel.hpp.
   contract::VtepKind kind;
-  std::uint8_t reserved;
-  std::uint32_t ip_sum;  // constant_sum(outer.ip).
+  OuterForm form;  // none: local.
   // Outer TOS = (inner TOS & tos_mask) | tos_pinned: 0xff | 0 copies DSCP, 0x03 | dscp<<2 pins it.
   // ECN always comes from the packet.
   std::uint8_t tos_mask;
   std::uint8_t tos_pinned;
   base::PortId port;
-  // Of that port: the outer IP packet must not be larger. 0 while the next hop is not resolved.
-  std::uint16_t mtu;
-  std::array<std::uint8_t, 10>
-      reserved_too;  // No padding: the housekeeper compares records as bytes.
+  // No larger frame fits behind the outer header; 0 while the next hop is not resolved.
+  std::uint16_t frame_bytes_max;
+  std::uint32_t ip_sum;                                        // constant_sum() of an IPv4 header.
+  std::array<std::uint8_t, udp_tunnel_bytes_max> outer_bytes;  // Prepared; see udp_tunnel.hpp.
+  base::IpAddress address;                                     // The VTEP's own.
+  // No padding: the housekeeper compares records as bytes.
+  std::array<std::uint8_t, 38> reserved;
+
+  template <class Ip>
+  const UdpTunnelHeader<Ip>& outer() const noexcept {
+    return *reinterpret_cast<const UdpTunnelHeader<Ip>*>(outer_bytes.data());
+  }
 };
-static_assert(sizeof(VtepRecord) == 64 && std::has_unique_object_representations_v<VtepRecord>);
+static_assert(sizeof(VtepRecord) == 128 && std::has_unique_object_representations_v<VtepRecord>);
+static_assert(offsetof(VtepRecord, outer_bytes) + sizeof(UdpTunnelHeader<Ipv4Header>) <= 64);
 
 // An endpoint is one number, so that finding it and reading it are one cache line.
 struct EndpointValue {

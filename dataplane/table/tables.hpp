@@ -7,6 +7,8 @@
 #include "dataplane/table/records.hpp"
 #include "dataplane/table/versioned_array.hpp"
 
+#include <cstring>
+
 namespace dp {
 
 struct Tables {
@@ -14,8 +16,16 @@ struct Tables {
   VersionedArray<NetworkRecord> networks;  // By NetworkId.
   VersionedArray<VtepRecord> vteps;        // By VtepId; local and remote.
   ExactMatch network_by_vni;               // vni_key → NetworkId.
-  ExactMatch vtep_by_address;              // vtep_key → VtepId.
+  ExactMatch vtep_by_address;              // vtep_key → VtepId; compare VtepRecord::address.
   ExactMatch endpoints;                    // endpoint_key → EndpointValue.
+
+  // An IPv6 address is longer than a key, so another one may lead to the same VTEP.
+  std::uint64_t vtep_key(const base::IpAddress& address) const noexcept {
+    if (address.is_v4()) return dp::vtep_key(address.v4());
+    std::uint64_t halves[2];
+    std::memcpy(halves, address.v6.bytes.data(), sizeof halves);
+    return vtep_by_address.shorten(halves[0], halves[1]);
+  }
 };
 
 }  // namespace dp

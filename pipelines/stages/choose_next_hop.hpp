@@ -5,7 +5,6 @@
 
 #include "dataplane/pipeline/environment.hpp"
 #include "dataplane/pipeline/stage.hpp"
-#include "pipelines/tunnels/tunnels.hpp"
 
 namespace dp {
 
@@ -26,10 +25,9 @@ struct ChooseNextHop {
     const std::uint32_t place = vteps.locate(meta.vtep.value, environment_.generation);
     if (place == vteps.nowhere) return DropReason::endpoint_target_missing;
     const VtepRecord& vtep = vteps.at(place);
-    constexpr std::uint32_t added = sizeof(Ipv4Header) + sizeof(UdpHeader) + Vxlan::header_bytes;
-    if (packet.length() + added > vtep.mtu) [[unlikely]] {  // Also where nothing can be sent.
+    if (packet.length() > vtep.frame_bytes_max) [[unlikely]] {  // Also where nothing can be sent.
       if (vtep.kind != contract::VtepKind::remote) return DropReason::endpoint_target_missing;
-      return vtep.mtu == 0 ? DropReason::next_hop_unresolved : DropReason::mtu_exceeded;
+      return vtep.frame_bytes_max == 0 ? DropReason::next_hop_unresolved : DropReason::mtu_exceeded;
     }
     meta.next_hop = place;
     meta.out_port = vtep.port;

@@ -1,36 +1,69 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipelines/stages/decapsulate.hpp"
 
+#include <cstring>
+
 namespace dp {
-bool Decapsulate::is_vtep(be32 address, contract::VtepKind kind, VtepId& vtep) const noexcept {
-  const base::Generation generation = environment_.generation;
-  const std::uint32_t found =
-      environment_.tables.vtep_by_address.lookup(vtep_key(address), generation);
-  if (found == ExactMatch::no_value) return false;
-  const VtepRecord* record = environment_.tables.vteps.find(found, generation);
-  vtep = VtepId{static_cast<std::uint16_t>(found)};
-  return record != nullptr && record->kind == kind;
+namespace {
+
+base::IpAddress address_of(be32 address) noexcept {
+  return base::IpAddress::from(address);
+}
+base::IpAddress address_of(const base::Ipv6Address& address) noexcept {
+  return {address};
 }
 
-Verdict Decapsulate::resolve(const Ipv4Header& ip, std::uint32_t vni,
-                             Tunnel& tunnel) const noexcept {
+// ::ffff:0:0/96 never stands on the wire (RFC 4291 §2.5.5.2): it must not pass for IPv4.
+bool may_stand_in(const Ipv4Header&, const base::IpAddress&) noexcept {
+  return true;
+}
+bool may_stand_in(const Ipv6Header&, const base::IpAddress& address) noexcept {
+  return !address.is_v4();
+}
+
+}  // namespace
+
+bool Decapsulate::is_vtep(const base::IpAddress& address, contract::VtepKind kind,
+                          VtepId& vtep) const noexcept {
   const base::Generation generation = environment_.generation;
+  const Tables& tables = environment_.tables;
+  const std::uint32_t found = tables.vtep_by_address.lookup(tables.vtep_key(address), generation);
+  if (found == ExactMatch::no_value) return false;
+  const VtepRecord* record = tables.vteps.find(found, generation);
+  vtep = VtepId{static_cast<std::uint16_t>(found)};
+  return record != nullptr && record->kind == kind && record->address == address;
+}
+
+template <class Ip>
+Verdict Decapsulate::resolve(const Ip& ip, std::uint32_t vni, Tunnel<Ip>& tunnel) const noexcept {
+  const base::Generation generation = environment_.generation;
+  const base::IpAddress destination = address_of(ip.destination);
+  const base::IpAddress source = address_of(ip.source);
   VtepId local;
-  VtepId source;
-  if (!is_vtep(ip.destination, contract::VtepKind::local, local)) {
+  VtepId remote;
+  if (!may_stand_in(ip, destination) || !is_vtep(destination, contract::VtepKind::local, local)) {
     return DropReason::destination_not_local;
   }
-  if (!is_vtep(ip.source, contract::VtepKind::remote, source)) {
+  if (!may_stand_in(ip, source) || !is_vtep(source, contract::VtepKind::remote, remote)) {
     return DropReason::unknown_vtep;
   }
   const std::uint32_t network = environment_.tables.network_by_vni.lookup(vni_key(vni), generation);
   if (network == ExactMatch::no_value) return DropReason::unknown_vni;
-  tunnel.network = NetworkId{static_cast<std::uint16_t>(network)};
-  tunnel.vni = vni;
-  tunnel.generation = generation;
-  tunnel.network_counters = &environment_.counters.networks[network];
-  tunnel.source_counters = &environment_.counters.vteps[source.value];
+  tunnel = {.generation = generation,
+            .addresses = {},
+            .vni = vni,
+            .network = NetworkId{static_cast<std::uint16_t>(network)},
+            .network_counters = &environment_.counters.networks[network],
+            .source_counters = &environment_.counters.vteps[remote.value]};
+  std::memcpy(tunnel.addresses.bytes.data(), &ip.source, tunnel.addresses.size);
   return keep;
+}
+
+template Verdict Decapsulate::resolve(const Ipv4Header& ip, std::uint32_t vni,
+                                      Tunnel<Ipv4Header>& tunnel) const noexcept;
+
+Verdict Decapsulate::strip_ipv6(Packet packet) noexcept {
+  return strip(packet, last_ipv6_);
 }
 
 }  // namespace dp

@@ -8,7 +8,9 @@
 #include "dataplane/pipeline/stage.hpp"
 #include "pipelines/tunnels/tunnels.hpp"
 
-#include <cstring>
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <expected>
 #include <tuple>
 
@@ -57,59 +59,81 @@ class Decapsulate {
   explicit Decapsulate(const Environment& environment) noexcept : environment_(environment) {}
 
   Verdict handle(Packet packet) noexcept {
-    PacketMeta& meta = packet.meta();
-    const auto& outer = packet.header<UdpTunnelHeader>(0);
-    constexpr std::uint16_t offset = sizeof(UdpTunnelHeader);
-    const auto header = read_tunnel(packet, offset, outer.udp.destination,
-                                    meta.l4_length - static_cast<std::uint32_t>(sizeof(UdpHeader)),
-                                    static_cast<Tunnels*>(nullptr));
-    if (!header) return header.error();
-
-    std::uint64_t addresses;
-    std::memcpy(&addresses, &outer.ip.source, sizeof addresses);
-    if (addresses != last_.addresses || header->vni != last_.vni ||
-        environment_.generation != last_.generation) [[unlikely]] {
-      Tunnel tunnel;
-      const Verdict verdict = resolve(outer.ip, header->vni, tunnel);
-      if (verdict != keep) return verdict;
-      tunnel.addresses = addresses;
-      last_ = tunnel;
-    }
-
-    // Ethernet padding behind the outer packet is no part of the tenant's frame.
-    const std::uint32_t frame_end = sizeof(EthernetHeader) + sizeof(Ipv4Header) + meta.l4_length;
-    if (packet.length() > frame_end) [[unlikely]] {  // Only the shortest frames are padded.
-      if (!packet.strip_back(packet.length() - frame_end)) return DropReason::headers_segmented;
-    }
-    const auto stripped = static_cast<std::uint16_t>(offset + header->bytes);
-    if (!packet.strip_front(stripped)) return DropReason::headers_segmented;
-    meta.network = last_.network;
-
-    const std::uint32_t inner_bytes = packet.length();
-    contract::add(last_.network_counters->decap_packets, 1);
-    contract::add(last_.network_counters->decap_bytes, inner_bytes);
-    contract::add(last_.source_counters->decap_packets, 1);
-    contract::add(last_.source_counters->decap_bytes, inner_bytes);
-    return keep;
+    if (packet.meta().l4 != offsetof(UdpTunnelHeader<Ipv4Header>, udp)) [[unlikely]]
+      return strip_ipv6(packet);  // Costs it a call.
+    return strip(packet, last_ipv4_);
   }
 
  private:
+  // Source and destination as they lie in the header.
+  template <class Ip>
+  struct Addresses {
+    static constexpr std::size_t size = sizeof(Ip::source) + sizeof(Ip::destination);
+    std::array<std::uint8_t, size> bytes;
+
+    // The builtin becomes one comparison for IPv4.
+    bool are(const Ip& ip) const noexcept {
+      return __builtin_memcmp(bytes.data(), &ip.source, size) == 0;
+    }
+  };
+
   // What the last tunnel led to. Packets of one tunnel come in runs, and this spares three lookups.
+  template <class Ip>
   struct Tunnel {
     base::Generation generation = 0;
-    std::uint64_t addresses = 0;  // Source and destination as they lie in the header.
+    Addresses<Ip> addresses{};
     std::uint32_t vni = 0xffff'ffff;
     NetworkId network = base::no_network;
     contract::NetworkCounters* network_counters = nullptr;
     contract::VtepCounters* source_counters = nullptr;
   };
 
-  // Finds source, destination and network, or says which of them is not known.
-  Verdict resolve(const Ipv4Header& ip, std::uint32_t vni, Tunnel& tunnel) const noexcept;
-  bool is_vtep(be32 address, contract::VtepKind kind, VtepId& vtep) const noexcept;
+  Verdict strip_ipv6(Packet packet) noexcept;
+
+  template <class Ip>
+  Verdict strip(Packet packet, Tunnel<Ip>& last) noexcept {
+    using Outer = UdpTunnelHeader<Ip>;
+    PacketMeta& meta = packet.meta();
+    const auto& outer = packet.header<Outer>(0);
+    constexpr std::uint16_t offset = sizeof(Outer);
+    const auto header = read_tunnel(packet, offset, outer.udp.destination,
+                                    meta.l4_length - static_cast<std::uint32_t>(sizeof(UdpHeader)),
+                                    static_cast<Tunnels*>(nullptr));
+    if (!header) return header.error();
+
+    if (!last.addresses.are(outer.ip) || header->vni != last.vni ||
+        environment_.generation != last.generation) [[unlikely]] {
+      const Verdict verdict = resolve(outer.ip, header->vni, last);
+      if (verdict != keep) return verdict;
+    }
+
+    // Ethernet padding behind the outer packet is no part of the tenant's frame.
+    const std::uint32_t frame_end = offsetof(Outer, udp) + meta.l4_length;
+    if (packet.length() > frame_end) [[unlikely]] {  // Only the shortest frames are padded.
+      if (!packet.strip_back(packet.length() - frame_end)) return DropReason::headers_segmented;
+    }
+    const auto stripped = static_cast<std::uint16_t>(offset + header->bytes);
+    if (!packet.strip_front(stripped)) return DropReason::headers_segmented;
+    meta.network = last.network;
+
+    const std::uint32_t inner_bytes = packet.length();
+    contract::add(last.network_counters->decap_packets, 1);
+    contract::add(last.network_counters->decap_bytes, inner_bytes);
+    contract::add(last.source_counters->decap_packets, 1);
+    contract::add(last.source_counters->decap_bytes, inner_bytes);
+    return keep;
+  }
+
+  // Finds source, destination and network, or says which of them is not known, and leaves `tunnel`
+  // as it was.
+  template <class Ip>
+  Verdict resolve(const Ip& ip, std::uint32_t vni, Tunnel<Ip>& tunnel) const noexcept;
+  bool is_vtep(const base::IpAddress& address, contract::VtepKind kind,
+               VtepId& vtep) const noexcept;
 
   const Environment& environment_;
-  Tunnel last_;
+  Tunnel<Ipv4Header> last_ipv4_;
+  Tunnel<Ipv6Header> last_ipv6_;
 };
 
 }  // namespace dp

@@ -12,6 +12,7 @@
 #include "pipelines/tunnels/tunnels.hpp"
 
 #include <cstring>
+#include <type_traits>
 
 namespace dp {
 
@@ -31,29 +32,9 @@ struct Encapsulate {
       if (!resolve(meta.network)) return DropReason::endpoint_target_missing;
     }
     const VtepRecord& vtep = environment_.tables.vteps.at(meta.next_hop);
-    // All is read before anything is written, which the compiler could take for what it reads.
-    const auto tos = static_cast<std::uint8_t>((meta.tos & vtep.tos_mask) | vtep.tos_pinned);
-    const std::uint16_t source_port = entropy_port(flow_hash(packet));
-    const std::uint32_t frame_bytes = packet.length();
-    const unsigned ecn = meta.tos & 3u;
-    const VtepId id = meta.vtep;
-
-    std::uint8_t* front = packet.grow_front(sizeof(UdpTunnelHeader) + Vxlan::header_bytes);
-    if (front == nullptr) return DropReason::no_headroom;
-    std::memcpy(front, &vtep.outer, sizeof(UdpTunnelHeader));
-    static_assert(encapsulated_ecn(Ecn::ce) == Ecn::ce, "normal mode: the TOS mask keeps ECN");
-    complete_udp_tunnel(*reinterpret_cast<UdpTunnelHeader*>(front), vtep.ip_sum, tos, source_port,
-                        static_cast<std::uint16_t>(frame_bytes + Vxlan::header_bytes));
-    Vxlan::write(front + sizeof(UdpTunnelHeader), last_.vni);
-
-    contract::NetworkCounters& network = *last_.counters;
-    contract::add(network.encap_packets, 1);
-    contract::add(network.encap_bytes, frame_bytes);
-    contract::add(network.ecn_encap[ecn], 1);
-    contract::VtepCounters& counters = environment_.counters.vteps[id.value];
-    contract::add(counters.encap_packets, 1);
-    contract::add(counters.encap_bytes, frame_bytes);
-    return keep;
+    if (vtep.form != OuterForm::ipv4) [[unlikely]]  // Costs the others a call.
+      return push_other(packet, vtep);
+    return push<Ipv4Header>(packet, vtep);
   }
 
  private:
@@ -74,6 +55,40 @@ struct Encapsulate {
              .vni = record->vni,
              .counters = &environment_.counters.networks[id.value]};
     return true;
+  }
+
+  // IPv6 and UDP checksums.
+  Verdict push_other(Packet packet, const VtepRecord& vtep) noexcept;
+
+  template <class Ip>
+  Verdict push(Packet packet, const VtepRecord& vtep) noexcept {
+    using Outer = UdpTunnelHeader<Ip>;
+    const PacketMeta& meta = packet.meta();
+    // All is read before anything is written, which the compiler could take for what it reads.
+    const auto tos = static_cast<std::uint8_t>((meta.tos & vtep.tos_mask) | vtep.tos_pinned);
+    const std::uint32_t hash = flow_hash(packet);
+    const std::uint32_t frame_bytes = packet.length();
+    const unsigned ecn = meta.tos & 3u;
+    const VtepId id = meta.vtep;
+
+    std::uint8_t* front = packet.grow_front(sizeof(Outer) + Vxlan::header_bytes);
+    if (front == nullptr) return DropReason::no_headroom;
+    std::memcpy(front, vtep.outer_bytes.data(), sizeof(Outer));
+    static_assert(encapsulated_ecn(Ecn::ce) == Ecn::ce, "normal mode: the TOS mask keeps ECN");
+    const std::uint32_t varying =
+        std::is_same_v<Ip, Ipv4Header> ? vtep.ip_sum : entropy_label(hash);
+    complete_udp_tunnel(*reinterpret_cast<Outer*>(front), varying, tos, entropy_port(hash),
+                        static_cast<std::uint16_t>(frame_bytes + Vxlan::header_bytes));
+    Vxlan::write(front + sizeof(Outer), last_.vni);
+
+    contract::NetworkCounters& network = *last_.counters;
+    contract::add(network.encap_packets, 1);
+    contract::add(network.encap_bytes, frame_bytes);
+    contract::add(network.ecn_encap[ecn], 1);
+    contract::VtepCounters& counters = environment_.counters.vteps[id.value];
+    contract::add(counters.encap_packets, 1);
+    contract::add(counters.encap_bytes, frame_bytes);
+    return keep;
   }
 
   const Environment& environment_;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The hash that spreads flows over the underlay's paths, as the tunnel's UDP source port. It covers
+// The hash that spreads flows over the underlay's paths, as the tunnel's UDP source port and IPv6
+// flow label. It covers
 // the addresses, the ports and, for RoCE, the destination QP: QPs between two hosts often share one
 // UDP source port (IBTA Annex A17.9.3), and without the QP all of them would take one path.
 #pragma once
@@ -73,6 +74,13 @@ inline std::uint32_t flow_hash(Packet packet) noexcept {
 // RFC 7348 §5: a source port from the dynamic range, RFC 6335's 49152-65535.
 constexpr std::uint16_t entropy_port(std::uint32_t hash) noexcept {
   return static_cast<std::uint16_t>(0xc000 | (hash & 0x3fff));
+}
+
+// RFC 6438 §3: the 20 bits by which routers spread IPv6 tunnels whose ports they do not read. Never
+// 0, which says that the sender knows no flows (RFC 6437 §2).
+constexpr std::uint32_t entropy_label(std::uint32_t hash) noexcept {
+  const std::uint32_t label = hash >> 12;
+  return label != 0 ? label : 1;
 }
 
 }  // namespace dp

@@ -2,54 +2,59 @@
 #include "pipelines/stages/parse_outer.hpp"
 
 #include "dataplane/packet/checksum.hpp"
+#include "dataplane/packet/udp_checksum.hpp"
+#include "dataplane/packet/udp_tunnel.hpp"
+#include "pipelines/stages/parse_frame.hpp"
 
-#include <rte_mbuf.h>
+#include <cstddef>
 
 namespace dp {
 namespace {
 
-struct OuterHeaders {
-  EthernetHeader ethernet;
-  Ipv4Header ip;
-  UdpHeader udp;
-};
-static_assert(sizeof(OuterHeaders) == 42);
+// 0 means that there is none (RFC 768). RFC 7348 §4.1 wants it so over IPv4, and RFC 6935 §5 allows
+// it over IPv6 for the ports of tunnels; no other port gets past decapsulate.
+template <class Ip>
+bool udp_checksum_holds(Packet packet, const UdpTunnelHeader<Ip>& outer) noexcept {
+  if (outer.udp.checksum == be16(0)) return true;
+  constexpr std::uint16_t udp_offset = offsetof(UdpTunnelHeader<Ip>, udp);
+  return udp_sum_holds(udp_sum(*packet.mbuf(), udp_offset, outer.ip, outer.udp.length.host()));
+}
 
-// RFC 768 with the IPv4 pseudo header, over all segments. Only for senders that set a checksum,
-// which RFC 7348 §4.1 discourages, so the copying is no loss.
-bool udp_checksum_holds(Packet packet, const OuterHeaders& outer) noexcept {
-  const std::uint32_t udp_length = outer.udp.length.host();
-  std::uint64_t sum = sum_words(&outer.ip.source, 8);
-  sum += be16(ip_protocol::udp).raw();
-  sum += outer.udp.length.raw();
-
-  // Pieces of an even size, so that words of the packet stay words of the sum.
-  constexpr std::uint32_t piece_bytes = 256;
-  std::uint8_t copy[piece_bytes];
-  for (std::uint32_t done = 0; done < udp_length; done += piece_bytes) {
-    const std::uint32_t bytes = std::min(piece_bytes, udp_length - done);
-    constexpr std::uint32_t udp_offset = sizeof(EthernetHeader) + sizeof(Ipv4Header);
-    const void* piece = rte_pktmbuf_read(packet.mbuf(), udp_offset + done, bytes, copy);
-    if (piece == nullptr) return false;
-    sum += sum_words(piece, bytes);
+// The headers of IPv6 that may stand before a transport's (IANA, "IPv6 Extension Header Types").
+bool is_extension_header(std::uint8_t next_header) noexcept {
+  switch (next_header) {
+    case 0:    // Hop-by-hop options.
+    case 43:   // Routing.
+    case 44:   // Fragment.
+    case 50:   // ESP.
+    case 51:   // Authentication.
+    case 60:   // Destination options.
+    case 135:  // Mobility.
+    case 139:  // Host identity.
+    case 140:  // Shim6.
+    case 253:  // For experiments, as the next one.
+    case 254: return true;
+    default: return false;
   }
-  return fold(sum) == 0xffff;
 }
 
 }  // namespace
 
 Verdict ParseOuter::handle_rest(Packet packet) const noexcept {
-  if (packet.length() < sizeof(EthernetHeader)) return DropReason::frame_truncated;
-  if (packet.contiguous() < sizeof(EthernetHeader)) return DropReason::headers_segmented;
+  if (const Verdict verdict = reach(packet, sizeof(EthernetHeader)); verdict != keep) {
+    return verdict;
+  }
   const auto& ethernet = packet.header<EthernetHeader>(0);
   if (ethernet.destination != environment_.in_port->mac) return DropReason::wrong_destination_mac;
-  if (ethernet.type != be16(ethertype::ipv4)) return DropReason::ethertype_not_handled;
+  if (ethernet.type == be16(ethertype::ipv6)) return judge_ipv6(packet);
+  if (ethernet.type == be16(ethertype::ipv4)) return judge_ipv4(packet);
+  return DropReason::ethertype_not_handled;
+}
 
-  if (packet.contiguous() < sizeof(OuterHeaders)) {
-    return packet.length() < sizeof(OuterHeaders) ? DropReason::frame_truncated
-                                                  : DropReason::headers_segmented;
-  }
-  const auto& outer = packet.header<OuterHeaders>(0);
+Verdict ParseOuter::judge_ipv4(Packet packet) noexcept {
+  using Outer = UdpTunnelHeader<Ipv4Header>;
+  if (const Verdict verdict = reach(packet, sizeof(Outer)); verdict != keep) return verdict;
+  const auto& outer = packet.header<Outer>(0);
   const Ipv4Header& ip = outer.ip;
   if (ip.version() != 4) return DropReason::ipv4_bad_version;
   if (ip.header_bytes() < sizeof(Ipv4Header)) return DropReason::ipv4_bad_header_length;
@@ -65,11 +70,29 @@ Verdict ParseOuter::handle_rest(Packet packet) const noexcept {
       outer.udp.length.host() < sizeof(UdpHeader)) {
     return DropReason::udp_bad_length;
   }
-  // 0 means that there is none (RFC 768); RFC 7348 §4.1 wants it so.
-  if (outer.udp.checksum != be16(0) && !udp_checksum_holds(packet, outer)) {
-    return DropReason::udp_bad_checksum;
+  if (!udp_checksum_holds(packet, outer)) return DropReason::udp_bad_checksum;
+  note<Ipv4Header>(packet.meta(), ip.tos, total - static_cast<unsigned>(sizeof(Ipv4Header)));
+  return keep;
+}
+
+Verdict ParseOuter::judge_ipv6(Packet packet) noexcept {
+  using Outer = UdpTunnelHeader<Ipv6Header>;
+  constexpr std::uint32_t ip_end = sizeof(EthernetHeader) + sizeof(Ipv6Header);
+  if (const Verdict verdict = reach(packet, ip_end); verdict != keep) return verdict;
+  const auto& ip = packet.header<Ipv6Header>(sizeof(EthernetHeader));
+  if (ip.version() != 6) return DropReason::ipv6_bad_version;
+  const std::uint32_t payload = ip.payload_length.host();
+  if (payload > packet.length() - ip_end) return DropReason::ipv6_bad_payload_length;
+  if (ip.next_header != ip_protocol::udp) {
+    return is_extension_header(ip.next_header) ? DropReason::ipv6_extension_header
+                                               : DropReason::protocol_not_handled;
   }
-  note(packet.meta(), ip.tos, total - static_cast<std::uint32_t>(sizeof(Ipv4Header)));
+  if (payload < sizeof(UdpHeader)) return DropReason::udp_bad_length;
+  if (const Verdict verdict = reach(packet, sizeof(Outer)); verdict != keep) return verdict;
+  const auto& outer = packet.header<Outer>(0);
+  if (outer.udp.length.host() != payload) return DropReason::udp_bad_length;
+  if (!udp_checksum_holds(packet, outer)) return DropReason::udp_bad_checksum;
+  note<Ipv6Header>(packet.meta(), ip.traffic_class(), payload);
   return keep;
 }
 

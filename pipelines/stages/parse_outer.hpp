@@ -20,13 +20,14 @@ struct ParseOuter {
                    DropReason::ipv4_bad_version, DropReason::ipv4_bad_header_length,
                    DropReason::ipv4_bad_total_length, DropReason::ipv4_bad_checksum,
                    DropReason::ipv4_options, DropReason::ipv4_fragment,
-                   DropReason::protocol_not_handled, DropReason::udp_bad_length,
-                   DropReason::udp_bad_checksum}};
+                   DropReason::ipv6_bad_version, DropReason::ipv6_bad_payload_length,
+                   DropReason::ipv6_extension_header, DropReason::protocol_not_handled,
+                   DropReason::udp_bad_length, DropReason::udp_bad_checksum}};
 
   explicit ParseOuter(const Environment& environment) noexcept : environment_(environment) {}
 
-  // Sound VXLAN is most of what comes: what it must look like is asked here, in one go, and only
-  // for the rest, why not.
+  // Sound VXLAN over IPv4 is most of what comes: what it must look like is asked here, in one go,
+  // and only for the rest, why not.
   Verdict handle(Packet packet) noexcept {
     struct Head {
       EthernetHeader ethernet;
@@ -49,19 +50,22 @@ struct ParseOuter {
       return handle_rest(packet);
 
     const std::uint8_t tos = head.ip.tos;
-    note(packet.meta(), tos, total - static_cast<unsigned>(sizeof(Ipv4Header)));
+    note<Ipv4Header>(packet.meta(), tos, total - static_cast<unsigned>(sizeof(Ipv4Header)));
     return keep;
   }
 
  private:
   static constexpr std::uint32_t l4_min = sizeof(Ipv4Header) + sizeof(UdpHeader);
 
-  // The same question by question, each with its reason.
+  // The same question by question, each with its reason; and IPv6.
   Verdict handle_rest(Packet packet) const noexcept;
+  static Verdict judge_ipv4(Packet packet) noexcept;
+  static Verdict judge_ipv6(Packet packet) noexcept;
+  template <class Ip>
   static void note(PacketMeta& meta, std::uint8_t tos, unsigned l4_length) noexcept {
     meta.outer_tos = tos;
     meta.l3 = sizeof(EthernetHeader);
-    meta.l4 = sizeof(EthernetHeader) + sizeof(Ipv4Header);
+    meta.l4 = sizeof(EthernetHeader) + sizeof(Ip);
     meta.l4_length = static_cast<std::uint16_t>(l4_length);
   }
 

@@ -9,6 +9,9 @@
 #include <cstring>
 #include <random>
 #include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
 
 namespace bench {
 namespace {
@@ -32,12 +35,20 @@ struct RoceFrame {
 };
 static_assert(sizeof(RoceFrame) == 128);
 
+template <class Ip>
 struct TunnelledFrame {
-  dp::UdpTunnelHeader outer;
+  dp::UdpTunnelHeader<Ip> outer;
   dp::VxlanHeader vxlan;
   RoceFrame inner;
 };
-static_assert(sizeof(TunnelledFrame) == 178);
+static_assert(sizeof(TunnelledFrame<dp::Ipv4Header>) == 178);
+static_assert(sizeof(TunnelledFrame<dp::Ipv6Header>) == 198);
+
+struct Ends {
+  std::string_view self;
+  std::string_view peer;
+};
+constexpr Ends ends4{"198.18.0.1", "198.18.0.2"}, ends6{"fd00:18::1", "fd00:18::2"};
 
 base::MacAddress endpoint_mac(std::uint32_t index) {
   return {{0x02, 0x00, static_cast<std::uint8_t>(index >> 24),
@@ -75,20 +86,42 @@ RoceFrame make_frame(std::uint32_t index) {
 }
 
 // As the far gateway sends it.
-TunnelledFrame wrap(const RoceFrame& inner, std::uint32_t index) {
-  TunnelledFrame frame{};
-  frame.outer = dp::prepare_udp_tunnel({.source_mac = test::mac("02:00:00:00:ff:02"),
-                                        .next_hop_mac = test::mac(underlay_mac),
-                                        .source = test::ipv4("198.18.0.2"),
-                                        .destination = test::ipv4("198.18.0.1"),
-                                        .ttl = 64,
-                                        .udp_destination = dp::Vxlan::udp_destination});
-  dp::complete_udp_tunnel(frame.outer, dp::constant_sum(frame.outer.ip), tos,
+template <class Ip, class Address>
+TunnelledFrame<Ip> wrap(const RoceFrame& inner, std::uint32_t index, const Address& source,
+                        const Address& destination) {
+  TunnelledFrame<Ip> frame{};
+  frame.outer = dp::prepare_udp_tunnel(
+      dp::UdpTunnelAddresses<Ip>{.source_mac = test::mac("02:00:00:00:ff:02"),
+                                 .next_hop_mac = test::mac(underlay_mac),
+                                 .source = source,
+                                 .destination = destination,
+                                 .ttl = 64,
+                                 .udp_destination = dp::Vxlan::udp_destination});
+  std::uint32_t varying = index & 0xf'ffff;  // The flow label.
+  if constexpr (std::is_same_v<Ip, dp::Ipv4Header>) varying = dp::constant_sum(frame.outer.ip);
+  dp::complete_udp_tunnel(frame.outer, varying, tos,
                           static_cast<std::uint16_t>(49152 + index % 16384),
                           sizeof frame.vxlan + sizeof inner);
   dp::Vxlan::write(reinterpret_cast<std::uint8_t*>(&frame.vxlan), vni);
   frame.inner = inner;
   return frame;
+}
+
+template <class Frame>
+std::vector<std::uint8_t> bytes_of(const Frame& frame) {
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(&frame);
+  return {bytes, bytes + sizeof frame};
+}
+
+std::vector<std::uint8_t> make_bytes(const Workload& workload, std::uint32_t index) {
+  const RoceFrame inner = make_frame(index);
+  if (workload.direction == Direction::encap) return bytes_of(inner);
+  if (!workload.over_ipv6) {
+    return bytes_of(
+        wrap<dp::Ipv4Header>(inner, index, test::ipv4(ends4.peer), test::ipv4(ends4.self)));
+  }
+  return bytes_of(
+      wrap<dp::Ipv6Header>(inner, index, test::ip(ends6.peer).v6, test::ip(ends6.self).v6));
 }
 
 // No room between the objects, as the product packs its pool.
@@ -130,9 +163,10 @@ void Bed::program() {
   gateway_.add_port(tenant_port, test::tenant_port(network));
   gateway_.add_port(underlay_port, test::underlay_port(underlay_mac));
   gateway_.set_network(network, vni, /*flood_unknown_unicast=*/false);
-  gateway_.set_local_vtep(self, "198.18.0.1", underlay_port);
-  gateway_.set_remote_vtep(
-      peer, {.address = "198.18.0.2", .port = underlay_port, .source = "198.18.0.1"});
+  const Ends& ends = workload_.over_ipv6 ? ends6 : ends4;
+  gateway_.set_local_vtep(self, ends.self, underlay_port);
+  gateway_.set_remote_vtep(peer,
+                           {.address = ends.peer, .port = underlay_port, .source = ends.self});
   const auto place =
       workload_.direction == Direction::encap ? test::at_vtep(peer) : test::at_port(tenant_port);
   for (std::uint32_t i = 0; i < workload_.qp_count; ++i) {
@@ -153,15 +187,12 @@ void Bed::make_frames() {
   for (std::uint32_t i = 0; i < order.size(); ++i) order[i] = i % workload_.qp_count;
   std::shuffle(order.begin(), order.end(), std::mt19937(1));
 
-  const bool wrapped = workload_.direction == Direction::decap;
-  frame_bytes_ = wrapped ? sizeof(TunnelledFrame) : sizeof(RoceFrame);
   for (const std::uint32_t index : order) {
+    const std::vector<std::uint8_t> frame = make_bytes(workload_, index);
+    frame_bytes_ = static_cast<std::uint16_t>(frame.size());
     rte_mbuf* mbuf = rte_pktmbuf_alloc(pool_.get());
     CHECK(mbuf != nullptr);
-    char* room = rte_pktmbuf_append(mbuf, frame_bytes_);
-    const RoceFrame inner = make_frame(index);
-    const TunnelledFrame outer = wrap(inner, index);
-    std::memcpy(room, wrapped ? static_cast<const void*>(&outer) : &inner, frame_bytes_);
+    std::memcpy(rte_pktmbuf_append(mbuf, frame_bytes_), frame.data(), frame.size());
     frames_.push_back(mbuf);
   }
 }

@@ -21,6 +21,7 @@ enum class Direction : std::uint8_t { encap, decap };
 struct Workload {
   Direction direction;
   std::uint32_t qp_count;  // And endpoints.
+  bool over_ipv6 = false;
   friend auto operator<=>(const Workload&, const Workload&) = default;
 };
 

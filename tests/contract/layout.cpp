@@ -59,7 +59,7 @@ TEST(Layout, overlay_records_are_as_released) {
   EXPECT_EQ(offsetof(NetworkSet, flood_unknown_unicast), 8u);
   EXPECT_EQ(offsetof(NetworkSet, flood_vteps), 12u);
   EXPECT_EQ(sizeof(NetworkRemove), 2u);
-  EXPECT_EQ(sizeof(VtepSet), 32u);
+  EXPECT_EQ(sizeof(VtepSet), 34u);
   EXPECT_EQ(offsetof(VtepSet, kind), 2u);
   EXPECT_EQ(offsetof(VtepSet, dscp_mode), 3u);
   EXPECT_EQ(offsetof(VtepSet, dscp), 4u);
@@ -68,6 +68,7 @@ TEST(Layout, overlay_records_are_as_released) {
   EXPECT_EQ(offsetof(VtepSet, port), 8u);
   EXPECT_EQ(offsetof(VtepSet, next_hop_mac), 10u);
   EXPECT_EQ(offsetof(VtepSet, address), 16u);
+  EXPECT_EQ(offsetof(VtepSet, udp_checksum), 32u);
   EXPECT_EQ(sizeof(VtepRemove), 2u);
   EXPECT_EQ(sizeof(EndpointSet), 12u);
   EXPECT_EQ(offsetof(EndpointSet, mac), 2u);

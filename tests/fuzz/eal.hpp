@@ -11,8 +11,8 @@ namespace fuzz {
 void start_eal();
 
 // Repairs what a fuzzer rarely guesses, as the bits of `choice` say: 1: the destination MAC is the
-// underlay port's; 2: the IPv4 header checksum is right; 4: the total and UDP lengths are those of
-// the frame.
+// underlay port's; 2: the checksum is right, of the IPv4 header or, over IPv6, of UDP; 4: the IP
+// and UDP lengths are those of the frame.
 void repair(test::Bytes& frame, std::uint8_t choice);
 
 // Everything that left is freed; then nothing may be missing.

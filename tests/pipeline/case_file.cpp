@@ -110,6 +110,8 @@ void program_vtep(Gateway& gateway, std::istringstream& line) {
   const auto mtu = next<std::uint16_t>(line);
   const auto ttl = next<int>(line);
   const auto dscp = next<std::string>(line);
+  std::string checksum;
+  line >> checksum;  // May be left out.
   gateway.set_remote_vtep(vtep, {.address = address,
                                  .port = port,
                                  .source = source,
@@ -117,7 +119,8 @@ void program_vtep(Gateway& gateway, std::istringstream& line) {
                                  .resolved = resolved,
                                  .mtu = mtu,
                                  .ttl = static_cast<std::uint8_t>(ttl),
-                                 .pinned_dscp = dscp == "copy" ? -1 : stoi(dscp)});
+                                 .pinned_dscp = dscp == "copy" ? -1 : stoi(dscp),
+                                 .summed = checksum == "full"});
 }
 
 void program_network(Gateway& gateway, std::istringstream& line) {

@@ -4,6 +4,7 @@
 #include "dataplane/packet/udp_tunnel.hpp"
 
 #include <cstring>
+#include <type_traits>
 
 namespace test {
 namespace {
@@ -24,6 +25,28 @@ std::uint32_t read(const std::uint8_t* bytes, std::size_t count) {
 }
 
 constexpr std::size_t bth_offset = 14 + 20 + 8;
+
+template <class Ip, class Address>
+Bytes wrap_in(const Bytes& inner, const Wrapping& wrapping, const Address& source,
+              const Address& destination) {
+  Bytes packet;
+  auto outer =
+      dp::prepare_udp_tunnel(dp::UdpTunnelAddresses<Ip>{.source_mac = mac("02:00:00:00:ff:02"),
+                                                        .next_hop_mac = mac(wrapping.mac),
+                                                        .source = source,
+                                                        .destination = destination,
+                                                        .ttl = 64,
+                                                        .udp_destination = dp::udp_port::vxlan});
+  std::uint32_t varying = 1;  // The flow label.
+  if constexpr (std::is_same_v<Ip, dp::Ipv4Header>) varying = dp::constant_sum(outer.ip);
+  dp::complete_udp_tunnel(outer, varying, wrapping.tos, 50000,
+                          static_cast<std::uint16_t>(inner.size() + sizeof(dp::VxlanHeader)));
+  append(packet, outer);
+  append(packet, dp::VxlanHeader{.flags = be32(dp::VxlanHeader::valid_vni),
+                                 .vni_reserved = be32(wrapping.vni << 8)});
+  packet.insert(packet.end(), inner.begin(), inner.end());
+  return packet;
+}
 
 }  // namespace
 
@@ -60,20 +83,14 @@ Bytes make(const RoceFrame& wanted) {
 }
 
 Bytes wrap(const Bytes& inner, const Wrapping& wrapping) {
-  Bytes packet;
-  dp::UdpTunnelHeader outer = dp::prepare_udp_tunnel({.source_mac = mac("02:00:00:00:ff:02"),
-                                                      .next_hop_mac = mac(wrapping.mac),
-                                                      .source = ipv4(wrapping.source),
-                                                      .destination = ipv4(wrapping.destination),
-                                                      .ttl = 64,
-                                                      .udp_destination = dp::udp_port::vxlan});
-  dp::complete_udp_tunnel(outer, dp::constant_sum(outer.ip), wrapping.tos, 50000,
-                          static_cast<std::uint16_t>(inner.size() + sizeof(dp::VxlanHeader)));
-  append(packet, outer);
-  append(packet, dp::VxlanHeader{.flags = be32(dp::VxlanHeader::valid_vni),
-                                 .vni_reserved = be32(wrapping.vni << 8)});
-  packet.insert(packet.end(), inner.begin(), inner.end());
-  return packet;
+  const base::IpAddress source = ip(wrapping.source);
+  const base::IpAddress destination = ip(wrapping.destination);
+  if (!source.is_v4()) return wrap_in<dp::Ipv6Header>(inner, wrapping, source.v6, destination.v6);
+  return wrap_in<dp::Ipv4Header>(inner, wrapping, source.v4(), destination.v4());
+}
+
+std::size_t tunnel_bytes_of(const std::uint8_t* packet) {
+  return read(packet + 12, 2) == dp::ethertype::ipv4 ? tunnel_bytes : tunnel_bytes + 20;
 }
 
 std::uint16_t outer_source_port(const Bytes& packet) {
@@ -81,11 +98,11 @@ std::uint16_t outer_source_port(const Bytes& packet) {
 }
 
 std::uint32_t vni_of(const std::uint8_t* packet) {
-  return read(packet + 46, 3);
+  return read(packet + tunnel_bytes_of(packet) - 4, 3);
 }
 
 std::uint32_t outer_destination(const std::uint8_t* packet) {
-  return read(packet + 30, 4);
+  return read(packet + tunnel_bytes_of(packet) - 20, 4);
 }
 
 std::uint32_t psn_of(const Bytes& frame) {

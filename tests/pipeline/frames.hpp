@@ -24,7 +24,7 @@ struct RoceFrame {
 };
 Bytes make(const RoceFrame& frame);
 
-// Around `inner`, as a VTEP would send it.
+// Around `inner`, as a VTEP would send it, over IPv6 where the addresses are.
 struct Wrapping {
   std::uint32_t vni = 100;
   std::string_view source = "198.18.0.2";
@@ -34,12 +34,13 @@ struct Wrapping {
 };
 Bytes wrap(const Bytes& inner, const Wrapping& wrapping = {});
 
-inline constexpr std::size_t tunnel_bytes = 50;  // Ethernet, IPv4, UDP, VXLAN.
+inline constexpr std::size_t tunnel_bytes = 50;           // Ethernet, IPv4, UDP, VXLAN.
+std::size_t tunnel_bytes_of(const std::uint8_t* packet);  // Of either family.
 
 // Of a tunnel packet.
 std::uint16_t outer_source_port(const Bytes& packet);
 std::uint32_t vni_of(const std::uint8_t* packet);
-std::uint32_t outer_destination(const std::uint8_t* packet);
+std::uint32_t outer_destination(const std::uint8_t* packet);  // Its last 32 bits.
 // Of a frame that make() made.
 std::uint32_t psn_of(const Bytes& frame);
 std::uint32_t qp_of(const Bytes& frame);

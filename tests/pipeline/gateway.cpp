@@ -102,6 +102,23 @@ Bytes bytes_of(const rte_mbuf* mbuf) {
   return bytes;
 }
 
+// What the housekeeper prepares, without its code.
+template <class Ip, class Address>
+void prepare_outer(dp::VtepRecord& record, const base::MacAddress& source_mac,
+                   const Gateway::RemoteVtep& remote, const Address& source,
+                   const Address& destination) {
+  const dp::UdpTunnelHeader<Ip> outer = dp::prepare_udp_tunnel(
+      dp::UdpTunnelAddresses<Ip>{.source_mac = source_mac,
+                                 .next_hop_mac = mac(remote.next_hop_mac),
+                                 .source = source,
+                                 .destination = destination,
+                                 .ttl = remote.ttl,
+                                 .udp_destination = dp::Vxlan::udp_destination});
+  std::memcpy(record.outer_bytes.data(), &outer, sizeof outer);
+  constexpr std::uint16_t added = sizeof(Ip) + sizeof(dp::UdpHeader) + dp::Vxlan::header_bytes;
+  record.frame_bytes_max = static_cast<std::uint16_t>(remote.resolved ? remote.mtu - added : 0);
+}
+
 }  // namespace
 
 base::MacAddress mac(std::string_view text) {
@@ -110,10 +127,16 @@ base::MacAddress mac(std::string_view text) {
   return *address;
 }
 
-base::Ipv4Address ipv4(std::string_view text) {
+base::IpAddress ip(std::string_view text) {
   const auto address = base::parse_ip(text);
-  CHECK(address.has_value() && address->is_v4());
-  return address->v4();
+  CHECK(address.has_value());
+  return *address;
+}
+
+base::Ipv4Address ipv4(std::string_view text) {
+  const base::IpAddress address = ip(text);
+  CHECK(address.is_v4());
+  return address.v4();
 }
 
 dp::PortRecord tenant_port(std::uint16_t network, std::uint16_t mtu) {
@@ -274,38 +297,46 @@ void Gateway::remove_network(std::uint16_t network, std::uint32_t vni) {
 void Gateway::set_local_vtep(std::uint16_t vtep, std::string_view address, std::uint16_t port) {
   dp::VtepRecord record{};
   record.kind = contract::VtepKind::local;
+  record.address = ip(address);
   record.port = base::PortId{port};
   const base::Generation next = epoch_.current() + 1;
   must(tables_.vteps.stage(vtep, record, next));
-  must(tables_.vtep_by_address.set(dp::vtep_key(ipv4(address)), vtep, next));
+  must(tables_.vtep_by_address.set(tables_.vtep_key(ip(address)), vtep, next));
 }
 
 void Gateway::set_remote_vtep(std::uint16_t vtep, const RemoteVtep& remote) {
   const dp::PortRecord* port = tables_.ports.staged(remote.port);
   CHECK(port != nullptr);
   dp::VtepRecord record{};
-  record.outer = dp::prepare_udp_tunnel({.source_mac = port->mac,
-                                         .next_hop_mac = mac(remote.next_hop_mac),
-                                         .source = ipv4(remote.source),
-                                         .destination = ipv4(remote.address),
-                                         .ttl = remote.ttl,
-                                         .udp_destination = dp::Vxlan::udp_destination});
   record.kind = contract::VtepKind::remote;
-  record.ip_sum = dp::constant_sum(record.outer.ip);
+  record.address = ip(remote.address);
   const bool copied = remote.pinned_dscp < 0;
   record.tos_mask = copied ? 0xff : 0x03;
   record.tos_pinned = static_cast<std::uint8_t>(copied ? 0 : remote.pinned_dscp << 2);
   record.port = base::PortId{remote.port};
-  record.mtu = remote.resolved ? remote.mtu : 0;
+  if (record.address.is_v4()) {
+    record.form = remote.summed ? dp::OuterForm::ipv4_summed : dp::OuterForm::ipv4;
+    prepare_outer<dp::Ipv4Header>(record, port->mac, remote, ipv4(remote.source),
+                                  record.address.v4());
+    record.ip_sum = dp::constant_sum(record.outer<dp::Ipv4Header>().ip);
+  } else {
+    record.form = remote.summed ? dp::OuterForm::ipv6_summed : dp::OuterForm::ipv6;
+    prepare_outer<dp::Ipv6Header>(record, port->mac, remote, ip(remote.source).v6,
+                                  record.address.v6);
+  }
   const base::Generation next = epoch_.current() + 1;
   must(tables_.vteps.stage(vtep, record, next));
-  must(tables_.vtep_by_address.set(dp::vtep_key(ipv4(remote.address)), vtep, next));
+  must(tables_.vtep_by_address.set(tables_.vtep_key(record.address), vtep, next));
 }
 
 void Gateway::remove_vtep(std::uint16_t vtep, std::string_view address) {
   const base::Generation next = epoch_.current() + 1;
   must(tables_.vteps.stage_removal(vtep, next));
-  must(tables_.vtep_by_address.remove(dp::vtep_key(ipv4(address)), next));
+  must(tables_.vtep_by_address.remove(tables_.vtep_key(ip(address)), next));
+}
+
+void Gateway::collide_vtep(std::uint16_t vtep, std::string_view address) {
+  must(tables_.vtep_by_address.set(tables_.vtep_key(ip(address)), vtep, epoch_.current() + 1));
 }
 
 void Gateway::set_endpoint(std::uint16_t network, std::string_view address,

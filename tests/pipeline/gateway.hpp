@@ -27,8 +27,9 @@ namespace test {
 
 using Bytes = std::vector<std::uint8_t>;
 
-// "02:00:00:00:0a:01" and "198.18.0.1"; a test with a typing error stops.
+// "02:00:00:00:0a:01", "198.18.0.1" or "fd00::1"; a test with a typing error stops.
 base::MacAddress mac(std::string_view text);
+base::IpAddress ip(std::string_view text);
 base::Ipv4Address ipv4(std::string_view text);
 
 // A frame as a device would deliver it. Segment sizes split it over several mbufs; the last takes
@@ -75,10 +76,13 @@ class Gateway {
     std::uint16_t mtu = 1600;
     std::uint8_t ttl = 64;
     int pinned_dscp = -1;  // -1: copied.
+    bool summed = false;   // With a UDP checksum.
   };
   void set_local_vtep(std::uint16_t vtep, std::string_view address, std::uint16_t port);
   void set_remote_vtep(std::uint16_t vtep, const RemoteVtep& remote);
   void remove_vtep(std::uint16_t vtep, std::string_view address);
+  // As if this address and the VTEP's had the same key: what a hash can do.
+  void collide_vtep(std::uint16_t vtep, std::string_view address);
   void set_endpoint(std::uint16_t network, std::string_view mac, dp::EndpointValue value);
   void remove_endpoint(std::uint16_t network, std::string_view mac);
   void commit();

@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -49,7 +50,11 @@ class Isolation : public test::OnWorkers {
     destinations_.push_back(test::mac("01:00:5e:00:00:01"));
     destinations_.push_back(test::mac("02:00:00:00:0a:0f"));  // Nobody's.
     inner_ = test::make({});
-    wrapped_ = test::wrap(inner_);
+    for (std::uint16_t vtep = Model::vtep_first; vtep <= Model::vtep_last; ++vtep) {
+      wrapped_[vtep] =
+          test::wrap(inner_, {.source = Model::vtep_address(vtep),
+                              .destination = Model::own_address(Model::family_of(vtep))});
+    }
   }
 
   void offer_random(std::uint32_t tag);
@@ -68,7 +73,7 @@ class Isolation : public test::OnWorkers {
   std::mt19937_64 random_;
   std::vector<base::MacAddress> destinations_;
   Bytes inner_;
-  Bytes wrapped_;
+  std::array<Bytes, Model::vtep_last + 1> wrapped_;  // By their VTEP.
 
   struct Expected {
     Targets targets;
@@ -92,20 +97,11 @@ void Isolation::offer_random(std::uint32_t tag) {
   const auto source = static_cast<std::uint16_t>(
       Model::vtep_first + (dice >> 24) % (Model::vtep_last - Model::vtep_first + 1));
 
-  Bytes& frame = from_tenant ? inner_ : wrapped_;
-  const std::size_t start = from_tenant ? 0 : test::tunnel_bytes;
+  Bytes& frame = from_tenant ? inner_ : wrapped_[source];
+  const std::size_t start = from_tenant ? 0 : test::tunnel_bytes_of(frame.data());
   std::memcpy(frame.data() + start, destination.bytes.data(), 6);
   std::memcpy(frame.data() + start + tag_offset, &tag, sizeof tag);
-  if (!from_tenant) {
-    // The address changes the checksum of the outer header by as much as it changes itself.
-    auto& ip = *reinterpret_cast<dp::Ipv4Header*>(frame.data() + 14);
-    ip.source = test::ipv4("198.18.0.0");
-    frame[29] = static_cast<std::uint8_t>(source);
-    ip.checksum = base::be16(0);
-    ip.checksum =
-        base::be16::from_raw(static_cast<std::uint16_t>(~dp::fold(dp::sum_words(&ip, sizeof ip))));
-    frame[48] = static_cast<std::uint8_t>(vni);
-  }
+  if (!from_tenant) frame[start - 2] = static_cast<std::uint8_t>(vni);
   gateway_.offer(from_tenant ? port : Model::wire, frame,
                  static_cast<std::uint16_t>(tag % workers()));
   expected_.push_back({.targets = from_tenant
@@ -119,7 +115,7 @@ void Isolation::judge(const rte_mbuf* mbuf, std::uint16_t port) {
   const auto* frame = rte_pktmbuf_mtod(mbuf, const std::uint8_t*);
   const bool wrapped = port == Model::wire;
   std::uint32_t tag;
-  std::memcpy(&tag, frame + (wrapped ? test::tunnel_bytes : 0) + tag_offset, sizeof tag);
+  std::memcpy(&tag, frame + (wrapped ? test::tunnel_bytes_of(frame) : 0) + tag_offset, sizeof tag);
   ASSERT_LT(tag, expected_.size());
   Expected& one = expected_[tag];
 

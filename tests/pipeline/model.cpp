@@ -5,7 +5,7 @@ namespace test {
 namespace {
 
 constexpr std::string_view wire_mac = "02:70:63:61:70:00";
-constexpr std::string_view own_address = "198.18.0.1";
+constexpr std::uint16_t own_vtep6 = Model::vtep_last + 1;
 constexpr std::uint64_t group_bit = std::uint64_t{1} << 40;
 
 std::uint64_t key(std::uint16_t network, std::uint64_t mac) {
@@ -19,7 +19,8 @@ Model::Model(Gateway& gateway, std::uint64_t seed) : gateway_(gateway), random_(
     gateway_.add_port(port, tenant_port(0));
   }
   gateway_.add_port(wire, underlay_port(wire_mac));
-  gateway_.set_local_vtep(1, own_address, wire);
+  gateway_.set_local_vtep(1, own_address(4), wire);
+  gateway_.set_local_vtep(own_vtep6, own_address(6), wire);
   gateway_.commit();
 }
 
@@ -29,7 +30,7 @@ std::string Model::mac_text(std::uint16_t number) {
 }
 
 std::string Model::vtep_address(std::uint16_t vtep) {
-  return "198.18.0." + std::to_string(vtep);
+  return (family_of(vtep) == 4 ? "198.18.0." : "fd00:18::") + std::to_string(vtep);
 }
 
 std::uint32_t Model::pick(std::uint32_t count) {
@@ -127,7 +128,7 @@ void Model::change_vtep() {
   next_.vtep_resolved[vtep] = pick(4) != 0;
   gateway_.set_remote_vtep(vtep, {.address = address,
                                   .port = wire,
-                                  .source = own_address,
+                                  .source = own_address(family_of(vtep)),
                                   .resolved = next_.vtep_resolved[vtep]});
 }
 

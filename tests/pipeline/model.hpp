@@ -54,7 +54,12 @@ class Model {
   std::optional<std::uint32_t> vni_of(std::uint16_t network) const;
 
   static std::string mac_text(std::uint16_t number);
+  // VTEPs of odd numbers have IPv6 addresses.
+  static constexpr int family_of(std::uint16_t vtep) { return vtep % 2 == 0 ? 4 : 6; }
   static std::string vtep_address(std::uint16_t vtep);
+  static constexpr std::string_view own_address(int family) {
+    return family == 4 ? "198.18.0.1" : "fd00:18::1";
+  }
 
  private:
   // Everything by value, so that old and new state are two of them.

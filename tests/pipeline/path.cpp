@@ -95,7 +95,7 @@ TEST_P(Path, wraps_a_tenant_frame_for_the_remote_vtep) {
   ASSERT_EQ(sent.size(), 1u);
   ASSERT_EQ(sent[0].size(), inner.size() + 50);
   EXPECT_TRUE(std::equal(inner.begin(), inner.end(), sent[0].begin() + 50));
-  dp::UdpTunnelHeader outer;
+  dp::UdpTunnelHeader<dp::Ipv4Header> outer;
   std::memcpy(&outer, sent[0].data(), sizeof outer);
   EXPECT_TRUE(dp::checksum_holds(outer.ip));
   EXPECT_EQ(outer.ip.tos, 0x6a);
@@ -110,13 +110,13 @@ TEST_P(Path, wraps_a_tenant_frame_for_the_remote_vtep) {
 TEST_P(Path, brings_a_wrapped_frame_back_unchanged_except_for_ce) {
   const Bytes inner = roce_frame("02:00:00:00:0b:01", "02:00:00:00:0a:01", 0x6a);
   Bytes wrapped;
-  dp::UdpTunnelHeader outer =
-      dp::prepare_udp_tunnel({.source_mac = test::mac("02:00:00:00:ff:02"),
-                              .next_hop_mac = test::mac("02:70:63:61:70:00"),
-                              .source = test::ipv4("198.18.0.2"),
-                              .destination = test::ipv4("198.18.0.1"),
-                              .ttl = 64,
-                              .udp_destination = 4789});
+  dp::UdpTunnelHeader<dp::Ipv4Header> outer = dp::prepare_udp_tunnel(
+      dp::UdpTunnelAddresses<dp::Ipv4Header>{.source_mac = test::mac("02:00:00:00:ff:02"),
+                                             .next_hop_mac = test::mac("02:70:63:61:70:00"),
+                                             .source = test::ipv4("198.18.0.2"),
+                                             .destination = test::ipv4("198.18.0.1"),
+                                             .ttl = 64,
+                                             .udp_destination = 4789});
   dp::complete_udp_tunnel(outer, dp::constant_sum(outer.ip), 0x6b, 50000,
                           static_cast<std::uint16_t>(inner.size() + 8));
   append(wrapped, outer);

@@ -94,7 +94,7 @@ class Tables : public testing::TestWithParam<std::tuple<int, bool>> {
   void expect_frames(const Case& one) {
     std::map<std::uint16_t, std::vector<Bytes>> sent;
     std::size_t unexpected = 0;
-    for (std::uint16_t port = 0; port <= last_port; ++port) {
+    for (const std::uint16_t port : ports()) {
       sent[port] = gateway_.take_sent(port);
       unexpected += sent[port].size();
     }
@@ -113,7 +113,20 @@ class Tables : public testing::TestWithParam<std::tuple<int, bool>> {
     EXPECT_EQ(unexpected, 0u) << "more frames left than expected";
   }
 
-  static constexpr std::uint16_t last_port = 12;
+  static const std::vector<std::uint16_t>& ports() {
+    static const std::vector<std::uint16_t> numbers = [] {
+      std::vector<std::uint16_t> result;
+      for (const std::string& line : file().topology) {
+        unsigned number = 0;
+        if (std::sscanf(line.c_str(), "port %u", &number) == 1) {
+          result.push_back(static_cast<std::uint16_t>(number));
+        }
+      }
+      return result;
+    }();
+    return numbers;
+  }
+
   Gateway gateway_;
 };
 

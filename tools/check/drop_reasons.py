@@ -15,7 +15,8 @@ HEADER = "dataplane/contract/drop_reason.hpp"
 REACHING = ("tests/unit/", "tests/pipeline/", "tests/system/", "tests/support/")
 TABLES = (".py", ".json", ".yaml", ".yml", ".sh")
 ENUMERATOR = re.compile(r"^\s*(\w+)(?:\s*=\s*\d+)?\s*,", re.MULTILINE)
-FIRST_BEFORE_RX = re.compile(r"reason >= DropReason::(\w+)")  # In before_rx() of the header.
+# In before_rx() of the header: first and last, where more follow.
+BEFORE_RX = re.compile(r"reason >= DropReason::(\w+)(?: && reason <= DropReason::(\w+))?")
 # A test that only talks of a reason does not reach it.
 PROSE = re.compile(r'""".*?"""|#[^\n]*', re.DOTALL)
 NAMED_IN_CPP = re.compile(r'DropReason::(\w+)|"(\w+)"')
@@ -52,8 +53,10 @@ def findings():
         HEADER, line, f"{name} is reached by no test: write the packet that dies of it"))
         for name, line in reasons().items() if name not in words]
     found = tree.without_exceptions(missing, "untested_drop_reasons")
-    first = FIRST_BEFORE_RX.search(tree.read(HEADER)).group(1)
-    decided_here = list(reasons())[:list(reasons()).index(first)]
+    all_reasons = list(reasons())
+    first, last = BEFORE_RX.search(tree.read(HEADER)).groups()
+    after = all_reasons[all_reasons.index(last) + 1:] if last else []
+    decided_here = all_reasons[:all_reasons.index(first)] + after
     for name, (line, _) in tree.exceptions("untested_drop_reasons").items():
         if name in decided_here:
             found.append(tree.Finding("tools/check/untested_drop_reasons", line,

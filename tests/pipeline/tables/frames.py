@@ -123,10 +123,14 @@ def write_middle(source, destination, version=4, tos=0, payload=64, **fields):
 
 
 def wrap(inner, vni=BLUE_VNI, source=GW2, destination=SELF, mac=WIRE_MAC, tos=0, ttl=64,
-         sport=50000, from_mac=NEXT_HOP, checksum=0):
-    """`inner` in VXLAN, as a VTEP that is not Weir would send it."""
-    return bytes(Ether(src=from_mac, dst=mac) /
-                 IP(src=source, dst=destination, tos=tos, ttl=ttl, id=0, flags="DF") /
+         sport=50000, from_mac=NEXT_HOP, checksum=0, label=0):
+    """`inner` in VXLAN, as a VTEP that is not Weir would send it; over IPv6 where the addresses
+    are. Checksum None: scapy's."""
+    if ":" in source:
+        ip = IPv6(src=source, dst=destination, tc=tos, hlim=ttl, fl=label)
+    else:
+        ip = IP(src=source, dst=destination, tos=tos, ttl=ttl, id=0, flags="DF")
+    return bytes(Ether(src=from_mac, dst=mac) / ip /
                  UDP(sport=sport, dport=4789, chksum=checksum) /
                  VXLAN(flags=8, vni=vni) / Raw(inner))
 

@@ -295,7 +295,9 @@ contract::VtepSet local_vtep(std::uint16_t id, const std::string& address, std::
           .source = base::no_vtep,
           .port = {port},
           .next_hop_mac = {},
-          .address = *base::parse_ip(address)};
+          .address = *base::parse_ip(address),
+          .udp_checksum = contract::UdpChecksum::zero,
+          .reserved = 0};
 }
 
 contract::VtepSet remote_vtep(std::uint16_t id, const std::string& address, std::uint16_t port,

@@ -109,7 +109,9 @@ TEST_F(Records, vteps) {
   refuses(Verb::vtep_set, local_vtep(0, "198.18.0.9", 1), Errc::invalid_argument);
   refuses(Verb::vtep_set, local_vtep(101, "198.18.0.9", 1), Errc::invalid_argument);
   refuses(Verb::vtep_set, local_vtep(3, "198.18.0.9", 5), Errc::not_found);
-  refuses(Verb::vtep_set, local_vtep(3, "fd00::1", 1), Errc::unsupported);
+  for (const char* address : {"::", "::1", "ff02::1", "fe80::1", "127.0.0.1"}) {
+    refuses(Verb::vtep_set, local_vtep(3, address, 1), Errc::invalid_argument);
+  }
   refuses(Verb::vtep_set, local_vtep(3, "0.0.0.0", 1), Errc::invalid_argument);
   refuses(Verb::vtep_set, local_vtep(3, "224.0.0.1", 1), Errc::invalid_argument);
   refuses(Verb::vtep_set, remote_vtep(3, "198.18.0.9", 1, 0), Errc::not_found);
@@ -122,6 +124,9 @@ TEST_F(Records, vteps) {
   refuses(Verb::vtep_set, record, Errc::invalid_argument);
   record = remote_vtep(3, "198.18.0.9", 1, 1);
   record.kind = static_cast<contract::VtepKind>(0);
+  refuses(Verb::vtep_set, record, Errc::invalid_argument);
+  record = remote_vtep(3, "198.18.0.9", 1, 1);
+  record.udp_checksum = static_cast<contract::UdpChecksum>(2);
   refuses(Verb::vtep_set, record, Errc::invalid_argument);
   record = remote_vtep(3, "198.18.0.9", 1, 1);
   record.next_hop_mac.bytes[0] = 1;
@@ -258,6 +263,18 @@ TEST_F(Records, endpoint_at_a_port_of_another_network_is_refused) {
     ASSERT_TRUE(
         controller_.send(Verb::endpoint_set, transaction, endpoint(2, 1, EndpointPlace::port, 0))
             .ok());
+  });
+}
+
+TEST_F(Records, a_vtep_is_of_the_family_of_its_source) {
+  refuses_commit(Errc::invalid_argument, [this](std::uint32_t transaction) {
+    const auto record = remote_vtep(3, "fd00::3", 1, 1);
+    ASSERT_TRUE(controller_.send(Verb::vtep_set, transaction, record).ok());
+  });
+  // The source changes under a remote VTEP that stays.
+  refuses_commit(Errc::invalid_argument, [this](std::uint32_t transaction) {
+    const auto record = local_vtep(1, "fd00::1", 1);
+    ASSERT_TRUE(controller_.send(Verb::vtep_set, transaction, record).ok());
   });
 }
 

@@ -52,10 +52,47 @@ TEST_F(Transactions, commit_puts_everything_in_force_at_once) {
   EXPECT_EQ(tables_.network_by_vni.lookup(dp::vni_key(100), now), 1U);
   const dp::VtepRecord* remote = tables_.vteps.find(2, now);
   ASSERT_NE(remote, nullptr);
-  EXPECT_EQ(remote->outer.ip.source, base::parse_ip("198.18.0.1")->v4());
-  EXPECT_EQ(remote->outer.ip.ttl, 64);
-  EXPECT_EQ(remote->outer.ethernet.source, port->mac) << "all memory ports have the same";
-  EXPECT_EQ(remote->mtu, 1500);
+  EXPECT_EQ(remote->outer<dp::Ipv4Header>().ip.source, base::parse_ip("198.18.0.1")->v4());
+  EXPECT_EQ(remote->outer<dp::Ipv4Header>().ip.ttl, 64);
+  EXPECT_EQ(remote->outer<dp::Ipv4Header>().ethernet.source, port->mac)
+      << "all memory ports have the same";
+  EXPECT_EQ(remote->form, dp::OuterForm::ipv4);
+  EXPECT_EQ(remote->frame_bytes_max, 1500 - 20 - 8 - 8);
+}
+
+TEST_F(Transactions, an_ipv6_vtep_stands_beside_those_of_ipv4) {
+  configure(controller_, 1);
+  auto summed = remote_vtep(4, "fd00::2", 1, 3);
+  summed.udp_checksum = contract::UdpChecksum::full;
+  summed.ttl = 7;
+  ASSERT_TRUE(controller_.begin(2).ok());
+  ASSERT_TRUE(
+      controller_.send(Verb::vtep_set, 2, std::vector{local_vtep(3, "fd00::1", 1), summed}).ok());
+  const Answer answer = controller_.commit(2);
+
+  ASSERT_TRUE(answer.ok()) << answer.text;
+  const dp::VtepRecord* local = tables_.vteps.find(3, 2);
+  const dp::VtepRecord* remote = tables_.vteps.find(4, 2);
+  ASSERT_TRUE(local != nullptr && remote != nullptr);
+  EXPECT_EQ(local->form, dp::OuterForm::none);
+  EXPECT_EQ(local->address, *base::parse_ip("fd00::1"));
+  EXPECT_EQ(remote->form, dp::OuterForm::ipv6_summed);
+  EXPECT_EQ(remote->address, *base::parse_ip("fd00::2"));
+  EXPECT_EQ(remote->frame_bytes_max, 1500 - 40 - 8 - 8);
+  const auto& outer = remote->outer<dp::Ipv6Header>();
+  EXPECT_EQ(outer.ethernet.type.host(), 0x86dd);
+  EXPECT_EQ(outer.ip.version(), 6u);
+  EXPECT_EQ(outer.ip.hop_limit, 7);
+  EXPECT_EQ(outer.ip.source, local->address.v6);
+  EXPECT_EQ(outer.ip.destination, remote->address.v6);
+  EXPECT_EQ(outer.udp.destination.host(), 4789);
+  EXPECT_EQ(tables_.vtep_by_address.lookup(tables_.vtep_key(remote->address), 2), 4U);
+  EXPECT_EQ(tables_.vtep_by_address.lookup(tables_.vtep_key(*base::parse_ip("198.18.0.2")), 2), 2U);
+  EXPECT_EQ(answer.commit.digests.vteps,
+            contract::record_digest(local_vtep(1, "198.18.0.1", 1)) +
+                contract::record_digest(remote_vtep(2, "198.18.0.2", 1, 1)) +
+                contract::record_digest(local_vtep(3, "fd00::1", 1)) +
+                contract::record_digest(summed));
 }
 
 TEST_F(Transactions, digests_are_those_of_the_records) {
@@ -119,8 +156,7 @@ TEST_F(Transactions, networks_and_vteps_can_swap_what_is_unique) {
   ASSERT_TRUE(answer.ok()) << answer.text;
   EXPECT_EQ(tables_.network_by_vni.lookup(dp::vni_key(100), 3), 2U);
   EXPECT_EQ(tables_.network_by_vni.lookup(dp::vni_key(200), 3), 1U);
-  EXPECT_EQ(tables_.vtep_by_address.lookup(dp::vtep_key(base::parse_ip("198.18.0.2")->v4()), 3),
-            3U);
+  EXPECT_EQ(tables_.vtep_by_address.lookup(tables_.vtep_key(*base::parse_ip("198.18.0.2")), 3), 3U);
 }
 
 TEST_F(Transactions, abort_leaves_everything_as_it_was) {
@@ -227,7 +263,7 @@ TEST_F(Transactions, mtu_follows_port_set_and_a_device_may_refuse_it) {
   ASSERT_TRUE(controller_.send(Verb::port_set, 2, record).ok());
   ASSERT_TRUE(controller_.commit(2).ok());
   EXPECT_EQ(tables_.ports.find(1, 2)->mtu, 4200);
-  EXPECT_EQ(tables_.vteps.find(2, 2)->mtu, 4200) << "towards the VTEP behind it too";
+  EXPECT_EQ(tables_.vteps.find(2, 2)->frame_bytes_max, 4200 - 36) << "towards the VTEP behind it";
 
   record.mtu = 9001;
   ASSERT_TRUE(controller_.begin(3).ok());
