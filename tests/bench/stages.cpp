@@ -118,10 +118,11 @@ std::string names_of() {
 
 class Registrar {
  public:
-  Registrar(Direction direction, std::uint32_t qp_count)
-      : workload_{direction, qp_count},
-        prefix_(std::string(direction == Direction::encap ? "encap/" : "decap/") +
-                std::to_string(qp_count / 1000) + "k/") {}
+  explicit Registrar(const Workload& workload)
+      : workload_(workload),
+        prefix_(std::string(workload.direction == Direction::encap ? "encap" : "decap") +
+                (workload.over_ipv6 ? "6/" : "/") + std::to_string(workload.qp_count / 1000) +
+                "k/") {}
 
   // `Part` after `Before`, which is not counted.
   template <class Part, class... Before>
@@ -167,7 +168,7 @@ void register_encap(std::uint32_t qp_count) {
       dp::Pass<dp::AdmitTenant, dp::ParseFrame<FramePlace::outermost>, dp::ClassifyRoce>;
   using LookUp = dp::LookUpEndpoint<CameFrom::tenant>;
   using Flood = dp::Flood<CameFrom::tenant>;
-  const Registrar registrar(Direction::encap, qp_count);
+  const Registrar registrar({.direction = Direction::encap, .qp_count = qp_count});
   registrar.add_steps<dp::AdmitTenant, dp::ParseFrame<FramePlace::outermost>, dp::ClassifyRoce>();
   registrar.add<LookUp, Entrance>("look_up_endpoint");
   registrar.add<Flood, Entrance, LookUp>("flood");
@@ -184,13 +185,21 @@ void register_decap(std::uint32_t qp_count) {
   using Entrance = dp::Pass<dp::ParseOuter, dp::Decapsulate, dp::ParseFrame<FramePlace::in_tunnel>,
                             dp::ClassifyRoce, dp::PropagateEcn>;
   using LookUp = dp::LookUpEndpoint<CameFrom::wire>;
-  const Registrar registrar(Direction::decap, qp_count);
+  const Registrar registrar({.direction = Direction::decap, .qp_count = qp_count});
   registrar.add_steps<dp::ParseOuter, dp::Decapsulate, dp::ParseFrame<FramePlace::in_tunnel>,
                       dp::ClassifyRoce, dp::PropagateEcn>();
   registrar.add<LookUp, Entrance>("look_up_endpoint");
   registrar.add<dp::Flood<CameFrom::wire>, Entrance, LookUp>("flood");
   registrar.add_pipeline("wire_to_host", dp::Mode::fast);
   registrar.add_pipeline("wire_to_host observed", dp::Mode::observed);
+}
+
+// Whole pipelines over an IPv6 underlay; their stages differ little.
+void register_ipv6(std::uint32_t qp_count) {
+  Registrar({.direction = Direction::encap, .qp_count = qp_count, .over_ipv6 = true})
+      .add_pipeline("host_to_wire", dp::Mode::fast);
+  Registrar({.direction = Direction::decap, .qp_count = qp_count, .over_ipv6 = true})
+      .add_pipeline("wire_to_host", dp::Mode::fast);
 }
 
 // Hugepages where enough are free: figures without them are no product's.
@@ -227,6 +236,7 @@ int main(int argc, char** argv) {
   for (const std::uint32_t qp_count : {1000u, 100'000u}) {
     register_encap(qp_count);
     register_decap(qp_count);
+    register_ipv6(qp_count);
   }
   benchmark::RunSpecifiedBenchmarks();
   beds().clear();
