@@ -22,12 +22,14 @@ namespace cp {
 
 BOOST_DESCRIBE_ENUM(PortRole, underlay, tenant, transit)
 BOOST_DESCRIBE_ENUM(VtepKind, local, remote)
+BOOST_DESCRIBE_ENUM(UdpChecksum, zero, full)
 BOOST_DESCRIBE_ENUM(UnknownUnicast, flood, drop)
 
 BOOST_DESCRIBE_STRUCT(Port, (),
                       (name, role, device, network, peer, mtu, rx_queues, rx_descriptors,
                        tx_descriptors))
-BOOST_DESCRIBE_STRUCT(Vtep, (), (name, kind, address, port, source, next_hop_mac, dscp, ttl))
+BOOST_DESCRIBE_STRUCT(Vtep, (),
+                      (name, kind, address, port, source, next_hop_mac, dscp, ttl, udp_checksum))
 BOOST_DESCRIBE_STRUCT(Network, (), (name, vni, flood, unknown_unicast))
 BOOST_DESCRIBE_STRUCT(Endpoint, (), (network, mac, vtep, port))
 
@@ -123,7 +125,7 @@ struct Description<Vtep> {
       field(&Vtep::kind, {.help = "This gateway's own address (local), or another's (remote).",
                           .example = "remote",
                           .required = true}),
-      field(&Vtep::address, {.help = "Its address in the underlay; IPv4 in this release.",
+      field(&Vtep::address, {.help = "Its address in the underlay, IPv4 or IPv6.",
                              .example = "198.18.0.2",
                              .required = true}),
       field(&Vtep::port, {.help = "The underlay port where its packets arrive (local) or leave "
@@ -135,7 +137,7 @@ struct Description<Vtep> {
             {.help = "The local VTEP whose address is the outer source of packets to "
                      "this remote one.",
              .example = "self",
-             .initial = "the only local VTEP on the port",
+             .initial = "the only local VTEP of its family on the port",
              .refers_to = ObjectKind::vtep}),
       field(&Vtep::next_hop_mac,
             {.help = "Destination MAC of packets to this remote VTEP: its own, "
@@ -149,12 +151,17 @@ struct Description<Vtep> {
              .initial = "copy",
              .least = 0,
              .most = 63}),
-      field(&Vtep::ttl, {.help = "TTL of the outer header towards this remote VTEP.",
+      field(&Vtep::ttl, {.help = "TTL or hop limit of the outer header towards this remote VTEP.",
                          .example = "64",
                          .unit = "hops",
                          .initial = "64",
                          .least = 1,
                          .most = 255}),
+      field(&Vtep::udp_checksum,
+            {.help = "UDP checksum of packets to this remote VTEP: none (zero), or over the whole "
+                     "payload (full), which costs a look at every byte.",
+             .example = "full",
+             .initial = "zero"}),
   };
 };
 

@@ -26,7 +26,8 @@ auto make_fields() {
                        .refers_to = text.refers_to,
                        .required = text.required,
                        .key = text.key};
-        if constexpr (Choice<M>) info.choices = choices_of<M>();
+        using Value = typename Held<M>::type;
+        if constexpr (Choice<Value>) info.choices = choices_of<Value>();
         result[I] = info;
       });
   return result;

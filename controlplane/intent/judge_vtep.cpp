@@ -2,6 +2,15 @@
 #include "controlplane/intent/judge.hpp"
 
 namespace cp {
+namespace {
+
+constexpr std::uint16_t ipv6_mtu_min = 1280;  // RFC 8200 §5: of every link.
+
+std::string_view family_of(const Vtep& vtep) {
+  return vtep.address.is_v4() ? "IPv4" : "IPv6";
+}
+
+}  // namespace
 
 void Judge::judge(const Vtep& vtep) {
   judge_fields(vtep);
@@ -19,24 +28,26 @@ void Judge::judge_port_of(const Vtep& vtep) {
     return port.role == PortRole::underlay;
   };
   const Port* port = resolve(vtep, "port", vtep.port, ports_, fits);
-  if (port == nullptr || fits(*port)) return;
+  if (port == nullptr) return;
+  if (fits(*port)) {
+    if (vtep.address.is_v4() || port->mtu.value_or(ipv6_mtu_min) >= ipv6_mtu_min) return;
+    report(vtep, "port",
+           quoted(vtep.port) + " has an MTU of " + std::to_string(*port->mtu) +
+               "; IPv6 takes at least 1280 (RFC 8200)");
+    return;
+  }
   report(vtep, "port",
          quoted(vtep.port) + " is " + a_port(port->role) + "; a VTEP stands on an underlay port",
          only_name(intent_.ports, fits));
 }
 
 void Judge::judge_address(const Vtep& vtep) {
-  if (!vtep.address.is_v4()) {
+  if (vtep.address.is_link_local()) {
     report(vtep, "address",
-           "an IPv6 underlay is not supported in this release; give an IPv4 address, not " +
-               base::to_string(vtep.address),
-           {}, base::Errc::unsupported);
-    return;
-  }
-  const std::uint32_t address = vtep.address.v4().host();
-  // RFC 1122 §3.2.1.3: 0/8 this host, 127/8 loopback; RFC 5771: 224/4 multicast, above reserved.
-  const std::uint32_t net = address >> 24;
-  if (net == 0 || net == 127 || net >= 224) {
+           base::to_string(vtep.address) +
+               " is link-local, which other links may have too; give a global or unique local "
+               "(fd00::/8) address");
+  } else if (!vtep.address.is_unicast()) {
     report(vtep, "address",
            "must be the unicast address of one host, not " + base::to_string(vtep.address));
   }
@@ -48,6 +59,7 @@ void Judge::judge_local(const Vtep& vtep) {
   if (vtep.next_hop_mac) report(vtep, "next_hop_mac", only);
   if (vtep.dscp) report(vtep, "dscp", only);
   if (vtep.ttl) report(vtep, "ttl", only);
+  if (vtep.udp_checksum) report(vtep, "udp_checksum", only);
 }
 
 void Judge::judge_remote(const Vtep& vtep) {
@@ -60,7 +72,8 @@ void Judge::judge_remote(const Vtep& vtep) {
   if (vtep.next_hop_mac && vtep.next_hop_mac->is_zero()) {
     report(vtep, "next_hop_mac", "must not be all zero; leave it out where it is not known");
   }
-  judge_source(vtep);
+  // Of which family it is meant to be is not known where its address is wrong.
+  if (vtep.address.is_unicast()) judge_source(vtep);
 }
 
 void Judge::judge_source(const Vtep& vtep) {
@@ -79,26 +92,30 @@ void Judge::judge_source(const Vtep& vtep) {
   } else if (source->address.is_v4() != vtep.address.is_v4()) {
     report(vtep, "source",
            quoted(vtep.source) + " has an address of the other family, " +
-               base::to_string(source->address));
+               base::to_string(source->address) + "; " + base::to_string(vtep.address) +
+               " needs an " + std::string(family_of(vtep)) + " source");
   }
 }
 
 void Judge::judge_default_source(const Vtep& vtep) {
   const auto fits = [&](const Vtep& other) {
-    return other.kind == VtepKind::local && other.port == vtep.port;
+    return other.kind == VtepKind::local && other.port == vtep.port &&
+           other.address.is_v4() == vtep.address.is_v4();
   };
   const auto locals = std::count_if(intent_.vteps.begin(), intent_.vteps.end(), fits);
   if (locals == 1 || ports_.find(vtep.port.view()) == ports_.end()) return;
+  const std::string family(family_of(vtep));
   if (locals == 0) {
-    const auto local = [](const Vtep& other) {
-      return other.kind == VtepKind::local;
+    const auto local = [&](const Vtep& other) {
+      return other.kind == VtepKind::local && other.address.is_v4() == vtep.address.is_v4();
     };
-    report(vtep, "source", "is missing, and there is no local VTEP on port " + quoted(vtep.port),
+    report(vtep, "source",
+           "is missing, and there is no local " + family + " VTEP on port " + quoted(vtep.port),
            only_name(intent_.vteps, local));
   } else {
     report(vtep, "source",
            "is missing, and port " + quoted(vtep.port) + " has " + std::to_string(locals) +
-               " local VTEPs: name one");
+               " local " + family + " VTEPs: name one");
   }
 }
 

@@ -22,6 +22,7 @@ namespace cp {
 
 enum class PortRole : std::uint8_t { underlay, tenant, transit };
 enum class VtepKind : std::uint8_t { local, remote };
+enum class UdpChecksum : std::uint8_t { zero, full };
 enum class UnknownUnicast : std::uint8_t { flood, drop };
 
 // The DSCP of an outer header: a constant, or the inner one (RFC 2983).
@@ -54,6 +55,7 @@ struct Vtep {
   std::optional<base::MacAddress> next_hop_mac;
   std::optional<Dscp> dscp;
   std::optional<std::uint8_t> ttl;
+  std::optional<UdpChecksum> udp_checksum;
 
   friend bool operator==(const Vtep&, const Vtep&) = default;
 };

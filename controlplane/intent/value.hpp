@@ -84,6 +84,16 @@ inline constexpr bool is_optional = false;
 template <class M>
 inline constexpr bool is_optional<std::optional<M>> = true;
 
+// What a member holds where it is not left out.
+template <class M>
+struct Held {
+  using type = M;
+};
+template <class M>
+struct Held<std::optional<M>> {
+  using type = M;
+};
+
 // The words of a described enum, in order; its values count from 0.
 template <Choice M>
 std::span<const std::string_view> choices_of() {

@@ -17,6 +17,14 @@ contract::PortRole role_of(PortRole role) noexcept {
   __builtin_unreachable();
 }
 
+contract::UdpChecksum checksum_of(UdpChecksum checksum) noexcept {
+  switch (checksum) {
+    case UdpChecksum::zero: return contract::UdpChecksum::zero;
+    case UdpChecksum::full: return contract::UdpChecksum::full;
+  }
+  __builtin_unreachable();
+}
+
 // RFC 791 gives none; 64 is what RFC 1700 recommends and hosts send.
 constexpr std::uint8_t ttl_default = 64;
 
@@ -24,7 +32,8 @@ constexpr std::uint8_t ttl_default = 64;
 
 Records::Records(const Intent& intent, const Allocation& allocation) : allocation_(allocation) {
   for (const Vtep& vtep : intent.vteps) {
-    if (vtep.kind == VtepKind::local) local_vteps_.emplace(vtep.port.view(), &vtep);
+    if (vtep.kind != VtepKind::local) continue;
+    local_vteps_[vtep.address.is_v4()].emplace(vtep.port.view(), &vtep);
   }
 }
 
@@ -62,12 +71,14 @@ contract::VtepSet Records::vtep_set(const Vtep& vtep) const {
   record.dscp = dscp.pinned.value_or(0);
   record.ttl = vtep.ttl.value_or(ttl_default);
   record.next_hop_mac = vtep.next_hop_mac.value_or(base::MacAddress{});
+  record.udp_checksum = checksum_of(vtep.udp_checksum.value_or(UdpChecksum::zero));
   if (!vtep.source.empty()) {
     record.source = allocation_.vtep(vtep.source.view());
     return record;
   }
-  const auto local = local_vteps_.find(vtep.port.view());
-  CHECK(local != local_vteps_.end());  // validate() saw to it.
+  const VtepByPort& by_port = local_vteps_[vtep.address.is_v4()];
+  const auto local = by_port.find(vtep.port.view());
+  CHECK(local != by_port.end());  // validate() saw to it.
   record.source = allocation_.vtep(local->second->name.view());
   return record;
 }

@@ -8,6 +8,7 @@
 #include "dataplane/contract/command.hpp"
 #include "dataplane/contract/digest.hpp"
 
+#include <array>
 #include <string_view>
 #include <unordered_map>
 
@@ -26,8 +27,9 @@ class Records {
 
  private:
   const Allocation& allocation_;
-  // The first local VTEP of each port, which is the source where none is named.
-  std::unordered_map<std::string_view, const Vtep*> local_vteps_;
+  using VtepByPort = std::unordered_map<std::string_view, const Vtep*>;
+  // The first local VTEP of each port, which is the source where none is named; IPv6, IPv4.
+  std::array<VtepByPort, 2> local_vteps_;
 };
 
 // What the data plane reports once exactly this intent is in force.

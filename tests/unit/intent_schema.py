@@ -30,6 +30,7 @@ WRONG = [
     ("vteps", 1, "dscp", 64),
     ("vteps", 1, "dscp", "cpoy"),
     ("vteps", 1, "ttl", 0),
+    ("vteps", 1, "udp_checksum", "half"),
     ("networks", 0, "vni", 0),
     ("networks", 0, "vni", 16777216),
     ("networks", 0, "flood", "gw2"),

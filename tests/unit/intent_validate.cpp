@@ -132,15 +132,54 @@ TEST(IntentValidate, a_vtep_has_a_usable_address) {
   EXPECT_EQ(error_of(vtep("198.18.0.3")), "");
   EXPECT_EQ(error_of(vtep("198.18.0.2")),
             "line 8:53: vtep gw3: address: VTEP \"gw2\" already has 198.18.0.2");
-  EXPECT_EQ(error_of(vtep("\"fd00::3\"")),
-            "line 8:53: vtep gw3: address: an IPv6 underlay is not supported in this release; give "
-            "an IPv4 address, not fd00::3");
   EXPECT_EQ(error_of(vtep("198.18.0.3/24")),
             "line 8:53: vtep gw3: address: must be an IP address like 198.18.0.1, not "
             "\"198.18.0.3/24\" (nearest: 198.18.0.3)");
-  for (const char* address : {"0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255"}) {
-    EXPECT_NE(error_of(vtep(address)).find("unicast address of one host"), std::string::npos);
+  for (const char* address : {"0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255", "\"::\"",
+                              "\"::1\"", "ff02::1", "ff0e::1:2"}) {
+    EXPECT_NE(error_of(vtep(address)).find("unicast address of one host"), std::string::npos)
+        << address;
   }
+  for (const char* address : {"fe80::1", "febf::ffff"}) {
+    EXPECT_NE(error_of(vtep(address)).find("is link-local"), std::string::npos) << address;
+  }
+}
+
+TEST(IntentValidate, a_vtep_and_its_source_are_of_one_family) {
+  const auto dual = [](std::string_view remote, std::string_view more = "") {
+    return with_vtep("name: self6, kind: local, address: fd00::1, port: wire0}\n  - {name: gw3, " +
+                     std::string("kind: remote, port: wire0, address: ") + std::string(remote) +
+                     std::string(more));
+  };
+  EXPECT_EQ(error_of(dual("fd00::3")), "") << "the only one of its family on the port";
+  EXPECT_EQ(error_of(dual("fd00::3, source: self6, udp_checksum: full")), "");
+  EXPECT_EQ(error_of(dual("2001:db8::3, next_hop_mac: 02:00:00:00:00:01, ttl: 255")), "");
+  EXPECT_NE(error_of(dual("fd00::3, source: self"))
+                .find("source: \"self\" has an address of the other family, 198.18.0.1; fd00::3 "
+                      "needs an IPv6 source"),
+            std::string::npos);
+  EXPECT_NE(error_of(dual("198.18.0.3, source: self6")).find("needs an IPv4 source"),
+            std::string::npos);
+  EXPECT_NE(error_of(with_vtep("name: gw3, kind: remote, port: wire0, address: fd00::3"))
+                .find("is missing, and there is no local IPv6 VTEP on port \"wire0\""),
+            std::string::npos);
+  EXPECT_NE(error_of(dual("fd00:0:0::1")).find("already has fd00::1"), std::string::npos)
+      << "however it is spelled";
+  EXPECT_NE(error_of(dual("\"::ffff:198.18.0.2\"")).find("already has 198.18.0.2"),
+            std::string::npos)
+      << "mapped IPv4 is IPv4";
+}
+
+TEST(IntentValidate, a_port_of_an_ipv6_vtep_has_an_ipv6_mtu) {
+  const auto intent = [](std::string_view mtu) {
+    std::string text = with_vtep("name: self6, kind: local, address: fd00::1, port: wire0");
+    return text.replace(text.find("mtu: 1600"), 9, "mtu: " + std::string(mtu));
+  };
+  EXPECT_EQ(error_of(intent("1280")), "");
+  EXPECT_NE(error_of(intent("1279"))
+                .find("port: \"wire0\" has an MTU of 1279; IPv6 takes at "
+                      "least 1280 (RFC 8200)"),
+            std::string::npos);
 }
 
 TEST(IntentValidate, a_vtep_stands_on_an_underlay_port) {
@@ -164,16 +203,17 @@ TEST(IntentValidate, the_source_of_a_remote_vtep_is_a_local_one) {
                        .find(", source: self"),
                    14, "");
   EXPECT_EQ(error_of(two),
-            "line 6:5: vtep gw2: source: is missing, and port \"wire0\" has 2 local VTEPs: name "
-            "one");
-  EXPECT_EQ(error_of("ports: [{name: w, role: underlay, device: net_null0}]\n"
-                     "vteps: [{name: far, kind: remote, address: 10.0.0.1, port: w}]\n"),
-            "line 2:9: vtep far: source: is missing, and there is no local VTEP on port \"w\"");
+            "line 6:5: vtep gw2: source: is missing, and port \"wire0\" has 2 local IPv4 VTEPs: "
+            "name one");
+  EXPECT_EQ(
+      error_of("ports: [{name: w, role: underlay, device: net_null0}]\n"
+               "vteps: [{name: far, kind: remote, address: 10.0.0.1, port: w}]\n"),
+      "line 2:9: vtep far: source: is missing, and there is no local IPv4 VTEP on port \"w\"");
 }
 
 TEST(IntentValidate, a_local_vtep_has_nothing_of_a_remote_one) {
-  for (const char* field :
-       {"source: self", "next_hop_mac: 02:00:00:00:00:01", "dscp: 7", "ttl: 3"}) {
+  for (const char* field : {"source: self", "next_hop_mac: 02:00:00:00:00:01", "dscp: 7", "ttl: 3",
+                            "udp_checksum: zero"}) {
     EXPECT_NE(error_of(with_vtep("name: too, kind: local, address: 10.0.0.1, port: wire0, " +
                                  std::string(field)))
                   .find("only a remote VTEP has this"),
@@ -192,6 +232,8 @@ TEST(IntentValidate, fields_of_a_remote_vtep_are_in_range) {
   EXPECT_NE(error_of(vtep("dscp: 64")).find("must be copy | 0..63, not \"64\" (nearest: 63)"),
             std::string::npos);
   EXPECT_NE(error_of(vtep("dscp: cpoy")).find("nearest: copy"), std::string::npos);
+  EXPECT_EQ(error_of(vtep("udp_checksum: zero")), "");
+  EXPECT_NE(error_of(vtep("udp_checksum: ful")).find("nearest: full"), std::string::npos);
   EXPECT_NE(error_of(vtep("ttl: 0")).find("1..255"), std::string::npos);
   EXPECT_NE(error_of(vtep("ttl: 256")).find("1..255"), std::string::npos);
   EXPECT_NE(error_of(vtep("next_hop_mac: 01:00:00:00:00:01")).find("group"), std::string::npos);

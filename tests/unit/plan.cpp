@@ -161,6 +161,33 @@ TEST(Plan, everything_goes_in_the_order_in_which_it_is_referred_to) {
   EXPECT_EQ(plan.port_adds[1].port.value, 1);
 }
 
+TEST(Plan, a_remote_vtep_without_a_source_takes_the_local_one_of_its_family) {
+  cp::Intent intent = sample_intent();
+  cp::Vtep vtep{.name = name("here6"),
+                .kind = cp::VtepKind::local,
+                .address = *base::parse_ip("fd00::1"),
+                .port = name("wire0")};
+  ASSERT_TRUE(cp::add(intent, vtep));
+  vtep = {.name = name("there6"),
+          .address = *base::parse_ip("fd00::2"),
+          .port = name("wire0"),
+          .udp_checksum = cp::UdpChecksum::full};
+  ASSERT_TRUE(cp::add(intent, vtep));
+  ASSERT_TRUE(cp::set(intent, ObjectKind::vtep, "gw2", {{"source", ""}}));
+  const cp::Allocation allocation = allocation_of(intent);
+
+  const cp::Plan plan = cp::plan_all(allocation, intent);
+
+  ASSERT_EQ(plan.vtep_sets.size(), 4u);
+  for (const contract::VtepSet& record : plan.vtep_sets) {
+    if (record.kind == contract::VtepKind::local) continue;
+    const bool is_v4 = record.address.is_v4();
+    EXPECT_EQ(record.source, allocation.vtep(is_v4 ? "self" : "here6"));
+    EXPECT_EQ(record.udp_checksum,
+              is_v4 ? contract::UdpChecksum::zero : contract::UdpChecksum::full);
+  }
+}
+
 TEST(Plan, an_unchanged_intent_sends_nothing) {
   const cp::Intent intent = sample_intent();
 
