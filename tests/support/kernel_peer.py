@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A gateway that the Linux kernel is the other VTEP of:
 
-    host1 ── gw1 ══ wire0 (198.18.0.0/24) ══ kernel: vx0 (VXLAN 100), 10.77.0.2
+    host1 ── gw1 ══ wire0 (198.18.0.0/24 or fd00:18::/64) ══ kernel: vx0 (VXLAN 100), 10.77.0.2
 
 Its underlay is a TAP that lies in the kernel's namespace, or an xdp port on a cable to there, whose
 own end belongs to the gateway's kernel as well.
+
+Over IPv6 the kernel sends and wants UDP checksums (RFC 6935's default), and drops tunnel packets
+without; `checksum="zero"` turns that off on its side, "full" turns them on in Weir.
 """
 
 from scenario import SIDES, VNI, TenantHost, intent_of
@@ -12,16 +15,23 @@ from testbed import Gateway, shape, wait_for
 
 WEIR, KERNEL = SIDES
 WIRE_MTU = 1500                                  # net_tap of DPDK 22.11 takes no more than 1504.
-HOST_MTU = WIRE_MTU - 50
+TUNNEL_BYTES = {4: 50, 6: 70}
+# What the kernel says to neighbours by itself (MLD reports): group addresses die there.
+KERNEL_NOISE = {4: (), 6: ("wrong_destination_mac",)}
 
 
 class KernelPeer:
-    def __init__(self, bed, **keywords):
+    def __init__(self, bed, *, family=4, checksum="zero", **keywords):
         self.bed = bed
+        self.family = family
+        self.checksum = checksum
+        self.mtu = WIRE_MTU - TUNNEL_BYTES[family]
+        self.noise = KERNEL_NOISE[family]
+        self.vteps = ((WEIR.vtep, KERNEL.vtep) if family == 4 else (WEIR.vtep6, KERNEL.vtep6))
         self.gateway = Gateway(bed, "gw1", **keywords).start()
         self.peer = bed.namespace("peer", ipv6=True)
         self.queues = shape()[1]
-        self.host = TenantHost(bed, WEIR, self.gateway, mtu=HOST_MTU)
+        self.host = TenantHost(bed, WEIR, self.gateway, mtu=self.mtu)
         self.wire_up()
         self.set_up_kernel(self.peer.ip)
         self.host.give_addresses()
@@ -33,23 +43,40 @@ class KernelPeer:
         self.gateway.namespace.ip("link", "set", "wire0", "netns", self.peer.name)
 
     def apply(self, wire_device):
-        self.gateway.apply(intent_of(WEIR, tenant_device="net_tap0,iface=host0",
-                                     wire_device=wire_device, mtu=WIRE_MTU))
+        intent = intent_of(WEIR, tenant_device="net_tap0,iface=host0", wire_device=wire_device,
+                           mtu=WIRE_MTU, family=self.family)
+        if self.checksum == "full":
+            intent["vteps"][1]["udp_checksum"] = "full"
+        self.gateway.apply(intent)
         self.host.plug_in()
 
     def set_up_kernel(self, ip):
         ip("link", "set", "wire0", "address", KERNEL.wire_mac)
         ip("link", "set", "wire0", "mtu", WIRE_MTU, "up")
         self.peer.offloads_off("wire0")
-        ip("addr", "add", f"{KERNEL.vtep}/24", "dev", "wire0")
-        ip("neigh", "add", WEIR.vtep, "lladdr", WEIR.wire_mac, "dev", "wire0")
-        ip("link", "add", "vx0", "address", KERNEL.kernel.mac, "mtu", HOST_MTU, "type", "vxlan",
-           "id", VNI, "local", KERNEL.vtep, "remote", WEIR.vtep, "dstport", 4789, "dev", "wire0",
-           "nolearning")
+        weir, kernel = self.vteps
+        if self.family == 4:
+            ip("addr", "add", f"{kernel}/24", "dev", "wire0")
+        else:
+            ip("addr", "add", f"{kernel}/64", "dev", "wire0", "nodad")
+        ip("neigh", "add", weir, "lladdr", WEIR.wire_mac, "dev", "wire0")
+        ip("link", "add", "vx0", "address", KERNEL.kernel.mac, "mtu", self.mtu, "type", "vxlan",
+           "id", VNI, "local", kernel, "remote", weir, "dstport", 4789, "dev", "wire0",
+           "nolearning", *self.checksum_options())
         self.peer.offloads_off("vx0")
         ip("link", "set", "vx0", "up")
         ip("addr", "add", f"{KERNEL.kernel.ip}/24", "dev", "vx0")
         ip("addr", "add", f"{KERNEL.kernel6.ip}/64", "dev", "vx0", "nodad")
+
+    def checksum_options(self):
+        if self.family == 4:
+            return ("udpcsum",) if self.checksum == "full" else ("noudpcsum",)
+        return () if self.checksum == "full" else ("udp6zerocsumtx", "udp6zerocsumrx")
+
+    def udp_checksum_errors(self):
+        """The kernel's own count, of both families."""
+        text = self.peer.run("nstat", "-az", "UdpInCsumErrors", "Udp6InCsumErrors")
+        return sum(int(line.split()[1]) for line in text.splitlines() if "InCsumErrors" in line)
 
     def ping_back(self, address):
         """Whether the kernel's side reaches the host."""

@@ -165,8 +165,10 @@ def cnp_like(source, destination, *, ecn, destination_qp=0x118, psn=0):
 
 
 def vxlan(frame, source, destination, *, vni=100, ecn=0):
-    """The frame in a tunnel packet from VTEP to VTEP (RFC 7348)."""
+    """The frame in a tunnel packet from VTEP to VTEP (RFC 7348), without a UDP checksum, which
+    RFC 6935 allows over IPv6 as well."""
     payload = struct.pack("!II", 0x08000000, vni << 8) + frame
     udp = struct.pack("!HHHH", 50000, 4789, UDP_BYTES + len(payload), 0)
     header = ip_header(source.ip, destination.ip, UDP_BYTES + len(payload), tos=ecn)
-    return ethernet_header(source.mac, destination.mac, 4) + header + udp + payload
+    version = ipaddress.ip_address(source.ip).version
+    return ethernet_header(source.mac, destination.mac, version) + header + udp + payload

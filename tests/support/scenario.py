@@ -32,6 +32,10 @@ class Side(NamedTuple):
         return f"198.18.0.{self.number}"
 
     @property
+    def vtep6(self):
+        return f"fd00:18::{self.number}"
+
+    @property
     def wire_mac(self):
         return f"02:00:00:00:ff:0{self.number}"
 
@@ -55,9 +59,10 @@ class Side(NamedTuple):
 SIDES = (Side(1), Side(2))
 
 
-def intent_of(side, *, tenant_device, wire_device, queues=1, mtu=UNDERLAY_MTU):
-    """What one of the two gateways is told."""
+def intent_of(side, *, tenant_device, wire_device, queues=1, mtu=UNDERLAY_MTU, family=4):
+    """What one of the two gateways is told; `family` is the underlay's."""
     peer = SIDES[2 - side.number]
+    ours, theirs = (side.vtep, peer.vtep) if family == 4 else (side.vtep6, peer.vtep6)
     ports = [{"name": "wire0", "role": "underlay", "device": wire_device, "mtu": mtu},
              {"name": "host0", "role": "tenant", "device": tenant_device, "network": "blue"}]
     if queues > 1:
@@ -68,8 +73,8 @@ def intent_of(side, *, tenant_device, wire_device, queues=1, mtu=UNDERLAY_MTU):
     endpoints += [{"network": "blue", "mac": host.mac, "vtep": "peer"}
                   for host in (peer.kernel, peer.device)]
     return {"ports": ports,
-            "vteps": [{"name": "self", "kind": "local", "address": side.vtep, "port": "wire0"},
-                      {"name": "peer", "kind": "remote", "address": peer.vtep, "port": "wire0",
+            "vteps": [{"name": "self", "kind": "local", "address": ours, "port": "wire0"},
+                      {"name": "peer", "kind": "remote", "address": theirs, "port": "wire0",
                        "source": "self", "next_hop_mac": peer.wire_mac}],
             "networks": [{"name": "blue", "vni": VNI, "flood": ["peer"],
                           "unknown_unicast": "flood"}],

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """The Linux kernel's VXLAN device is the peer of one Weir: two implementations that know nothing of
-each other agree on the encapsulation, both directions."""
+each other agree on the encapsulation, both directions, over IPv4 and IPv6."""
 
 import json
 import time
@@ -19,10 +19,9 @@ def iperf3(peer, *options):
     return json.loads(output)["end"]
 
 
-@test
-def ping_and_iperf3_cross_between_weir_and_the_kernel():
-    with Testbed("kernel-vxlan") as bed:
-        peer = KernelPeer(bed)
+def cross(name, **shape):
+    with Testbed(name) as bed:
+        peer = KernelPeer(bed, **shape)
         for ours, theirs in ((HOST.kernel, KERNEL.kernel), (HOST.kernel6, KERNEL.kernel6)):
             assert peer.host.ping(theirs.ip, 10) == 1.0
             assert peer.ping_back(ours.ip)
@@ -33,7 +32,40 @@ def ping_and_iperf3_cross_between_weir_and_the_kernel():
         udp = iperf3(peer, "-c", KERNEL.kernel6.ip, "-u", "-b", "4M", "-l", 1200)
         for way in ("sum", "sum_bidir_reverse"):
             assert udp[way]["packets"] > 500 and udp[way]["lost_packets"] == 0, udp[way]
-        check_gateways([peer.gateway])
+        assert peer.udp_checksum_errors() == 0
+        check_gateways([peer.gateway], but=peer.noise)
+
+
+@test
+def ping_and_iperf3_cross_between_weir_and_the_kernel():
+    cross("kernel-vxlan")
+
+
+@test
+def the_same_over_ipv6_without_udp_checksums():
+    cross("kernel-vxlan6", family=6)
+
+
+@test
+def the_same_over_ipv6_with_udp_checksums_which_the_kernel_verifies():
+    cross("kernel-vxlan6-summed", family=6, checksum="full")
+
+
+@test
+def the_same_over_ipv4_with_udp_checksums():
+    cross("kernel-vxlan-summed", checksum="full")
+
+
+@test
+def the_kernel_drops_what_has_no_checksum_where_it_wants_one():
+    """That the test above would notice."""
+    with Testbed("kernel-vxlan6-refused") as bed:
+        peer = KernelPeer(bed, family=6, checksum="full")
+        assert peer.host.ping(KERNEL.kernel.ip) == 1.0
+        peer.gateway.weir("vtep", "set", "peer", "udp_checksum", "zero")
+        assert peer.host.ping(KERNEL.kernel.ip) == 0.0
+        peer.gateway.weir("vtep", "set", "peer", "udp_checksum", "full")
+        assert peer.host.ping(KERNEL.kernel.ip) == 1.0
 
 
 run()
