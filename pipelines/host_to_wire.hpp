@@ -8,14 +8,15 @@
 #include "pipelines/stages/classify_roce.hpp"
 #include "pipelines/stages/encapsulate.hpp"
 #include "pipelines/stages/flood.hpp"
+#include "pipelines/stages/gather_headers.hpp"
 #include "pipelines/stages/look_up_endpoint.hpp"
 #include "pipelines/stages/parse_frame.hpp"
 
 namespace dp {
 
-using HostToWire =
-    Pipeline<"host_to_wire", Pass<AdmitTenant, ParseFrame<FramePlace::outermost>, ClassifyRoce>,
-             LookUpEndpoint<CameFrom::tenant>, Flood<CameFrom::tenant>,
-             Pass<ChooseNextHop, Encapsulate>>;
+using HostToWire = Pipeline<"host_to_wire", GatherHeaders,
+                            Pass<AdmitTenant, ParseFrame<FramePlace::outermost>, ClassifyRoce>,
+                            LookUpEndpoint<CameFrom::tenant>, Flood<CameFrom::tenant>,
+                            Pass<ChooseNextHop, Encapsulate>>;
 
 }  // namespace dp

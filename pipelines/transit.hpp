@@ -5,6 +5,7 @@
 
 #include "dataplane/pipeline/pipeline.hpp"
 #include "pipelines/stages/classify_roce.hpp"
+#include "pipelines/stages/gather_headers.hpp"
 #include "pipelines/stages/look_into_tunnel.hpp"
 #include "pipelines/stages/parse_frame.hpp"
 #include "pipelines/stages/pick_peer.hpp"
@@ -12,7 +13,7 @@
 namespace dp {
 
 using Transit =
-    Pipeline<"transit",
+    Pipeline<"transit", GatherHeaders,
              Pass<ParseFrame<FramePlace::outermost>, LookIntoTunnel, ClassifyRoce, PickPeer>>;
 
 }  // namespace dp

@@ -6,6 +6,7 @@
 #include "pipelines/stages/classify_roce.hpp"
 #include "pipelines/stages/decapsulate.hpp"
 #include "pipelines/stages/flood.hpp"
+#include "pipelines/stages/gather_headers.hpp"
 #include "pipelines/stages/look_up_endpoint.hpp"
 #include "pipelines/stages/parse_frame.hpp"
 #include "pipelines/stages/parse_outer.hpp"
@@ -14,7 +15,7 @@
 namespace dp {
 
 using WireToHost = Pipeline<
-    "wire_to_host",
+    "wire_to_host", GatherHeaders,
     Pass<ParseOuter, Decapsulate, ParseFrame<FramePlace::in_tunnel>, ClassifyRoce, PropagateEcn>,
     LookUpEndpoint<CameFrom::wire>, Flood<CameFrom::wire>>;
 

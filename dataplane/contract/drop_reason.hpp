@@ -15,7 +15,6 @@ enum class DropReason : std::uint8_t {
 
   // The frame and its headers.
   frame_truncated,
-  headers_segmented,
   ipv4_bad_version,
   ipv4_bad_header_length,
   ipv4_bad_total_length,
@@ -86,8 +85,6 @@ inline constexpr std::array<DropReasonText, drop_reason_count> drop_reasons{{
     {DropReason::none, "none", "Not dropped."},
     {DropReason::frame_truncated, "frame_truncated",
      "The frame ends inside a header that its own fields announce."},
-    {DropReason::headers_segmented, "headers_segmented",
-     "The headers are spread over several buffers, which this release does not read."},
     {DropReason::ipv4_bad_version, "ipv4_bad_version",
      "The EtherType says IPv4, the version field does not."},
     {DropReason::ipv4_bad_header_length, "ipv4_bad_header_length",

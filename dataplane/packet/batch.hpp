@@ -54,7 +54,13 @@ class Batch {
   void received(std::uint16_t count) noexcept {
     size_ = count;
     flooded_ = false;
+    odd_buffers_ = false;
   }
+  // Some frame is not a single buffer of our own: said once, by whoever looks at all of them.
+  void note_odd_buffers() noexcept { odd_buffers_ = true; }
+  bool has_odd_buffers() const noexcept { return odd_buffers_; }
+  // Another mbuf holds the frame now; the old one is somebody else's.
+  void replace(std::size_t i, rte_mbuf* mbuf) noexcept { mbufs_[i] = mbuf; }
 
   // Some packet here has meta.flood: said once, so that nobody looks for it in vain.
   void note_flood() noexcept { flooded_ = true; }
@@ -80,6 +86,7 @@ class Batch {
   void take_all(Batch& other) noexcept {
     size_ = other.size_;
     flooded_ = other.flooded_;
+    odd_buffers_ = other.odd_buffers_;
     std::copy_n(other.mbufs_.begin(), size_, mbufs_.begin());
     std::copy_n(other.metas_.begin(), size_, metas_.begin());
     other.size_ = 0;
@@ -87,6 +94,7 @@ class Batch {
 
   std::uint16_t size_ = 0;
   bool flooded_ = false;
+  bool odd_buffers_ = false;
   std::array<rte_mbuf*, burst_max> mbufs_;
   std::array<PacketMeta, burst_max> metas_;
 };

@@ -5,6 +5,7 @@
 
 #include "dataplane/base/id.hpp"
 #include "dataplane/contract/packet_kind.hpp"
+#include "dataplane/packet/segments.hpp"
 
 #include <rte_mbuf.h>
 
@@ -50,7 +51,8 @@ class Packet {
   rte_mbuf* mbuf() const noexcept { return mbuf_; }
 
   std::uint32_t length() const noexcept { return mbuf_->pkt_len; }
-  // Bytes that can be read through data(): the first segment.
+  // Bytes that can be read through data(): the first segment, which holds all headers from the
+  // first stage on (head_bytes).
   std::uint32_t contiguous() const noexcept { return mbuf_->data_len; }
   std::uint8_t* data() const noexcept { return rte_pktmbuf_mtod(mbuf_, std::uint8_t*); }
 
@@ -65,10 +67,8 @@ class Packet {
   bool strip_front(std::uint16_t bytes) const noexcept {
     return rte_pktmbuf_adj(mbuf_, bytes) != nullptr;
   }
-  // Removes `bytes` from the end. False where the last segment is shorter.
-  bool strip_back(std::uint32_t bytes) const noexcept {
-    return rte_pktmbuf_trim(mbuf_, static_cast<std::uint16_t>(bytes)) == 0;
-  }
+  // Removes `bytes`, at most length(), from the end, over as many segments as they take.
+  void strip_back(std::uint32_t bytes) const noexcept { strip_segments_back(*mbuf_, bytes); }
   // Room for `bytes` in front of the frame; nullptr where the headroom is too small.
   std::uint8_t* grow_front(std::uint16_t bytes) const noexcept {
     return reinterpret_cast<std::uint8_t*>(rte_pktmbuf_prepend(mbuf_, bytes));

@@ -14,6 +14,18 @@ using contract::TraceField;
 using contract::TraceHop;
 using contract::TracePacket;
 
+namespace {
+
+// From as many segments as it takes.
+void copy_head(const rte_mbuf* mbuf,
+               std::array<std::uint8_t, contract::trace_bytes_max>& head) noexcept {
+  const std::uint32_t bytes = std::min<std::uint32_t>(mbuf->pkt_len, contract::trace_bytes_max);
+  const void* piece = rte_pktmbuf_read(mbuf, 0, bytes, head.data());
+  if (piece != nullptr && piece != head.data()) std::memcpy(head.data(), piece, bytes);
+}
+
+}  // namespace
+
 bool TraceRing::has_room() noexcept {
   const std::uint32_t tail = tail_.load(std::memory_order_relaxed);
   // Acquire pairs with the release in pop(): the place has been read before it is written again.
@@ -108,8 +120,7 @@ void Tracer::begin(Batch& batch, base::Generation generation) noexcept {
     story.packet.worker = worker_;
     story.packet.in_port = packet.meta().in_port;
     story.packet.bytes_in = packet.length();
-    std::memcpy(story.packet.head_in.data(), packet.data(),
-                std::min<std::size_t>(packet.contiguous(), contract::trace_bytes_max));
+    copy_head(packet.mbuf(), story.packet.head_in);
   }
 }
 
@@ -180,8 +191,7 @@ void Tracer::sent(std::uint16_t stage, const rte_mbuf* mbuf, const PacketMeta& m
   add_hop(story, stage, meta);
   story.mbuf = mbuf;
   story.packet.bytes_out = mbuf->pkt_len;
-  std::memcpy(story.packet.head_out.data(), rte_pktmbuf_mtod(mbuf, const std::uint8_t*),
-              std::min<std::size_t>(mbuf->data_len, contract::trace_bytes_max));
+  copy_head(mbuf, story.packet.head_out);
 }
 
 void Tracer::refused(const rte_mbuf* mbuf, DropReason reason) noexcept {

@@ -80,7 +80,12 @@ std::uint32_t Worker::serve(const RxSource& source) noexcept {
   if (frames == 0) return 0;
 
   std::uint64_t bytes = 0;
-  for (std::uint16_t i = 0; i < frames; ++i) bytes += batch_.mbuf(i)->pkt_len;
+  BufferKinds buffers;
+  for (std::uint16_t i = 0; i < frames; ++i) {
+    bytes += batch_.mbuf(i)->pkt_len;
+    buffers.see(*batch_.mbuf(i));
+  }
+  if (!buffers.all_plain()) batch_.note_odd_buffers();
   contract::PortCounters& counters = environment_.counters.ports[source.port.value];
   contract::add(counters.rx_packets, frames);
   contract::add(counters.rx_bytes, bytes);

@@ -11,18 +11,16 @@ namespace dp {
 struct AdmitTenant {
   static constexpr StageInfo info{
       .name = "admit_tenant",
-      .needs = {Fact::received},
+      .needs = {Fact::received, Fact::gathered},
       .sets = {Fact::network},
-      .may_drop = {DropReason::frame_truncated, DropReason::headers_segmented,
-                   DropReason::source_mac_group, DropReason::port_without_network}};
+      .may_drop = {DropReason::frame_truncated, DropReason::source_mac_group,
+                   DropReason::port_without_network}};
 
   explicit AdmitTenant(const Environment& environment) noexcept : environment_(environment) {}
 
   Verdict handle(Packet packet) noexcept {
-    if (packet.contiguous() < sizeof(EthernetHeader)) [[unlikely]] {  // Runts are broken senders.
-      return packet.length() < sizeof(EthernetHeader) ? DropReason::frame_truncated
-                                                      : DropReason::headers_segmented;
-    }
+    if (packet.contiguous() < sizeof(EthernetHeader)) [[unlikely]]  // Runts are broken senders.
+      return DropReason::frame_truncated;
     if (packet.header<EthernetHeader>(0).source.is_group()) return DropReason::source_mac_group;
     const NetworkId network = environment_.in_port->network;
     if (network == base::no_network) return DropReason::port_without_network;

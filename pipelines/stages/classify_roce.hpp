@@ -62,9 +62,8 @@ inline RoceIdentity identify_roce(const RoceHead& head, unsigned udp_length) noe
   return identity;
 }
 
-// Refines kind and destination_qp of a UDP packet where not all that is read lies in the first
-// segment, or the packet is too short for RoCE.
-void classify_scattered(Packet packet) noexcept;
+// Refines the kind of a UDP packet that is too short for RoCE.
+void classify_short(Packet packet) noexcept;
 
 struct ClassifyRoce {
   static constexpr StageInfo info{
@@ -93,7 +92,7 @@ struct ClassifyRoce {
     PacketMeta& meta = packet.meta();
     const unsigned l4_length = meta.l4_length;
     if (meta.l4 + sizeof(Head) > packet.contiguous() || l4_length < roce_bytes_min) [[unlikely]] {
-      classify_scattered(packet);
+      classify_short(packet);
       return;
     }
     const auto& head = packet.header<Head>(meta.l4);

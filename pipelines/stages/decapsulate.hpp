@@ -31,10 +31,9 @@ std::expected<TunnelHeader, DropReason> read_tunnel(Packet packet, std::uint16_t
       std::unexpected(DropReason::udp_port_not_handled);
   const auto try_one = [&]<class Kind>(Kind*) {
     if (udp_destination != be16(Kind::udp_destination)) return false;
-    if (room < std::uint32_t{Kind::header_bytes}) {
+    if (room < std::uint32_t{Kind::header_bytes} ||
+        std::uint32_t{offset} + Kind::header_bytes > packet.contiguous()) {
       result = std::unexpected(DropReason::frame_truncated);
-    } else if (std::uint32_t{offset} + Kind::header_bytes > packet.contiguous()) {
-      result = std::unexpected(DropReason::headers_segmented);
     } else if (const auto vni = Kind::read(packet.data() + offset); vni) {
       result = TunnelHeader{.vni = *vni, .bytes = Kind::header_bytes};
     } else {
@@ -53,8 +52,8 @@ class Decapsulate {
       .needs = {Fact::outer_parsed},
       .sets = {Fact::network},
       .may_drop = {DropReason::destination_not_local, DropReason::udp_port_not_handled,
-                   DropReason::frame_truncated, DropReason::headers_segmented,
-                   DropReason::vxlan_bad_flags, DropReason::unknown_vni, DropReason::unknown_vtep}};
+                   DropReason::frame_truncated, DropReason::vxlan_bad_flags,
+                   DropReason::unknown_vni, DropReason::unknown_vtep}};
 
   explicit Decapsulate(const Environment& environment) noexcept : environment_(environment) {}
 
@@ -110,10 +109,10 @@ class Decapsulate {
     // Ethernet padding behind the outer packet is no part of the tenant's frame.
     const std::uint32_t frame_end = offsetof(Outer, udp) + meta.l4_length;
     if (packet.length() > frame_end) [[unlikely]] {  // Only the shortest frames are padded.
-      if (!packet.strip_back(packet.length() - frame_end)) return DropReason::headers_segmented;
+      packet.strip_back(packet.length() - frame_end);
     }
     const auto stripped = static_cast<std::uint16_t>(offset + header->bytes);
-    if (!packet.strip_front(stripped)) return DropReason::headers_segmented;
+    if (!packet.strip_front(stripped)) return DropReason::frame_truncated;
     meta.network = last.network;
 
     const std::uint32_t inner_bytes = packet.length();

@@ -9,9 +9,7 @@ namespace {
 constexpr std::uint16_t ethertype_mac_control = 0x8808;  // IEEE 802.3 clause 31; 802.1Qbb.
 
 Verdict parse_ipv4(Packet packet, std::uint16_t l3) noexcept {
-  if (const Verdict verdict = reach(packet, l3 + sizeof(Ipv4Header)); verdict != keep) {
-    return verdict;
-  }
+  if (l3 + sizeof(Ipv4Header) > packet.contiguous()) return DropReason::frame_truncated;
   const auto& ip = packet.header<Ipv4Header>(l3);
   if (ip.version() != 4) return DropReason::ipv4_bad_version;
   const unsigned header_bytes = ip.header_bytes();
@@ -27,9 +25,7 @@ Verdict parse_ipv4(Packet packet, std::uint16_t l3) noexcept {
 }
 
 Verdict parse_ipv6(Packet packet, std::uint16_t l3) noexcept {
-  if (const Verdict verdict = reach(packet, l3 + sizeof(Ipv6Header)); verdict != keep) {
-    return verdict;
-  }
+  if (l3 + sizeof(Ipv6Header) > packet.contiguous()) return DropReason::frame_truncated;
   const auto& ip = packet.header<Ipv6Header>(l3);
   if (ip.version() != 6) return DropReason::ipv6_bad_version;
   const unsigned payload = ip.payload_length.host();
@@ -61,17 +57,13 @@ void parse_other(Packet packet, std::uint16_t type) noexcept {
 }  // namespace
 
 Verdict parse_other_frame(Packet packet, std::uint16_t start) noexcept {
-  if (const Verdict verdict = reach(packet, start + sizeof(EthernetHeader)); verdict != keep) {
-    return verdict;
-  }
+  if (start + sizeof(EthernetHeader) > packet.contiguous()) return DropReason::frame_truncated;
   std::uint16_t type = packet.header<EthernetHeader>(start).type.host();
   auto l3 = static_cast<std::uint16_t>(start + sizeof(EthernetHeader));
   // Two tags: what 802.1ad allows. A third one is carried like any unknown EtherType.
   for (int tags = 0; tags < 2; ++tags) {
     if (type != ethertype::vlan && type != ethertype::vlan_service) break;
-    if (const Verdict verdict = reach(packet, l3 + sizeof(VlanTag)); verdict != keep) {
-      return verdict;
-    }
+    if (l3 + sizeof(VlanTag) > packet.contiguous()) return DropReason::frame_truncated;
     type = packet.header<VlanTag>(l3).type.host();
     l3 = static_cast<std::uint16_t>(l3 + sizeof(VlanTag));
   }

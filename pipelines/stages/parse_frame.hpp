@@ -17,13 +17,6 @@ enum class FramePlace : std::uint8_t {
   in_tunnel,  // Behind a tunnel header that is gone: outer_tos is the tunnel's.
 };
 
-// keep where `bytes` from the front can be read in one piece.
-inline Verdict reach(Packet packet, std::uint32_t bytes) noexcept {
-  if (bytes <= packet.contiguous()) [[likely]]
-    return keep;
-  return bytes <= packet.length() ? DropReason::headers_segmented : DropReason::frame_truncated;
-}
-
 // Everything but plain IPv4: VLAN tags, IPv4 options, IPv6, and what is no IP; and the reason why a
 // broken header is refused.
 Verdict parse_other_frame(Packet packet, std::uint16_t start) noexcept;
@@ -75,13 +68,13 @@ template <FramePlace place>
 struct ParseFrame {
   static constexpr StageInfo info{
       .name = "parse_frame",
-      .needs = place == FramePlace::outermost ? Facts{Fact::received}
+      .needs = place == FramePlace::outermost ? Facts{Fact::received, Fact::gathered}
                                               : Facts{Fact::outer_parsed, Fact::network},
       .sets = {Fact::parsed},
-      .may_drop = {DropReason::frame_truncated, DropReason::headers_segmented,
-                   DropReason::ipv4_bad_version, DropReason::ipv4_bad_header_length,
-                   DropReason::ipv4_bad_total_length, DropReason::ipv6_bad_version,
-                   DropReason::ipv6_bad_payload_length, DropReason::ethertype_not_handled}};
+      .may_drop = {DropReason::frame_truncated, DropReason::ipv4_bad_version,
+                   DropReason::ipv4_bad_header_length, DropReason::ipv4_bad_total_length,
+                   DropReason::ipv6_bad_version, DropReason::ipv6_bad_payload_length,
+                   DropReason::ethertype_not_handled}};
 
   explicit ParseFrame(const Environment&) noexcept {}
 

@@ -41,9 +41,7 @@ bool is_extension_header(std::uint8_t next_header) noexcept {
 }  // namespace
 
 Verdict ParseOuter::handle_rest(Packet packet) const noexcept {
-  if (const Verdict verdict = reach(packet, sizeof(EthernetHeader)); verdict != keep) {
-    return verdict;
-  }
+  if (packet.contiguous() < sizeof(EthernetHeader)) return DropReason::frame_truncated;
   const auto& ethernet = packet.header<EthernetHeader>(0);
   if (ethernet.destination != environment_.in_port->mac) return DropReason::wrong_destination_mac;
   if (ethernet.type == be16(ethertype::ipv6)) return judge_ipv6(packet);
@@ -53,7 +51,7 @@ Verdict ParseOuter::handle_rest(Packet packet) const noexcept {
 
 Verdict ParseOuter::judge_ipv4(Packet packet) noexcept {
   using Outer = UdpTunnelHeader<Ipv4Header>;
-  if (const Verdict verdict = reach(packet, sizeof(Outer)); verdict != keep) return verdict;
+  if (packet.contiguous() < sizeof(Outer)) return DropReason::frame_truncated;
   const auto& outer = packet.header<Outer>(0);
   const Ipv4Header& ip = outer.ip;
   if (ip.version() != 4) return DropReason::ipv4_bad_version;
@@ -78,7 +76,7 @@ Verdict ParseOuter::judge_ipv4(Packet packet) noexcept {
 Verdict ParseOuter::judge_ipv6(Packet packet) noexcept {
   using Outer = UdpTunnelHeader<Ipv6Header>;
   constexpr std::uint32_t ip_end = sizeof(EthernetHeader) + sizeof(Ipv6Header);
-  if (const Verdict verdict = reach(packet, ip_end); verdict != keep) return verdict;
+  if (packet.contiguous() < ip_end) return DropReason::frame_truncated;
   const auto& ip = packet.header<Ipv6Header>(sizeof(EthernetHeader));
   if (ip.version() != 6) return DropReason::ipv6_bad_version;
   const std::uint32_t payload = ip.payload_length.host();
@@ -88,7 +86,7 @@ Verdict ParseOuter::judge_ipv6(Packet packet) noexcept {
                                                : DropReason::protocol_not_handled;
   }
   if (payload < sizeof(UdpHeader)) return DropReason::udp_bad_length;
-  if (const Verdict verdict = reach(packet, sizeof(Outer)); verdict != keep) return verdict;
+  if (packet.contiguous() < sizeof(Outer)) return DropReason::frame_truncated;
   const auto& outer = packet.header<Outer>(0);
   if (outer.udp.length.host() != payload) return DropReason::udp_bad_length;
   if (!udp_checksum_holds(packet, outer)) return DropReason::udp_bad_checksum;

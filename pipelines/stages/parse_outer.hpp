@@ -13,16 +13,16 @@ namespace dp {
 struct ParseOuter {
   static constexpr StageInfo info{
       .name = "parse_outer",
-      .needs = {Fact::received},
+      .needs = {Fact::received, Fact::gathered},
       .sets = {Fact::outer_parsed},
-      .may_drop = {DropReason::frame_truncated, DropReason::headers_segmented,
-                   DropReason::wrong_destination_mac, DropReason::ethertype_not_handled,
-                   DropReason::ipv4_bad_version, DropReason::ipv4_bad_header_length,
-                   DropReason::ipv4_bad_total_length, DropReason::ipv4_bad_checksum,
-                   DropReason::ipv4_options, DropReason::ipv4_fragment,
-                   DropReason::ipv6_bad_version, DropReason::ipv6_bad_payload_length,
-                   DropReason::ipv6_extension_header, DropReason::protocol_not_handled,
-                   DropReason::udp_bad_length, DropReason::udp_bad_checksum}};
+      .may_drop = {DropReason::frame_truncated, DropReason::wrong_destination_mac,
+                   DropReason::ethertype_not_handled, DropReason::ipv4_bad_version,
+                   DropReason::ipv4_bad_header_length, DropReason::ipv4_bad_total_length,
+                   DropReason::ipv4_bad_checksum, DropReason::ipv4_options,
+                   DropReason::ipv4_fragment, DropReason::ipv6_bad_version,
+                   DropReason::ipv6_bad_payload_length, DropReason::ipv6_extension_header,
+                   DropReason::protocol_not_handled, DropReason::udp_bad_length,
+                   DropReason::udp_bad_checksum}};
 
   explicit ParseOuter(const Environment& environment) noexcept : environment_(environment) {}
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// parse_frame and classify_roce on any bytes in one or two segments: what they say about the packet
-// must lie in the packet.
+// parse_frame and classify_roce on any bytes in one or two segments, gathered as in a pipeline:
+// what they say about the packet must lie in the packet.
 #include "dataplane/base/check.hpp"
+#include "dataplane/packet/segments.hpp"
 #include "pipelines/stages/classify_roce.hpp"
 #include "pipelines/stages/parse_frame.hpp"
 #include "tests/fuzz/eal.hpp"
@@ -38,7 +39,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   fuzz::Input input(data, size);
   const std::array<std::uint16_t, 1> first{input.byte()};
   const auto segments = std::span(first).first(first[0] == 0 ? 0 : 1);
-  rte_mbuf* mbuf = test::make_mbuf(gateway->pool(), input.take_all(), segments);
+  rte_mbuf* mbuf = dp::gather_head(test::make_mbuf(gateway->pool(), input.take_all(), segments),
+                                   gateway->pool());
+  CHECK(mbuf != nullptr);
 
   dp::PacketMeta meta{};
   meta.in_port = base::PortId{0};

@@ -41,21 +41,10 @@ Bytes from_hex(const std::string& text) {
   return bytes;
 }
 
-std::vector<std::uint16_t> sizes_from(std::string text) {
-  std::ranges::replace(text, ',', ' ');
-  std::istringstream numbers(text);
-  std::vector<std::uint16_t> sizes;
-  for (std::uint16_t size; numbers >> size;) sizes.push_back(size);
-  return sizes;
-}
-
 void read_directive(const std::string& directive, std::istringstream& line, Case& one) {
   if (directive == "in") {
     const auto port = next<std::uint16_t>(line);
-    const Bytes frame = from_hex(next<std::string>(line));
-    std::string segments;
-    line >> segments;
-    one.in.push_back({.port = port, .frame = frame, .segments = sizes_from(segments)});
+    one.in.push_back({.port = port, .frame = from_hex(next<std::string>(line))});
   } else if (directive == "out") {
     const auto port = next<std::uint16_t>(line);
     one.out.push_back({.port = port, .hex = next<std::string>(line)});

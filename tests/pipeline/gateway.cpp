@@ -182,7 +182,7 @@ rte_mbuf* make_mbuf(rte_mempool& pool, const Bytes& frame, std::span<const std::
     const std::size_t bytes = i < segments.size()
                                   ? std::min<std::size_t>(segments[i], frame.size() - done)
                                   : frame.size() - done;
-    if (bytes == 0 && first != nullptr) continue;
+    if (bytes == 0 && i == segments.size() && first != nullptr) continue;
     rte_mbuf* mbuf = rte_pktmbuf_alloc(&pool);
     CHECK(mbuf != nullptr);
     allow_all(mbuf);
@@ -190,8 +190,12 @@ rte_mbuf* make_mbuf(rte_mempool& pool, const Bytes& frame, std::span<const std::
     char* room = rte_pktmbuf_append(mbuf, static_cast<std::uint16_t>(bytes));
     CHECK(room != nullptr);
     if (bytes > 0) std::memcpy(room, frame.data() + done, bytes);
-    forbid_tail(mbuf);
     done += bytes;
+    if (first == nullptr && done < frame.size()) {
+      std::memset(room + bytes, 0xee, rte_pktmbuf_tailroom(mbuf));
+    } else {
+      forbid_tail(mbuf);
+    }
     if (first == nullptr) {
       first = mbuf;
     } else {
@@ -410,8 +414,11 @@ dp::MemoryPort& Gateway::memory_port(std::uint16_t port) {
 
 void Gateway::offer(std::uint16_t port, const Bytes& frame, std::uint16_t queue,
                     std::span<const std::uint16_t> segments) {
-  memory_port(port).offer(base::QueueId{queue},
-                          make_mbuf(*pool_, frame, segments, options_.headroom));
+  offer(port, make_mbuf(*pool_, frame, segments, options_.headroom), queue);
+}
+
+void Gateway::offer(std::uint16_t port, rte_mbuf* frame, std::uint16_t queue) {
+  memory_port(port).offer(base::QueueId{queue}, frame);
 }
 
 void Gateway::offer(std::uint16_t port, const Bytes& frame) {

@@ -32,8 +32,9 @@ base::MacAddress mac(std::string_view text);
 base::IpAddress ip(std::string_view text);
 base::Ipv4Address ipv4(std::string_view text);
 
-// A frame as a device would deliver it. Segment sizes split it over several mbufs; the last takes
-// the rest. Under AddressSanitizer the bytes behind it must not be read.
+// A frame as a device would deliver it. Segment sizes, which may be 0, split it over several mbufs;
+// the last takes the rest. Under AddressSanitizer the bytes behind it must not be read; behind the
+// first of several, where headers may be pulled up to, is garbage.
 rte_mbuf* make_mbuf(rte_mempool& pool, const Bytes& frame,
                     std::span<const std::uint16_t> segments = {},
                     std::uint16_t headroom = RTE_PKTMBUF_HEADROOM);
@@ -96,6 +97,7 @@ class Gateway {
   // Traffic.
   void offer(std::uint16_t port, const Bytes& frame, std::uint16_t queue,
              std::span<const std::uint16_t> segments = {});
+  void offer(std::uint16_t port, rte_mbuf* frame, std::uint16_t queue);
   // Into the last queue, so that of several workers it is not always the first that works.
   void offer(std::uint16_t port, const Bytes& frame);
   // Turns of all workers until nothing more is received.

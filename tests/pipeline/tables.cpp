@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs a table of cases: every frame that leaves, every drop and every count must be as written,
-// and nothing else may happen. With 1 worker and with 2 workers × 2 queues; fused and observed.
+// and nothing else may happen. With 1 worker and with 2 workers × 2 queues; fused and observed; in
+// one buffer, split over several at every byte, and in buffers that somebody else reads too.
 // usage: pipeline_tables FILE [gtest options]
 #include "tests/pipeline/case_file.hpp"
 
@@ -8,6 +9,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <tuple>
 
 namespace {
@@ -65,6 +67,33 @@ std::uint64_t read_count(const Gateway& gateway, const Case::Count& wanted) {
   return counters.ecn_decap[inner & 3][outer & 3];
 }
 
+// How a frame lies in buffers.
+struct Layout {
+  std::vector<std::uint16_t> sizes;  // Of all segments but the last.
+  bool tailroom = true;              // Behind the first segment.
+
+  rte_mbuf* make(rte_mempool& pool, const Bytes& frame) const {
+    if (tailroom || frame.empty()) return test::make_mbuf(pool, frame, sizes);
+    const auto first = std::min<std::size_t>(sizes.front(), frame.size());
+    const auto split = frame.begin() + static_cast<std::ptrdiff_t>(first);
+    rte_mbuf* mbuf =
+        test::make_mbuf(pool, Bytes(frame.begin(), split), {},
+                        static_cast<std::uint16_t>(rte_pktmbuf_data_room_size(&pool) - first));
+    if (split == frame.end()) return mbuf;
+    const std::span<const std::uint16_t> others(sizes);
+    EXPECT_EQ(rte_pktmbuf_chain(
+                  mbuf, test::make_mbuf(pool, Bytes(split, frame.end()), others.subspan(1))),
+              0);
+    return mbuf;
+  }
+
+  std::string name() const {
+    std::string text = tailroom ? "" : "without tailroom: ";
+    for (const std::uint16_t size : sizes) text += std::to_string(size) + ",";
+    return text + "rest";
+  }
+};
+
 class Tables : public testing::TestWithParam<std::tuple<int, bool>> {
  protected:
   Tables() : gateway_(options()) {
@@ -84,11 +113,13 @@ class Tables : public testing::TestWithParam<std::tuple<int, bool>> {
     return {.workers = workers, .queues = workers};
   }
 
-  void offer(const Case& one, std::uint16_t queue) {
+  void offer(const Case& one, const Layout& layout) {
     for (const Case::FrameIn& in : one.in) {
-      gateway_.offer(in.port, in.frame, queue, in.segments);
+      gateway_.offer(in.port, layout.make(gateway_.pool(), in.frame), queue_);
+      if (layout.sizes.size() > 1) gateway_.run();  // There are not so many buffers for a burst.
     }
     gateway_.run();
+    queue_ = static_cast<std::uint16_t>((queue_ + 1) % options().queues);
   }
 
   void expect_frames(const Case& one) {
@@ -127,49 +158,94 @@ class Tables : public testing::TestWithParam<std::tuple<int, bool>> {
     return numbers;
   }
 
-  Gateway gateway_;
-};
-
-TEST_P(Tables, every_case_ends_as_written) {
-  std::size_t failed = 0;
-  std::uint16_t number = 0;
-  for (const Case& one : file().cases) {
+  // Offers a case in each of the layouts: as often everything happens.
+  void judge(const Case& one, const std::vector<Layout>& layouts) {
     SCOPED_TRACE(one.name);
+    const std::uint64_t times = layouts.size();
     const auto drops = gateway_.stage_drops();
-    const Kinds kinds = count_kinds(gateway_, one);
+    Kinds kinds = count_kinds(gateway_, one);
     std::vector<std::uint64_t> counts;
     for (const Case::Count& wanted : one.counts) counts.push_back(read_count(gateway_, wanted));
 
-    offer(one, static_cast<std::uint16_t>(number++ % options().queues));
-
-    expect_frames(one);
-    EXPECT_EQ(describe(difference(gateway_.stage_drops(), drops)), describe(one.drops));
-    Kinds expected = kinds;
-    for (const Case::KindCount& wanted : one.kinds) {
-      expected[{wanted.port, wanted.kind, wanted.ecn}] += wanted.count;
+    for (const Layout& layout : layouts) {
+      offer(one, layout);
+      expect_frames(one);
+      if (HasFailure()) FAIL() << "laid out as " << layout.name();
     }
-    const Kinds counted = count_kinds(gateway_, one);
-    for (const auto& [key, count] : counted) {
-      EXPECT_EQ(count, expected[key])
+
+    auto expected_drops = one.drops;
+    for (auto& [key, count] : expected_drops) count *= times;
+    EXPECT_EQ(describe(difference(gateway_.stage_drops(), drops)), describe(expected_drops));
+    for (const Case::KindCount& wanted : one.kinds) {
+      kinds[{wanted.port, wanted.kind, wanted.ecn}] += wanted.count * times;
+    }
+    for (const auto& [key, count] : count_kinds(gateway_, one)) {
+      EXPECT_EQ(count, kinds[key])
           << contract::name(std::get<1>(key)) << " " << contract::name(std::get<2>(key));
     }
     for (std::size_t i = 0; i < counts.size(); ++i) {
-      EXPECT_EQ(read_count(gateway_, one.counts[i]), counts[i] + one.counts[i].count)
+      EXPECT_EQ(read_count(gateway_, one.counts[i]), counts[i] + one.counts[i].count * times)
           << one.counts[i].what;
     }
     EXPECT_EQ(gateway_.mismatch(), 0);
     EXPECT_EQ(gateway_.mbufs_in_use(), 0u);
-    // Enough to see what is wrong; thousands of them would hide it.
-    if (HasFailure() && ++failed == 10) FAIL() << "and perhaps more";
   }
-  ASSERT_GT(number, 100u) << "an empty table proves nothing";
+
+  void judge_all(const std::function<std::vector<Layout>(const Case&)>& layouts_of) {
+    std::size_t failed = 0;
+    std::size_t cases = 0;
+    for (const Case& one : file().cases) {
+      ++cases;
+      judge(one, layouts_of(one));
+      // Enough to see what is wrong; thousands of them would hide it.
+      if (HasFailure() && ++failed == 10) FAIL() << "and perhaps more";
+    }
+    ASSERT_GT(cases, 100u) << "an empty table proves nothing";
+  }
+
+  Gateway gateway_;
+  std::uint16_t queue_ = 0;
+};
+
+TEST_P(Tables, every_case_ends_as_written) {
+  judge_all([](const Case&) { return std::vector<Layout>(1); });
+}
+
+// Takes a hundred times as long: in two of the four forms.
+class SplitTables : public Tables {};
+
+TEST_P(SplitTables, every_case_ends_the_same_split_at_every_byte) {
+  judge_all([](const Case& one) {
+    std::size_t bytes = 0;
+    for (const Case::FrameIn& in : one.in) bytes = std::max(bytes, in.frame.size());
+    // Beyond that no header lies: single bytes tell nothing new.
+    bytes = std::min<std::size_t>(bytes, dp::head_bytes + 16);
+    std::vector<Layout> layouts;
+    for (std::size_t place = 0; place < bytes; ++place) {
+      const auto first = static_cast<std::uint16_t>(place);
+      layouts.push_back({.sizes = {first}});
+      // Where nothing can be pulled up, the frame is copied.
+      if (first % 7 == 0) layouts.push_back({.sizes = {first}, .tailroom = false});
+    }
+    // All behind the headers in one piece: what has left holds its buffers until it is judged.
+    const std::vector<std::uint16_t> ones(std::min<std::size_t>(bytes, dp::head_bytes), 1);
+    layouts.push_back({.sizes = ones});
+    layouts.push_back({.sizes = ones, .tailroom = false});
+    layouts.push_back({.sizes = {0, 0, 14, 0, 20, 0, 0, 8, 16, 0, 60, 0}});
+    // Odd ones behind the headers, for who sums the payload.
+    layouts.push_back({.sizes = {269, 1, 7, 2, 1, 1, 5, 31, 0, 3}});
+    return layouts;
+  });
+}
+
+std::string form_name(const testing::TestParamInfo<std::tuple<int, bool>>& chosen) {
+  return std::string(std::get<0>(chosen.param) == 1 ? "one_worker" : "two_workers") +
+         (std::get<1>(chosen.param) ? "_observed" : "_fused");
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Tables, testing::Combine(testing::Values(1, 2), testing::Bool()),
-                         [](const auto& chosen) {
-                           return std::string(std::get<0>(chosen.param) == 1 ? "one_worker"
-                                                                             : "two_workers") +
-                                  (std::get<1>(chosen.param) ? "_observed" : "_fused");
-                         });
+                         form_name);
+INSTANTIATE_TEST_SUITE_P(Two, SplitTables,
+                         testing::Values(std::tuple(1, false), std::tuple(2, true)), form_name);
 
 }  // namespace

@@ -164,9 +164,8 @@ class Table:
         self.lines.append(f"case {name}\n")
         return self
 
-    def enters(self, port, frame, segments=()):
-        sizes = ",".join(str(size) for size in segments)
-        self.lines.append(f"in {port} {bytes(frame).hex() or '-'} {sizes}\n")
+    def enters(self, port, frame):
+        self.lines.append(f"in {port} {bytes(frame).hex() or '-'}\n")
         return self
 
     def leaves(self, port, frame):

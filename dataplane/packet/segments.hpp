@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Frames whose buffers are not what the stages expect: several of them, or shared with somebody.
+// Most frames are one buffer of our own, and for them nothing here is called.
+#pragma once
+
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+
+#include <cstdint>
+
+namespace dp {
+
+// So many bytes from the front (or the whole frame, where it is shorter) lie in the first segment
+// and may be written, from gather_head on until the frame leaves. The deepest that any stage looks
+// is an AETH behind two VLAN tags and IPv4 options in a tunnel which itself has all of these.
+inline constexpr std::uint32_t head_bytes = 256;
+static_assert(head_bytes >= (14 + 8 + 60 + 8 + 8) + (14 + 8 + 60 + 8 + 13));
+// A fresh buffer holds that much (--mbuf-bytes allows no less than 1024).
+static_assert(head_bytes <= 1024);
+
+// Asked of all frames of a burst at once: is each a single buffer that nobody else has?
+class BufferKinds {
+ public:
+  void see(const rte_mbuf& mbuf) noexcept {
+    references_ |= mbuf.refcnt;
+    segments_ |= mbuf.nb_segs;
+    flags_ |= mbuf.ol_flags;
+  }
+  // Neither number is ever 0, so all are 1 where their disjunction is.
+  bool all_plain() const noexcept {
+    return references_ == 1 && segments_ == 1 &&
+           (flags_ & (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL)) == 0;
+  }
+
+ private:
+  unsigned references_ = 0;
+  unsigned segments_ = 0;
+  std::uint64_t flags_ = 0;
+};
+
+// The frame with its head in one piece and all of it nobody else's: the same mbuf, or a copy from
+// `pool`, and then the old one is freed. nullptr where the pool has no buffer: the frame is as it
+// was. Zero-length segments behind the first go.
+rte_mbuf* gather_head(rte_mbuf* frame, rte_mempool& pool) noexcept;
+
+// Removes `bytes` from the end, at most pkt_len, over as many segments as they take. All segments
+// are the frame's own.
+void strip_segments_back(rte_mbuf& frame, std::uint32_t bytes) noexcept;
+
+}  // namespace dp
