@@ -8,6 +8,7 @@
 #include <rte_eal.h>
 
 #include <array>
+#include <cstring>
 
 namespace fuzz {
 namespace {
@@ -77,6 +78,42 @@ void repair(test::Bytes& frame, std::uint8_t choice) {
   const auto& ethernet = *reinterpret_cast<const dp::EthernetHeader*>(frame.data());
   if (ethernet.type == base::be16(dp::ethertype::ipv6)) return repair_ipv6(frame, choice);
   repair_ipv4(frame, choice);
+}
+
+Layout read_layout(Input& input, std::uint8_t choice) {
+  Layout layout{.sizes = {}, .held = (choice & 32) != 0, .cloned = (choice & 64) != 0};
+  const std::uint8_t first = input.byte();
+  if ((choice & 8) != 0) layout.sizes.push_back(first);
+  if ((choice & 16) != 0) {
+    for (int more = input.byte() % 16; more > 0; --more) layout.sizes.push_back(input.byte());
+  }
+  return layout;
+}
+
+rte_mbuf* HeldFrames::lay_out(rte_mempool& pool, const test::Bytes& frame, const Layout& layout) {
+  rte_mbuf* mbuf = test::make_mbuf(pool, frame, layout.sizes);
+  if (layout.cloned) {
+    frames_.push_back({.mbuf = mbuf, .frame = frame});
+    return rte_pktmbuf_clone(mbuf, &pool);
+  }
+  if (layout.held) {
+    for (rte_mbuf* next = mbuf; next != nullptr; next = next->next) {
+      rte_mbuf_refcnt_update(next, 1);
+    }
+    frames_.push_back({.mbuf = mbuf, .frame = frame});
+  }
+  return mbuf;
+}
+
+void HeldFrames::expect_untouched() {
+  for (const Held& held : frames_) {
+    CHECK(held.mbuf->pkt_len == held.frame.size());
+    test::Bytes copy(held.frame.size());
+    const void* data = rte_pktmbuf_read(held.mbuf, 0, held.mbuf->pkt_len, copy.data());
+    CHECK(copy.empty() || std::memcmp(data, held.frame.data(), copy.size()) == 0);
+    rte_pktmbuf_free(held.mbuf);
+  }
+  frames_.clear();
 }
 
 void expect_sound(test::Gateway& gateway, std::uint16_t port_count) {

@@ -15,6 +15,31 @@ void start_eal();
 // and UDP lengths are those of the frame.
 void repair(test::Bytes& frame, std::uint8_t choice);
 
+// How a frame lies in buffers, as the bits of a choice and some bytes of input say: 8: a first
+// segment of so many bytes; 16: up to 15 more; 32: others hold it too; 64: in somebody else's
+// buffer.
+struct Layout {
+  std::vector<std::uint16_t> sizes;
+  bool held = false;
+  bool cloned = false;
+};
+Layout read_layout(Input& input, std::uint8_t choice);
+
+// The others, who see what is done to their frames.
+class HeldFrames {
+ public:
+  rte_mbuf* lay_out(rte_mempool& pool, const test::Bytes& frame, const Layout& layout);
+  // After a run: gives them back.
+  void expect_untouched();
+
+ private:
+  struct Held {
+    rte_mbuf* mbuf;
+    test::Bytes frame;
+  };
+  std::vector<Held> frames_;
+};
+
 // Everything that left is freed; then nothing may be missing.
 void expect_sound(test::Gateway& gateway, std::uint16_t port_count);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // All pipelines with random tables that change between bursts: the first bytes choose the tables,
-// then come frames, each with its port, its repairs and its segments.
+// then come frames, each with its port, its repairs and how it lies in buffers.
 #include "tests/fuzz/eal.hpp"
 #include "tests/pipeline/model.hpp"
 
@@ -22,7 +22,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::uint8_t choice = input.byte();
   test::Gateway gateway({.workers = static_cast<std::uint16_t>(1 + (choice & 1)),
                          .queues = static_cast<std::uint16_t>(1 + (choice & 1)),
-                         .mbufs = 127,
+                         .mbufs = 1023,
                          .copies = (choice & 2) != 0 ? 511u : 7u,
                          .headroom = static_cast<std::uint16_t>((choice & 4) != 0 ? 128 : 40),
                          .tx_room = (choice & 8) != 0 ? SIZE_MAX : 2});
@@ -38,17 +38,19 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     (void)gateway.trace_board().add(every);
   }
 
+  fuzz::HeldFrames held;
   for (int burst = 0; burst < 4 && !input.empty(); ++burst) {
     for (int i = 0; i < 8 && !input.empty(); ++i) {
       const std::uint16_t port = input.byte() % port_count;
       const std::uint8_t repairs = input.byte();
-      const std::array<std::uint16_t, 1> first{input.byte()};
+      const fuzz::Layout layout = fuzz::read_layout(input, repairs);
       test::Bytes frame = input.take(input.number() % 1600);
       fuzz::repair(frame, repairs);
-      gateway.offer(port, frame, static_cast<std::uint16_t>(i & choice & 1),
-                    std::span(first).first((repairs & 8) != 0 ? 1 : 0));
+      gateway.offer(port, held.lay_out(gateway.pool(), frame, layout),
+                    static_cast<std::uint16_t>(i & choice & 1));
     }
     gateway.run();
+    held.expect_untouched();
     (void)gateway.take_traces();
     model.change(input.byte() % 8);
     gateway.commit();

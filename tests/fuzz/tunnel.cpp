@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// parse_outer, decapsulate and what follows: any bytes at an underlay port, in one or two segments.
+// parse_outer, decapsulate and what follows: any bytes at an underlay port, however they lie in
+// buffers.
 #include "tests/fuzz/eal.hpp"
 
 #include <memory>
@@ -31,11 +32,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size > 2000) return -1;  // An mbuf's room.
   fuzz::Input input(data, size);
   const std::uint8_t choice = input.byte();
-  const std::array<std::uint16_t, 1> first{input.byte()};
+  const fuzz::Layout layout = fuzz::read_layout(input, choice);
   test::Bytes frame = input.take_all();
   fuzz::repair(frame, choice);
-  gateway->offer(wire, frame, 0, std::span(first).first((choice & 8) != 0 ? 1 : 0));
+  fuzz::HeldFrames held;
+  gateway->offer(wire, held.lay_out(gateway->pool(), frame, layout), 0);
   gateway->run();
+  held.expect_untouched();
   fuzz::expect_sound(*gateway, 2);
   return 0;
 }
