@@ -11,6 +11,11 @@ namespace {
 constexpr std::uint32_t af_packet_frame_bytes = 2048;
 constexpr std::uint32_t af_packet_overhead_bytes = 128;
 
+// net_memif's own default, and what its buffers get for a larger MTU: an Ethernet header and two
+// VLAN tags, rounded up to whole cache lines.
+constexpr std::uint32_t memif_buffer_bytes = 2048;
+constexpr std::uint32_t ethernet_bytes = 14 + 2 * 4;
+
 void append(std::string& devargs, std::string_view key, std::uint32_t value) {
   if (!devargs_value(devargs, key).empty()) return;
   devargs += ',';
@@ -53,10 +58,19 @@ bool counts_refused_frames(std::string_view devargs) noexcept {
   return driver == "net_tap" || driver == "net_vhost";
 }
 
+bool scatters_silently(std::string_view devargs) noexcept {
+  const std::string_view driver = driver_name(devargs);
+  return driver == "net_memif" || driver == "net_vhost" || driver == "net_pcap";
+}
+
 std::string complete_devargs(std::string_view devargs, std::uint16_t queues, std::uint16_t mtu) {
   std::string result(devargs);
   const std::string_view driver = driver_name(devargs);
   if (driver == "net_vhost" || driver == "net_virtio_user") append(result, "queues", queues);
+  if (driver == "net_memif" && mtu + ethernet_bytes > memif_buffer_bytes) {
+    // One buffer for a frame: chains of them are told apart by a flag that 22.11 leaves behind.
+    append(result, "bsize", (mtu + ethernet_bytes + 63) / 64 * 64);
+  }
   if (driver != "net_af_packet") return result;
 
   append(result, "qpairs", queues);

@@ -30,6 +30,9 @@ namespace {
 // What spreads flows over queues: addresses and ports, which a tunnel's outer header has both of.
 constexpr std::uint64_t rss_wanted = RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_TCP;
 constexpr std::uint16_t ethernet_overhead_bytes = RTE_ETHER_HDR_LEN + 4;  // With a VLAN tag.
+constexpr const char* beyond_one_buffer =
+    "frames of this MTU do not fit one buffer and the device cannot use several: start with a "
+    "larger --mbuf-bytes";
 
 std::optional<std::uint16_t> find_port(const std::string& devargs) {
   std::uint16_t port = 0;
@@ -144,12 +147,12 @@ base::Status EthdevDevice::set_up() {
     return fail(Errc::device_failed, "the device does not describe itself", -error);
   }
   facts_.driver = contract::to_text<contract::name_bytes>(info.driver_name);
-  if (auto status = choose_queues(info); !status) return status;
-  if (auto status = configure(info); !status) return status;
-  if (auto status = set_up_queues(info); !status) return status;
-
   std::uint16_t mtu = request_.mtu;
   if (mtu == 0) mtu = interface_mtu(kernel_interface(request_.device, info));
+  if (auto status = choose_queues(info); !status) return status;
+  if (auto status = configure(info, mtu); !status) return status;
+  if (auto status = set_up_queues(info); !status) return status;
+
   (void)rte_eth_dev_get_mtu(dpdk_port_, &mtu_at_open_);  // It has none: 0, and set_mtu decides.
   if (mtu != 0) {
     if (auto status = set_mtu(mtu); !status) return status;
@@ -218,7 +221,34 @@ base::Status EthdevDevice::choose_queues(const rte_eth_dev_info& info) {
   return {};
 }
 
-base::Status EthdevDevice::configure(const rte_eth_dev_info& info) {
+// What does not fit one buffer takes several, on the way in and on the way out.
+base::Status EthdevDevice::choose_segments(const rte_eth_dev_info& info, std::uint16_t mtu,
+                                           rte_eth_conf& conf) {
+  const std::uint32_t buffer_bytes =
+      rte_pktmbuf_data_room_size(&pool_) - std::uint32_t{RTE_PKTMBUF_HEADROOM};
+  const bool sends_segments = (info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
+  const bool says_so = (info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) != 0;
+  if ((!says_so && !scatters_silently(request_.device)) || !sends_segments) {
+    mtu_max_ = buffer_bytes - ethernet_overhead_bytes;
+  }
+  if (mtu > mtu_max_) return fail(Errc::unsupported, beyond_one_buffer);
+  if (mtu + ethernet_overhead_bytes > static_cast<int>(buffer_bytes)) {
+    if (says_so) conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;
+    facts_.receives_segmented = true;
+  }
+  conf.txmode.offloads |= info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+  // Frames of other ports come in as many buffers as those like.
+  const std::uint16_t limit = info.tx_desc_lim.nb_mtu_seg_max;
+  auto& port = std::get<EthdevPort>(port_);
+  if (!sends_segments) {
+    port.limit_segments(1, pool_);
+  } else if (limit != 0 && limit != EthdevPort::any_segments) {
+    port.limit_segments(limit, pool_);
+  }
+  return {};
+}
+
+base::Status EthdevDevice::configure(const rte_eth_dev_info& info, std::uint16_t mtu) {
   rte_eth_conf conf{};
   const std::uint64_t rss = info.flow_type_rss_offloads & rss_wanted;
   facts_.spreads_by_hash = facts_.rx_queues > 1 && (rss != 0 || has_paired_queues(request_.device));
@@ -226,18 +256,7 @@ base::Status EthdevDevice::configure(const rte_eth_dev_info& info) {
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
     conf.rx_adv_conf.rss_conf.rss_hf = rss;
   }
-  const std::uint32_t buffer_bytes =
-      rte_pktmbuf_data_room_size(&pool_) - std::uint32_t{RTE_PKTMBUF_HEADROOM};
-  if (request_.mtu + ethernet_overhead_bytes > static_cast<int>(buffer_bytes)) {
-    if ((info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) == 0) {
-      return fail(Errc::unsupported,
-                  "frames of this MTU do not fit one buffer and the device cannot use several: "
-                  "start with a larger --mbuf-bytes");
-    }
-    conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;
-    facts_.receives_segmented = true;
-  }
-  conf.txmode.offloads |= info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+  if (auto status = choose_segments(info, mtu, conf); !status) return status;
   // NICs tell of their link by interrupt; everything else is quick to ask.
   const bool is_nic = driver_name(request_.device).empty();
   conf.intr_conf.lsc = is_nic && (*info.dev_flags & RTE_ETH_DEV_INTR_LSC) != 0 ? 1 : 0;
@@ -285,6 +304,14 @@ base::Status EthdevDevice::set_mtu(std::uint16_t mtu) {
   const int error = rte_eth_dev_set_mtu(dpdk_port_, mtu);
   // Rings, files and shared memory have no MTU of their own: ours is the limit.
   if (error == 0 || error == -ENOTSUP) return {};
+  rte_eth_dev_info info{};
+  if (rte_eth_dev_info_get(dpdk_port_, &info) == 0 &&
+      mtu + std::uint32_t{RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN} > info.max_rx_pktlen) {
+    return fail(Errc::unsupported,
+                "the device takes no frames of this MTU (net_tap of DPDK 22.11: 1504 at most); "
+                "net_af_packet, net_vhost and net_memif carry larger ones",
+                -error);
+  }
   return fail(Errc::device_failed,
               "the device does not take this MTU; a kernel interface may want it set by ip link",
               -error);
@@ -302,6 +329,7 @@ void EthdevDevice::set_promiscuous(bool promiscuous) noexcept {
 base::Status EthdevDevice::adjust(const DeviceRequest& request) {
   const std::uint16_t wanted = request.mtu != 0 ? request.mtu : mtu_at_open_;
   // A TAP that was moved to a host's namespace can no longer be asked for what it has already.
+  if (wanted > mtu_max_) return fail(Errc::unsupported, beyond_one_buffer);
   if (wanted != facts_.mtu) {
     if (auto status = set_mtu(wanted); !status) return status;
   }

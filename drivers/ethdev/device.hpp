@@ -35,7 +35,8 @@ class EthdevDevice final : public Device {
 
   base::Status set_up();
   base::Status choose_queues(const rte_eth_dev_info& info);
-  base::Status configure(const rte_eth_dev_info& info);
+  base::Status configure(const rte_eth_dev_info& info, std::uint16_t mtu);
+  base::Status choose_segments(const rte_eth_dev_info& info, std::uint16_t mtu, rte_eth_conf& conf);
   base::Status set_up_queues(const rte_eth_dev_info& info);
   base::Status set_mtu(std::uint16_t mtu);
   void set_promiscuous(bool promiscuous) noexcept;
@@ -50,6 +51,7 @@ class EthdevDevice final : public Device {
   std::uint16_t rx_configured_ = 0;  // At least those of facts_.
   std::uint16_t tx_configured_ = 0;
   std::uint16_t mtu_at_open_ = 0;
+  std::uint32_t mtu_max_ = UINT16_MAX;  // Where each frame must fit one buffer.
   std::optional<TapInterface> tap_;
   std::optional<PacketSockets> packet_sockets_;
   std::uint64_t kernel_drops_ = 0;

@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace dp {
 namespace {
@@ -126,18 +127,96 @@ TEST_F(EthdevDevices, too_few_queues_are_refused) {
   EXPECT_EQ(rte_eth_dev_count_avail(), 0);
 }
 
-TEST_F(EthdevDevices, mtu_beyond_the_buffers_is_refused_where_frames_cannot_be_split) {
-  auto wanted = request("net_ring0");
-  wanted.mtu = 9000;
-
-  const auto device = opener_.open(wanted);
-
-  // net_ring hands over mbuf chains as they are, and says so in some releases.
-  if (device) {
-    EXPECT_TRUE((*device)->facts().receives_segmented);
-  } else {
-    EXPECT_EQ(device.error().code, Errc::unsupported);
+TEST_F(EthdevDevices, jumbo_mtu_takes_several_buffers_or_is_refused) {
+  for (const char* device : {"net_ring0", "net_memif0,role=server,socket-abstract=yes"}) {
+    auto wanted = request(device);
+    wanted.mtu = 9216;
+    const auto opened = opener_.open(wanted);
+    ASSERT_TRUE(opened.has_value()) << device << ": " << opened.error().text;
+    EXPECT_TRUE((*opened)->facts().receives_segmented) << device;
+    EXPECT_EQ((*opened)->facts().mtu, 9216) << device;
   }
+  auto one_buffer = request("net_null0,no-rx=1");
+  one_buffer.mtu = 9216;
+  EXPECT_EQ(refusal(one_buffer), Errc::unsupported);
+  one_buffer.mtu = 1500;
+  const auto device = opener_.open(one_buffer);
+  ASSERT_TRUE(device.has_value()) << device.error().text;
+  one_buffer.mtu = 9216;
+  const auto adjusted = (*device)->adjust(one_buffer);
+  ASSERT_FALSE(adjusted.has_value());
+  EXPECT_EQ(adjusted.error().code, Errc::unsupported);
+  EXPECT_EQ((*device)->facts().mtu, 1500);
+}
+
+// A frame of `bytes` in `segments` equal parts, each byte telling its place.
+rte_mbuf* chain_of(rte_mempool& pool, std::uint32_t bytes, std::uint32_t segments) {
+  rte_mbuf* first = nullptr;
+  std::uint32_t place = 0;
+  for (std::uint32_t i = 0; i < segments; ++i) {
+    rte_mbuf* mbuf = rte_pktmbuf_alloc(&pool);
+    CHECK(mbuf != nullptr);
+    const auto part = static_cast<std::uint16_t>((bytes - place) / (segments - i));
+    char* room = rte_pktmbuf_append(mbuf, part);
+    CHECK(room != nullptr);
+    for (std::uint16_t k = 0; k < part; ++k) room[k] = static_cast<char>(place++ % 251);
+    if (first == nullptr) {
+      first = mbuf;
+    } else {
+      CHECK(rte_pktmbuf_chain(first, mbuf) == 0);
+    }
+  }
+  return first;
+}
+
+bool is_whole(const rte_mbuf* frame, std::uint32_t bytes) {
+  std::vector<char> copy(bytes);
+  const auto* data = static_cast<const char*>(rte_pktmbuf_read(frame, 0, bytes, copy.data()));
+  if (data == nullptr || frame->pkt_len != bytes) return false;
+  for (std::uint32_t i = 0; i < bytes; ++i) {
+    if (data[i] != static_cast<char>(i % 251)) return false;
+  }
+  return true;
+}
+
+TEST_F(EthdevDevices, jumbo_frames_pass_a_ring_as_they_are) {
+  auto wanted = request("net_ring0");
+  wanted.mtu = 9216;
+  auto device = opener_.open(wanted);
+  ASSERT_TRUE(device.has_value()) << device.error().text;
+  constexpr std::uint32_t bytes = 9216 + 14;
+
+  std::array<rte_mbuf*, 1> frames{chain_of(*pool_, bytes, 5)};
+  ASSERT_EQ(send((*device)->port(), base::QueueId{0}, frames), 1);
+  Batch batch;
+  receive((*device)->port(), base::QueueId{0}, batch);
+
+  ASSERT_EQ(batch.size(), 1);
+  EXPECT_EQ(batch.mbuf(0)->nb_segs, 5);
+  EXPECT_TRUE(is_whole(batch.mbuf(0), bytes));
+}
+
+TEST_F(EthdevDevices, chains_longer_than_a_device_sends_are_copied) {
+  auto device = opener_.open(request("net_ring0"));
+  ASSERT_TRUE(device.has_value());
+  auto& port = std::get<EthdevPort>((*device)->port());
+  port.limit_segments(2, *pool_);
+
+  // One segment, two, seven that fit two, and as many that need three.
+  std::array<rte_mbuf*, 5> frames{chain_of(*pool_, 1000, 1), chain_of(*pool_, 3000, 2),
+                                  chain_of(*pool_, 3000, 7), chain_of(*pool_, 6000, 7),
+                                  chain_of(*pool_, 1000, 1)};
+  // The worker drops what a port did not take, from the first such frame on.
+  ASSERT_EQ(port.send(base::QueueId{0}, frames), 3);
+  rte_pktmbuf_free_bulk(frames.data() + 3, 2);
+  Batch batch;
+  port.receive(base::QueueId{0}, batch);
+
+  ASSERT_EQ(batch.size(), 3);
+  EXPECT_TRUE(is_whole(batch.mbuf(0), 1000));
+  EXPECT_TRUE(is_whole(batch.mbuf(1), 3000));
+  EXPECT_TRUE(is_whole(batch.mbuf(2), 3000));
+  EXPECT_EQ(batch.mbuf(2)->nb_segs, 2);
 }
 
 TEST_F(EthdevDevices, mtu_that_a_device_does_not_know_is_our_own_limit) {
@@ -177,6 +256,9 @@ TEST(Devargs, queues_and_frame_sizes_are_added_where_a_driver_must_be_told) {
   EXPECT_EQ(complete_devargs("net_vhost0,iface=/s", 2, 1500), "net_vhost0,iface=/s,queues=2");
   EXPECT_EQ(complete_devargs("net_vhost0,iface=/s,queues=8", 2, 1500),
             "net_vhost0,iface=/s,queues=8");
+  EXPECT_EQ(complete_devargs("net_memif0,role=client", 2, 1600), "net_memif0,role=client");
+  EXPECT_EQ(complete_devargs("net_memif0,role=client", 2, 9216),
+            "net_memif0,role=client,bsize=9280");
   EXPECT_EQ(complete_devargs("net_af_packet0,iface=e", 2, 1500), "net_af_packet0,iface=e,qpairs=2");
   EXPECT_EQ(complete_devargs("net_af_packet0,iface=e", 1, 4200),
             "net_af_packet0,iface=e,qpairs=1,framesz=8192,blocksz=8192");
