@@ -14,7 +14,7 @@ import yaml
 
 ROOT = os.environ.get("WEIR_SOURCE_ROOT", ".")
 EXAMPLE = os.path.join(ROOT, "controlplane/intent/example.yaml")
-PROGRAM = os.environ["INTENT_DOCUMENTS"]
+PROGRAM = [*os.environ.get("WEIR_EMULATOR", "").split(), os.environ["INTENT_DOCUMENTS"]]
 
 # Each is wrong by itself, without the rest of the intent.
 WRONG = [
@@ -41,7 +41,7 @@ WRONG = [
 
 
 def run(*words):
-    return subprocess.run([PROGRAM, *words], capture_output=True, text=True, check=False)
+    return subprocess.run([*PROGRAM, *words], capture_output=True, text=True, check=False)
 
 
 def read(document):

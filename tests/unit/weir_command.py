@@ -13,7 +13,8 @@ import time
 import unittest
 from pathlib import Path
 
-CONTROLPLANE, WEIR = sys.argv[1:3]
+EMULATOR = os.environ.get("WEIR_EMULATOR", "").split()
+CONTROLPLANE, WEIR = ([*EMULATOR, program] for program in sys.argv[1:3])
 INTENT = """ports:
   - {name: wire0, role: underlay, device: net_null0}
 networks:
@@ -27,7 +28,7 @@ class WeirCommand(unittest.TestCase):
         self.root = Path(self.folder.name)
         self.options = ["--runtime-dir", str(self.root / "run"),
                         "--state-dir", str(self.root / "state")]
-        self.process = subprocess.Popen([CONTROLPLANE, *self.options, "--log-level", "error"])
+        self.process = subprocess.Popen([*CONTROLPLANE, *self.options, "--log-level", "error"])
         self.socket = self.root / "run" / "controlplane.sock"
         deadline = time.monotonic() + 20
         while self.weir("status").returncode != 0 and time.monotonic() < deadline:
@@ -39,7 +40,7 @@ class WeirCommand(unittest.TestCase):
         self.folder.cleanup()
 
     def weir(self, *words, text=None):
-        return subprocess.run([WEIR, *words], input=text, capture_output=True, text=True,
+        return subprocess.run([*WEIR, *words], input=text, capture_output=True, text=True,
                               timeout=30, check=False,
                               env={**os.environ, "WEIR_SOCKET": str(self.socket)})
 
@@ -91,7 +92,7 @@ class WeirCommand(unittest.TestCase):
     def test_says_that_its_output_went_nowhere(self):
         for words in (("status",), ("port", "show", "--watch=0.01")):
             with open("/dev/full", "w", encoding="ascii") as full:
-                result = subprocess.run([WEIR, "-s", str(self.socket), *words], stdout=full,
+                result = subprocess.run([*WEIR, "-s", str(self.socket), *words], stdout=full,
                                         stderr=subprocess.PIPE, text=True, timeout=30, check=False)
             self.assertEqual(result.returncode, 5, words)
             self.assertIn("standard output", result.stderr)
@@ -109,15 +110,15 @@ class WeirCommand(unittest.TestCase):
         for option in ("--runtime-dir", "--state-dir"):
             at = self.options.index(option)
             options = [*self.options[:at], option, "/" + 300 * "x", *self.options[at + 2:]]
-            result = subprocess.run([CONTROLPLANE, *options], capture_output=True, text=True,
+            result = subprocess.run([*CONTROLPLANE, *options], capture_output=True, text=True,
                                     timeout=30, check=False)
             self.assertEqual(result.returncode, 1, result.stderr)
             self.assertIn("cannot be created: File name too long", result.stderr)
 
     def test_says_which_log_levels_there_are(self):
-        help_text = subprocess.run([CONTROLPLANE, "--help"], capture_output=True, text=True,
+        help_text = subprocess.run([*CONTROLPLANE, "--help"], capture_output=True, text=True,
                                    timeout=30, check=True).stdout
-        refused = subprocess.run([CONTROLPLANE, *self.options, "--log-level", "loud"],
+        refused = subprocess.run([*CONTROLPLANE, *self.options, "--log-level", "loud"],
                                  capture_output=True, text=True, timeout=30, check=False)
         self.assertEqual(refused.returncode, 2)
         for text in (help_text, refused.stdout + refused.stderr):
@@ -135,7 +136,7 @@ class WeirCommand(unittest.TestCase):
         self.assertEqual((silent.returncode, silent.stdout, silent.stderr), (0, "", ""))
 
     def test_refuses_a_second_control_plane(self):
-        second = subprocess.run([CONTROLPLANE, *self.options[:2], "--state-dir",
+        second = subprocess.run([*CONTROLPLANE, *self.options[:2], "--state-dir",
                                  str(self.root / "other")], capture_output=True, text=True,
                                 timeout=30, check=False)
         self.assertEqual(second.returncode, 1)
