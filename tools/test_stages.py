@@ -29,7 +29,8 @@ class Stage(NamedTuple):
     prepare: list = []                           # A command that makes the stage possible.
     test_options: list = []
     seconds: int = 1200                          # Longest run of the tests.
-    by_name_only: bool = False                   # Not part of a run that names no stage.
+    scripts: bool = False                        # Also tests that are scripts and start programs.
+    programs: list = []                          # Built besides what the tests need.
 
 
 STAGES = {
@@ -41,7 +42,8 @@ STAGES = {
     "threads": Stage("build-threads", ["-Db_sanitize=thread", *SANITIZED], ["threads"]),
     "arm64": Stage("build-arm64", ["--cross-file", ".tools/arm64/cross.ini", *NO_BENCH],
                    ["unit", "contract"], prepare=["tools/check/arm64", "--prepare"],
-                   test_options=["--timeout-multiplier", "10"], by_name_only=True),
+                   test_options=["--timeout-multiplier", "10"], scripts=True,
+                   programs=["dataplane/start/weir-dataplane"]),
 }
 
 
@@ -72,22 +74,24 @@ def introspect(folder, what):
     return json.loads(listing)
 
 
-def tests_of(folder, suites):
-    """Names of the tests in these suites, and the files that ninja has to make for them: programs
-    and what they read. Tests that are scripts are left out: a sanitizer has nothing to see in them.
-    No suite means all tests and everything that can be built."""
-    if not suites:
+def tests_of(stage):
+    """Names of the stage's tests, and the files that ninja has to make for them: programs and what
+    they read. Without suites all tests and everything that can be built. Scripts that start no
+    program of ours are left out: sanitizers and emulators have nothing to see in them."""
+    if not stage.suites:
         return [], []
+    folder = stage.folder
     files_of = {target["id"]: target["filename"] for target in introspect(folder, "--targets")}
     names, needed = [], set()
     for case in introspect(folder, "--tests"):
         own_suites = {suite.partition(":")[2] for suite in case["suite"]}  # project:suite
         is_script = Path(case["cmd"][0]).name.startswith("python")
-        if own_suites & set(suites) and case["depends"] and not is_script:
+        wanted = bool(case["depends"]) and (stage.scripts or not is_script)
+        if own_suites & set(stage.suites) and wanted:
             names.append(case["name"])
             needed.update(os.path.relpath(path, ROOT / folder)
                           for target in case["depends"] for path in files_of[target])
-    return names, sorted(needed)
+    return names, sorted(needed | set(stage.programs))
 
 
 def count(folder):
@@ -115,7 +119,7 @@ def run_stage(name):
         return 0, [f"{name}: {' '.join(stage.prepare)} failed"], []
     if not set_up(stage):
         return 0, [f"{name}: meson cannot set up {stage.folder}"], []
-    names, programs = tests_of(stage.folder, stage.suites)
+    names, programs = tests_of(stage)
     if stage.suites and not names:
         return 0, [f"{name}: {stage.folder} has no test of {' or '.join(stage.suites)}"], []
     if run(["ninja", "-C", stage.folder, *programs], 2400) != 0:
@@ -138,7 +142,7 @@ def main(names):
         return 2
     started = time.monotonic()
     passed, failed, skipped = 0, [], []
-    for name in names or [name for name, stage in STAGES.items() if not stage.by_name_only]:
+    for name in names or STAGES:
         results = run_stage(name)
         passed += results[0]
         failed += results[1]
