@@ -2,6 +2,7 @@
 // Aligned columns for people.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
