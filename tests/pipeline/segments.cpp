@@ -29,6 +29,7 @@ constexpr std::uint8_t ect0 = 2;
 
 Bytes bytes_of(const rte_mbuf* mbuf) {
   Bytes bytes(mbuf->pkt_len);
+  if (bytes.empty()) return bytes;  // And no address to copy to.
   const void* data = rte_pktmbuf_read(mbuf, 0, mbuf->pkt_len, bytes.data());
   if (data != bytes.data()) std::memcpy(bytes.data(), data, bytes.size());
   return bytes;
