@@ -215,13 +215,20 @@ TEST_P(Tables, every_case_ends_as_written) {
 class SplitTables : public Tables {};
 
 TEST_P(SplitTables, every_case_ends_the_same_split_at_every_byte) {
-  judge_all([](const Case& one) {
+  // Sanitizers make this ten times slower: there each case is split at every n-th byte only, the
+  // next one a byte further on.
+  const char* wanted_step = std::getenv("WEIR_SPLIT_STEP");
+  const std::size_t step = wanted_step == nullptr ? 1 : std::strtoul(wanted_step, nullptr, 10);
+  ASSERT_GT(step, 0u);
+  std::size_t begin = 0;
+  judge_all([&](const Case& one) {
     std::size_t bytes = 0;
     for (const Case::FrameIn& in : one.in) bytes = std::max(bytes, in.frame.size());
     // Beyond that no header lies: single bytes tell nothing new.
     bytes = std::min<std::size_t>(bytes, dp::head_bytes + 16);
     std::vector<Layout> layouts;
-    for (std::size_t place = 0; place < bytes; ++place) {
+    begin = (begin + 1) % step;
+    for (std::size_t place = begin; place < bytes; place += step) {
       const auto first = static_cast<std::uint16_t>(place);
       layouts.push_back({.sizes = {first}});
       // Where nothing can be pulled up, the frame is copied.
