@@ -10,6 +10,9 @@ Over IPv6 the kernel sends and wants UDP checksums (RFC 6935's default), and dro
 without; `checksum="zero"` turns that off on its side, "full" turns them on in Weir.
 """
 
+import json
+import time
+
 from scenario import SIDES, VNI, TenantHost, intent_of
 from testbed import Gateway, shape, wait_for
 
@@ -82,6 +85,28 @@ class KernelPeer:
         """Whether the kernel's side reaches the host."""
         return "3 received" in self.peer.run("ping", "-q", "-c", 3, "-i", 0.1, "-W", 2, address,
                                              check=False)
+
+    def iperf3(self, *options):
+        """From the host to the kernel's side and back, 3 seconds."""
+        server = self.bed.start("iperf3-server", self.peer.inside("iperf3", "-s", "-1"))
+        time.sleep(0.5)
+        output = self.host.namespace.run("iperf3", "-J", "-t", 3, "--bidir", *options)
+        server.stop()
+        return json.loads(output)["end"]
+
+    def cross(self, streams=1):
+        """Everything that two kernels say to each other reaches the other one, both directions.
+        TCP with that many streams: one queue sees one stream."""
+        for ours, theirs in ((WEIR.kernel, KERNEL.kernel), (WEIR.kernel6, KERNEL.kernel6)):
+            assert self.host.ping(theirs.ip, 10) == 1.0
+            assert self.ping_back(ours.ip)
+        # Window and rate stay below the smallest ring, so that a loss would be ours.
+        tcp = self.iperf3("-c", KERNEL.kernel.ip, "-w", "48K", "-P", streams)
+        for way in ("sum_received", "sum_received_bidir_reverse"):
+            assert tcp[way]["bytes"] > 100_000, tcp[way]
+        udp = self.iperf3("-c", KERNEL.kernel6.ip, "-u", "-b", "4M", "-l", 1200)
+        for way in ("sum", "sum_bidir_reverse"):
+            assert udp[way]["packets"] > 500 and udp[way]["lost_packets"] == 0, udp[way]
 
 
 class KernelPeerOverXdp(KernelPeer):

@@ -3,38 +3,15 @@
 """xdp ports share an interface with the kernel: tunnel packets are Weir's, everything else stays
 with the kernel, whatever becomes of the data plane; and a tenant's frames are for nobody else."""
 
-import json
 import os
 import signal
-import time
 from pathlib import Path
 
 from context import (SIDES, Gateway, KernelPeerOverXdp, RawPort, Testbed, check_gateways, command,
                      intent_of, roce, run, settle, shape, test, wait_for)
 
 HOST, KERNEL = SIDES
-WORKERS, QUEUES = shape()
-
-
-def iperf3(peer, *options):
-    server = peer.bed.start("iperf3-server", peer.peer.inside("iperf3", "-s", "-1"))
-    time.sleep(0.5)
-    output = peer.host.namespace.run("iperf3", "-J", "-t", 3, "--bidir", *options)
-    server.stop()
-    return json.loads(output)["end"]
-
-
-def cross_to_the_kernel(peer):
-    for ours, theirs in ((HOST.kernel, KERNEL.kernel), (HOST.kernel6, KERNEL.kernel6)):
-        assert peer.host.ping(theirs.ip, 10) == 1.0
-        assert peer.ping_back(ours.ip)
-    # Windows below the smallest ring, so that a loss would be ours.
-    tcp = iperf3(peer, "-c", KERNEL.kernel.ip, "-w", "48K", "-P", QUEUES)
-    for way in ("sum_received", "sum_received_bidir_reverse"):
-        assert tcp[way]["bytes"] > 100_000, tcp[way]
-    udp = iperf3(peer, "-c", KERNEL.kernel6.ip, "-u", "-b", "4M", "-l", 1200)
-    for way in ("sum", "sum_bidir_reverse"):
-        assert udp[way]["packets"] > 500 and udp[way]["lost_packets"] == 0, udp[way]
+QUEUES = shape()[1]
 
 
 def state_of(gateway, name):
@@ -45,7 +22,7 @@ def state_of(gateway, name):
 def ping_and_iperf3_cross_between_weir_and_the_kernel():
     with Testbed("xdp-kernel") as bed:
         peer = KernelPeerOverXdp(bed)
-        cross_to_the_kernel(peer)
+        peer.cross(streams=QUEUES)
         wire = state_of(peer.gateway, "wire0")
         assert wire["driver"] == "xdp native copy" and wire["rx_queues"] == QUEUES, wire
         assert "xdp native copy" in peer.gateway.weir("port", "show")
@@ -56,7 +33,7 @@ def ping_and_iperf3_cross_between_weir_and_the_kernel():
 def generic_mode_carries_the_same():
     with Testbed("xdp-generic") as bed:
         peer = KernelPeerOverXdp(bed, wire_device="xdp:wire0,mode=generic")
-        cross_to_the_kernel(peer)
+        peer.cross(streams=QUEUES)
         assert state_of(peer.gateway, "wire0")["driver"] == "xdp generic copy"
         check_gateways([peer.gateway])
 
