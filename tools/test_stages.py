@@ -95,8 +95,8 @@ def tests_of(stage):
 
 
 def cut_off(folder):
-    """Names of the programs that meson ended in its last run. The test log of a gtest program is its
-    own, so one that was ended is in none."""
+    """Names of the programs that meson ended in its last run. A gtest program writes its own log at
+    its end, so one that was ended is in none."""
     lines = (ROOT / folder / "meson-logs" / "testlog.json").read_text().splitlines()
     results = [json.loads(line) for line in lines]
     return [f"{each['name']}: {each['result'].lower()} after {each['duration']:.0f} s"
