@@ -3,7 +3,10 @@
 
 #include "drivers/xdp/steer.h"
 
+#include <algorithm>
 #include <charconv>
+#include <cstddef>
+#include <iterator>
 #include <net/if.h>
 
 namespace dp {
@@ -26,40 +29,25 @@ base::Status set_queues(XdpDeviceString& device, std::string_view value) {
   return {};
 }
 
-base::Status set_mode(XdpDeviceString& device, std::string_view value) {
-  if (value == "auto") {
-    device.mode = XdpMode::automatic;
-  } else if (value == "native") {
-    device.mode = XdpMode::native;
-  } else if (value == "generic") {
-    device.mode = XdpMode::generic;
-  } else {
-    return fail(Errc::invalid_argument, "mode= of an xdp port is auto, native or generic");
-  }
-  return {};
-}
+template <class Value>
+struct Word {
+  std::string_view word;
+  Value value;
+};
 
-base::Status set_copy(XdpDeviceString& device, std::string_view value) {
-  if (value == "auto") {
-    device.copy = XdpCopy::automatic;
-  } else if (value == "copy") {
-    device.copy = XdpCopy::copy;
-  } else if (value == "zerocopy") {
-    device.copy = XdpCopy::zero_copy;
-  } else {
-    return fail(Errc::invalid_argument, "copy= of an xdp port is auto, copy or zerocopy");
-  }
-  return {};
-}
+constexpr Word<XdpMode> modes[] = {
+    {"auto", XdpMode::automatic}, {"native", XdpMode::native}, {"generic", XdpMode::generic}};
+constexpr Word<XdpCopy> copies[] = {
+    {"auto", XdpCopy::automatic}, {"copy", XdpCopy::copy}, {"zerocopy", XdpCopy::zero_copy}};
+constexpr Word<XdpAbsent> absents[] = {{"pass", XdpAbsent::pass}, {"drop", XdpAbsent::drop}};
 
-base::Status set_absent(XdpDeviceString& device, std::string_view value) {
-  if (value == "pass") {
-    device.absent = XdpAbsent::pass;
-  } else if (value == "drop") {
-    device.absent = XdpAbsent::drop;
-  } else {
-    return fail(Errc::invalid_argument, "absent= of an xdp port is pass or drop");
-  }
+// `mistake`: what is said where `value` is none of the words.
+template <class Target, class Value, std::size_t count>
+base::Status set_word(Target& target, const Word<Value> (&words)[count], std::string_view value,
+                      const char* mistake) {
+  const auto* found = std::ranges::find(words, value, &Word<Value>::word);
+  if (found == std::end(words)) return fail(Errc::invalid_argument, mistake);
+  target = found->value;
   return {};
 }
 
@@ -67,9 +55,15 @@ base::Status set_option(XdpDeviceString& device, std::string_view option) {
   const std::string_view key = option.substr(0, option.find('='));
   const std::string_view value = key.size() < option.size() ? option.substr(key.size() + 1) : "";
   if (key == "queues") return set_queues(device, value);
-  if (key == "mode") return set_mode(device, value);
-  if (key == "copy") return set_copy(device, value);
-  if (key == "absent") return set_absent(device, value);
+  if (key == "mode") {
+    return set_word(device.mode, modes, value, "mode= of an xdp port is auto, native or generic");
+  }
+  if (key == "copy") {
+    return set_word(device.copy, copies, value, "copy= of an xdp port is auto, copy or zerocopy");
+  }
+  if (key == "absent") {
+    return set_word(device.absent, absents, value, "absent= of an xdp port is pass or drop");
+  }
   return fail(Errc::invalid_argument,
               "an xdp port has the options queues=, mode=, copy= and absent=");
 }

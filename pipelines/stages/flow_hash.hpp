@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The hash that spreads flows over the underlay's paths, as the tunnel's UDP source port and IPv6
-// flow label. It covers
-// the addresses, the ports and, for RoCE, the destination QP: QPs between two hosts often share one
-// UDP source port (IBTA Annex A17.9.3), and without the QP all of them would take one path.
+// flow label. It covers the addresses, the ports and, for RoCE, the destination QP: QPs between two
+// hosts often share one UDP source port (IBTA Annex A17.9.3), and without the QP all of them would
+// take one path.
 #pragma once
 
 #include "dataplane/base/address.hpp"
