@@ -23,10 +23,12 @@ ARROWS = {
     "dataplane/table": PACKET,
     "dataplane/queue": TABLE,
     "dataplane/pipeline": QUEUE,
+    # Knows no thread and no port: the housekeeper passes it frames and the time.
+    "dataplane/neighbour": PACKET,
     "dataplane/worker": [*PIPELINE, "drivers/port.hpp"],
     # It gives workers their queues, and opens and closes what they read.
-    "dataplane/housekeeper": [*PIPELINE, "dataplane/worker", "drivers/port.hpp",
-                              "drivers/device.hpp"],
+    "dataplane/housekeeper": [*PIPELINE, "dataplane/neighbour", "dataplane/worker",
+                              "drivers/port.hpp", "drivers/device.hpp"],
     "dataplane/start": [*PIPELINE, "dataplane/worker"],
     "drivers": PACKET,
     "pipelines": PIPELINE,
@@ -48,7 +50,7 @@ ARROWS = {
 }
 # "Never log per packet" as an include error: only main, drivers and housekeeper may log.
 MAY_NOT_LOG = ("pipelines/", *(f"dataplane/{part}/" for part in
-               ("contract", "packet", "table", "queue", "pipeline", "worker")))
+               ("contract", "packet", "table", "queue", "pipeline", "worker", "neighbour")))
 # What both processes share, and all that the other process sees, links no DPDK.
 WITHOUT_DPDK = ("controlplane/", "dataplane/base/", "dataplane/contract/")
 NOBODY_INCLUDES = ("tests/", "tools/")
