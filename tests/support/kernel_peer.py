@@ -45,12 +45,15 @@ class KernelPeer:
         wait_for(lambda: self.gateway.namespace.has_interface("wire0"), "the TAP wire0")
         self.gateway.namespace.ip("link", "set", "wire0", "netns", self.peer.name)
 
-    def apply(self, wire_device):
+    def intent(self, wire_device):
         intent = intent_of(WEIR, tenant_device="net_tap0,iface=host0", wire_device=wire_device,
                            mtu=WIRE_MTU, family=self.family)
         if self.checksum == "full":
             intent["vteps"][1]["udp_checksum"] = "full"
-        self.gateway.apply(intent)
+        return intent
+
+    def apply(self, wire_device):
+        self.gateway.apply(self.intent(wire_device))
         self.host.plug_in()
 
     def set_up_kernel(self, ip):
@@ -124,7 +127,11 @@ class KernelPeerOverXdp(KernelPeer):
     def lay_cable(self):
         self.bed.cable(self.gateway.namespace, "wire0", self.peer, "wire0", mtu=WIRE_MTU,
                        queues=self.queues, macs=(WEIR.wire_mac, KERNEL.wire_mac))
-        self.gateway.namespace.ip("addr", "add", f"{WEIR.vtep}/24", "dev", "wire0")
+        gateway = self.gateway.namespace
+        gateway.ip("addr", "add", f"{WEIR.vtep}/24", "dev", "wire0")
+        if self.family == 6:
+            gateway.run("sysctl", "-q", "-w", "net.ipv6.conf.wire0.disable_ipv6=0")
+            gateway.ip("addr", "add", f"{WEIR.vtep6}/64", "dev", "wire0", "nodad")
 
     def cut_cable(self):
         """The interfaces of both ends are gone."""

@@ -4,7 +4,8 @@
 the field into the outer header (RFC 6040 normal mode), the kernel writes ECT(0) there for CE
 (RFC 3168 full functionality), and neither may lose a CE on the way in or out."""
 
-from context import KernelPeer, RawPort, SIDES, Testbed, check_gateways, roce, run, settle, test
+from context import (KernelPeer, KernelPeerOverXdp, RawPort, SIDES, Testbed, check_gateways, roce,
+                     run, settle, test)
 
 NOT_ECT, ECT0, ECT1, CE = roce.NOT_ECT, roce.ECT0, roce.ECT1, roce.CE
 FIELDS = (NOT_ECT, ECT0, ECT1, CE)
@@ -38,10 +39,12 @@ def outer_ecn(wire, frame):
     return None
 
 
-def over_both_families(body):
-    for family in (4, 6):
-        with Testbed(f"{body.__name__.replace('_', '-')}{family}") as bed:
-            body(KernelPeer(bed, family=family))
+def over_each_underlay(body):
+    """Both families, over a TAP and over an xdp port."""
+    for kind in (KernelPeer, KernelPeerOverXdp):
+        for family in (4, 6):
+            with Testbed(f"{body.__name__.replace('_', '-')}-{kind.__name__}{family}") as bed:
+                body(kind(bed, family=family))
 
 
 def ecn_to_kernel(peer):
@@ -91,17 +94,17 @@ def encapsulated(peer, frame, ecn):
 
 @test
 def ecn_crosses_from_weir_to_the_kernel():
-    over_both_families(ecn_to_kernel)
+    over_each_underlay(ecn_to_kernel)
 
 
 @test
 def ecn_crosses_from_the_kernel_to_weir():
-    over_both_families(ecn_from_kernel)
+    over_each_underlay(ecn_from_kernel)
 
 
 @test
 def every_pair_of_inner_and_outer_ecn_follows_rfc_6040():
-    over_both_families(ecn_cells)
+    over_each_underlay(ecn_cells)
 
 
 run()
