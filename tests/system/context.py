@@ -11,6 +11,7 @@ import roce  # noqa: E402
 from api import Api  # noqa: E402
 from counters import Counters  # noqa: E402
 from kernel_peer import KernelPeer, KernelPeerOverXdp  # noqa: E402
+from ovs_peer import OvsPeer  # noqa: E402
 from scenario import (SIDES, UNDERLAY_MTU, VNI, TenantHost, TwoGateways, all_shots,  # noqa: E402
                       intent_of, settle)
 from tap import Skip, run, test  # noqa: E402
@@ -20,7 +21,8 @@ from traffic import Direction, InNamespace, RawPort, Replay, Shot  # noqa: E402
 
 __all__ = [
     "ROOT", "SIDES", "UNDERLAY_MTU", "VNI", "Api", "Counters", "Direction", "Gateway",
-    "InNamespace", "KernelPeer", "KernelPeerOverXdp", "Namespace", "RawPort", "Replay", "Shot",
+    "InNamespace", "KernelPeer", "KernelPeerOverXdp", "Namespace", "OvsPeer",
+    "RawPort", "Replay", "Shot",
     "Skip", "TenantHost", "Testbed", "TestbedError", "TwoGateways", "all_shots", "build_folder",
     "check_gateways", "check_replay", "command", "find_program", "intent_of", "roce", "run",
     "settle", "shape", "test", "wait_for"]
