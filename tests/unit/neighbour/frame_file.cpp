@@ -36,8 +36,7 @@ const std::vector<NeighbourCase>& neighbour_cases() {
   return cases;
 }
 
-const std::vector<std::uint8_t>& neighbour_frame(const std::string& expected,
-                                                 const std::string& name) {
+std::vector<std::uint8_t> neighbour_frame(std::string_view expected, std::string_view name) {
   for (const NeighbourCase& one : neighbour_cases()) {
     if (one.expected == expected && one.name == name) return one.frame;
   }

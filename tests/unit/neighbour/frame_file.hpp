@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace test {
@@ -17,7 +18,6 @@ struct NeighbourCase {
 // Ends the program where the file named by WEIR_NEIGHBOUR_FRAMES cannot be read.
 const std::vector<NeighbourCase>& neighbour_cases();
 // The frame of that name; the expectation tells frames of one name apart.
-const std::vector<std::uint8_t>& neighbour_frame(const std::string& expected,
-                                                 const std::string& name);
+std::vector<std::uint8_t> neighbour_frame(std::string_view expected, std::string_view name);
 
 }  // namespace test

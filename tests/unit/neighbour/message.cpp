@@ -76,7 +76,7 @@ TEST(NeighbourMessage, frames_cut_anywhere_are_refused) {
 
 TEST(NeighbourMessage, a_flipped_bit_of_a_discovery_message_is_noticed) {
   for (const char* name : {"ns", "na", "ns_probe", "na_unsolicited"}) {
-    const auto& frame = test::neighbour_frame("ok", name);
+    const auto frame = test::neighbour_frame("ok", name);
     // From the IPv6 source address on everything is summed.
     for (std::size_t at = 22; at < frame.size(); ++at) {
       for (int bit = 0; bit < 8; ++bit) {
@@ -133,7 +133,7 @@ TEST(NeighbourMessage, discovery_says_who_asks_whom) {
 }
 
 void expect_written(const char* name, const dp::NeighbourFrame& frame) {
-  const auto& wanted = test::neighbour_frame("ours", name);
+  const auto wanted = test::neighbour_frame("ours", name);
   EXPECT_EQ(std::vector<std::uint8_t>(frame.view().begin(), frame.view().end()), wanted) << name;
   EXPECT_EQ(frame.port, port);
 }
