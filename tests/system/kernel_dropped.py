@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""A data plane that stands still for a moment: what the kernel's side of its ports cannot keep is
-counted there, under kernel_dropped, and every frame sent was either received or counted."""
+"""What the kernel's side of a port loses is counted: frames that it cannot keep while the data
+plane stands still, under kernel_dropped, and what an interface refuses, under tx_device_error."""
 
 import os
 import signal
@@ -80,6 +80,31 @@ def each_frame_is_received_or_counted_as_dropped_by_the_kernel():
                      f"{name} receives everything again")
         totals = settle([gateway])[0].totals()
         assert totals["dropped"] == totals["mismatch"] == totals["held"] == 0, totals
+
+
+@test
+def each_frame_that_an_interface_refuses_is_counted():
+    with Testbed("interface-down") as bed:
+        gateway = Gateway(bed, "gw1").start()
+        host = bed.namespace("host")
+        for name in ("in0", "out0"):
+            bed.cable(host, name, gateway.namespace, name)
+        gateway.apply({"ports": [
+            {"name": name, "role": "transit", "peer": peer,
+             "device": f"net_af_packet{number},iface={name}"}
+            for number, (name, peer) in enumerate((("in0", "out0"), ("out0", "in0")))]})
+        sender = RawPort(host.name, "in0")
+        assert send(sender, FLOWS) == FLOWS
+        wait_for(lambda: Counters(gateway).port("out0")["tx_packets"] == FLOWS, "all have left")
+        check_gateways([gateway])
+
+        gateway.namespace.ip("link", "set", "out0", "down")
+        assert send(sender, FLOWS) == FLOWS
+        refused = lambda: Counters(gateway).drops_of_devices("out0")
+        wait_for(lambda: sum(refused().values()) >= FLOWS, "the interface's refusals are counted")
+        counters = settle([gateway])[0]
+        assert refused() == {"tx_device_error": FLOWS}
+        assert counters.totals()["mismatch"] == 0
 
 
 run()
