@@ -5,6 +5,14 @@
 #include <string_view>
 
 namespace cp {
+namespace {
+
+// Whatever a target can name is ASCII. The rest may be no UTF-8, and answers quote the target.
+char printable(char byte) {
+  return byte >= ' ' && byte <= '~' ? byte : '?';
+}
+
+}  // namespace
 
 std::string decode_percent(std::string_view text) {
   std::string result;
@@ -14,12 +22,12 @@ std::string decode_percent(std::string_view text) {
     if (text[i] == '%' && i + 2 < text.size()) {
       const char* end = text.data() + i + 3;
       if (std::from_chars(text.data() + i + 1, end, value, 16).ptr == end) {
-        result.push_back(static_cast<char>(value));
+        result.push_back(printable(static_cast<char>(value)));
         i += 2;
         continue;
       }
     }
-    result.push_back(text[i]);
+    result.push_back(printable(text[i]));
   }
   return result;
 }

@@ -272,6 +272,16 @@ TEST_F(ApiTest, refuses_what_is_no_request) {
   EXPECT_EQ(http_raw(socket_path(), "nonsense\r\n\r\n").status, 400u);
 }
 
+TEST_F(ApiTest, answers_in_json_what_is_asked_in_no_text) {
+  start();
+
+  for (const char* target : {"/v1/%ff%00", "/v1/ports/%c3%28", "/v1/ports/\xfe"}) {
+    const HttpReply reply = ask("GET", target);
+    EXPECT_EQ(reply.status, 404u) << target;
+    for (const char byte : reply.body) EXPECT_LT(static_cast<unsigned char>(byte), 0x80) << target;
+  }
+}
+
 TEST_F(ApiTest, refuses_a_body_that_is_too_large_without_reading_it) {
   start();
 
