@@ -2,6 +2,7 @@
 #include "controlplane/api/traces.hpp"
 
 #include "controlplane/api/answer.hpp"
+#include "controlplane/intent/value.hpp"
 #include "dataplane/contract/drop_reason.hpp"
 #include "dataplane/contract/packet_kind.hpp"
 
@@ -55,8 +56,13 @@ std::expected<std::uint8_t, Error> position(std::string_view field, const std::s
   const std::vector<std::string_view> list(names.begin(), names.end());
   const auto at = std::find(list.begin(), list.end(), word);
   if (at == list.end()) {
-    return std::unexpected(
-        refuse(std::string(field), "there is no such " + std::string(field), nearest(word, list)));
+    std::string message = "there is no such " + std::string(field) + " " + shown(word);
+    std::string suggestion = nearest(word, list);
+    if (suggestion.empty()) {
+      message += "; there are:";
+      for (const std::string_view name : list) message.append(" ").append(name);
+    }
+    return std::unexpected(refuse(std::string(field), std::move(message), std::move(suggestion)));
   }
   return static_cast<std::uint8_t>(at - list.begin());
 }

@@ -448,6 +448,9 @@ TEST_F(ApiTest, refuses_filters_that_name_nothing) {
   const HttpReply kind = ask("POST", "/v1/traces", R"({"filter": {"kind": "roce_cpn"}})");
   EXPECT_EQ(kind.status, 400u);
   EXPECT_EQ(error_member(kind, "suggestion"), "roce_cnp");
+  const HttpReply far = ask("POST", "/v1/traces", R"({"filter": {"ecn": "marked"}})");
+  EXPECT_EQ(error_member(far, "message"),
+            "there is no such ecn \"marked\"; there are: not_ect ect1 ect0 ce");
   EXPECT_EQ(ask("POST", "/v1/traces", R"({"filter": {"port": "nowhere"}})").status, 400u);
   EXPECT_EQ(ask("POST", "/v1/traces", R"({"count": 0})").status, 400u);
   EXPECT_EQ(ask("POST", "/v1/traces", R"({"filter": {"prot": "a"}})").status, 400u);
