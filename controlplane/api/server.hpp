@@ -4,6 +4,7 @@
 #pragma once
 
 #include "controlplane/api/http.hpp"
+#include "controlplane/intent/limits.hpp"
 #include "dataplane/base/error.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -18,7 +19,7 @@
 namespace cp {
 
 struct HttpLimits {
-  std::uint64_t body_bytes = 128u << 20;    // An intent of a million endpoints has about 80 MB.
+  std::uint64_t body_bytes = document_bytes_max;
   std::uint64_t bodies_bytes = 256u << 20;  // Of all requests being read.
   std::uint32_t header_bytes = 16u << 10;
   std::chrono::seconds header_timeout{10};  // Also how long an idle connection is kept.

@@ -5,10 +5,14 @@
 #include "controlplane/cli/edit.hpp"
 #include "controlplane/cli/run.hpp"
 #include "controlplane/cli/table.hpp"
+#include "controlplane/intent/limits.hpp"
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
+#include <expected>
 #include <limits>
 
 namespace cp {
@@ -18,21 +22,27 @@ namespace json = boost::json;
 namespace {
 
 // Not by streams: they do not tell a directory, which opens but cannot be read, from an empty file.
-std::optional<std::string> read_file(const std::string& name) {
+// Not longer than what the server takes: a device or a pipe may have no end.
+std::expected<std::string, std::string> read_file(const std::string& name) {
+  const auto refusal = [&](const std::string& why) {
+    return std::unexpected(name + " cannot be read: " + why);
+  };
   std::FILE* const file = name == "-" ? stdin : std::fopen(name.c_str(), "rb");
-  if (file == nullptr) return std::nullopt;
+  if (file == nullptr) return refusal(std::strerror(errno));
   std::string text;
   std::array<char, 65536> piece;
-  while (const std::size_t size = std::fread(piece.data(), 1, piece.size(), file)) {
+  std::size_t size = 1;
+  while (size > 0 && text.size() <= document_bytes_max) {
+    size = std::fread(piece.data(), 1, piece.size(), file);
     text.append(piece.data(), size);
   }
-  const bool whole = std::ferror(file) == 0;
+  const int error = std::ferror(file) != 0 ? errno : 0;
   if (file != stdin) std::fclose(file);
-  return whole ? std::optional(std::move(text)) : std::nullopt;
-}
-
-ExitCode no_file(const std::string& name) {
-  return complain(ExitCode::usage, name + " cannot be read");
+  if (error != 0) return refusal(std::strerror(error));
+  if (text.size() > document_bytes_max) {
+    return refusal("it is larger than " + std::to_string(document_bytes_max) + " bytes");
+  }
+  return text;
 }
 
 // A line for each change up to `lines_max`, then one that sums them up.
@@ -68,7 +78,7 @@ ExitCode send_file(const Client& client, const Invocation& invocation, const std
                    const std::function<void(const json::value&)>& print_document) {
   const std::string& name = invocation.words[0];
   const auto text = read_file(name);
-  if (!text) return no_file(name);
+  if (!text) return complain(ExitCode::usage, text.error());
   return ask(client, invocation, method, target, *text, print_document,
              name == "-" ? "standard input" : name);
 }
@@ -102,7 +112,7 @@ ExitCode run_intent_show(const Client& client, const Invocation& invocation) {
 
 ExitCode run_batch(const Client& client, const std::string& file, bool json) {
   const auto text = read_file(file);
-  if (!text) return no_file(file);
+  if (!text) return complain(ExitCode::usage, text.error());
   const std::string shown = file == "-" ? "standard input" : file;
   const auto edits = parse_batch(*text);
   if (!edits) {

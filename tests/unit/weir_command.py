@@ -73,7 +73,15 @@ class WeirCommand(unittest.TestCase):
             for path in (self.root, self.root / "nothing.yaml"):
                 result = self.weir(*words, str(path))
                 self.assertEqual(result.returncode, 2, words)
-                self.assertIn(f"{path} cannot be read", result.stderr)
+                why = "Is a directory" if path == self.root else "No such file or directory"
+                self.assertIn(f"{path} cannot be read: {why}", result.stderr)
+
+    def test_reads_no_more_than_the_server_takes(self):
+        for words in (("check", "/dev/zero"), ("-f", "/dev/zero")):
+            result = self.weir(*words)
+            self.assertEqual(result.returncode, 2, words)
+            self.assertIn("/dev/zero cannot be read: it is larger than 134217728 bytes",
+                          result.stderr)
 
     def test_places_what_is_no_text(self):
         for name, content, line in (("latin.yaml", b"ports:\n  - {name: w\xe4re}\n", 2),
