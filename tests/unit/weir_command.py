@@ -143,6 +143,18 @@ class WeirCommand(unittest.TestCase):
         silent = self.weir("--complete", "-s", "/nowhere", "port", "show", "w")
         self.assertEqual((silent.returncode, silent.stdout, silent.stderr), (0, "", ""))
 
+    def test_bash_completes_what_the_script_says(self):
+        self.weir("apply", "-", text=INTENT)
+        weir = self.root / "weir"                # In an emulator, too, it is one word.
+        weir.write_text(f'#!/bin/sh\nexec {" ".join(WEIR)} "$@"\n')
+        weir.chmod(0o755)
+        asked = f"""source <({weir} completion bash)
+            COMP_WORDS=({weir} port show w); COMP_CWORD=3; _weir; echo "${{COMPREPLY[*]}}"
+            complete -p weir"""
+        said = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, timeout=30,
+                              check=True, env={**os.environ, "WEIR_SOCKET": str(self.socket)})
+        self.assertEqual(said.stdout, "wire0\ncomplete -o default -F _weir weir\n")
+
     def test_refuses_a_second_control_plane(self):
         second = subprocess.run([*CONTROLPLANE, *self.options[:2], "--state-dir",
                                  str(self.root / "other")], capture_output=True, text=True,
