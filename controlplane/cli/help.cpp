@@ -96,7 +96,7 @@ std::string command_help(const Command& command) {
   }
   if (!rows.empty()) text += "\n" + indented(rows);
   if (takes(command, Expects::settings)) {
-    text += "\nFields of a " + std::string(singular(*command.kind)) + ":\n" +
+    text += "\nFields of " + with_article(*command.kind) + ":\n" +
             indented(field_rows(*command.kind, command.verb == "add"));
   }
   if (takes(command, Expects::filter)) text += "\nFields of a filter:\n" + indented(filter_rows());

@@ -140,10 +140,10 @@ void Document::refuse(Place place, std::string message, std::string suggestion, 
 std::string Document::expected() const {
   switch (level_) {
     case Level::before:
-      if (only_object_) return "the fields of a " + std::string(singular(kind_));
+      if (only_object_) return "the fields of " + with_article(kind_);
       return "a map with ports, vteps, networks and endpoints";
     case Level::intent: return "a list of " + std::string(plural(kind_));
-    case Level::kind_list: return "the fields of a " + std::string(singular(kind_));
+    case Level::kind_list: return "the fields of " + with_article(kind_);
     case Level::name_list: return "a name";
     case Level::object: return range_text(fields(kind_)[field_]);
     case Level::after: return "nothing more";
@@ -256,8 +256,8 @@ bool Document::key_of_object(std::string_view text, Place place) {
   const auto found = std::find_if(list.begin(), list.end(),
                                   [&](const FieldInfo& field) { return field.name == text; });
   if (found == list.end()) {
-    refuse(place, "a " + std::string(singular(kind_)) + " has no such field",
-           nearest(text, field_names(kind_)), base::Errc::not_found);
+    refuse(place, with_article(kind_) + " has no such field", nearest(text, field_names(kind_)),
+           base::Errc::not_found);
     errors_.back().field = text.substr(0, 64);
     skip_value_ = true;
     return go_on();

@@ -113,7 +113,7 @@ std::string range_text(const FieldInfo& field) {
   std::string numbers = std::to_string(field.least) + ".." + std::to_string(field.most);
   switch (field.type) {
     case FieldType::name:
-      if (field.refers_to) return "name of a " + std::string(singular(*field.refers_to));
+      if (field.refers_to) return "name of " + with_article(*field.refers_to);
       return "1..31 letters, digits and . _ -";
     case FieldType::text: return "text";
     case FieldType::number: return numbers;
@@ -138,7 +138,7 @@ Status set_field(Object& object, std::string_view field, std::string_view text) 
     std::vector<std::string_view> names;
     for (const FieldInfo& other : fields(kind_of(object))) names.push_back(other.name);
     return fail({.code = base::Errc::not_found,
-                 .message = "a " + std::string(singular(kind_of(object))) + " has no such field",
+                 .message = with_article(kind_of(object)) + " has no such field",
                  .object = title_of(object),
                  .field = std::string(field),
                  .file = {},

@@ -43,6 +43,10 @@ std::string_view singular(ObjectKind kind) noexcept {
   return singulars[static_cast<std::size_t>(kind)];
 }
 
+std::string with_article(ObjectKind kind) {
+  return (kind == ObjectKind::endpoint ? "an " : "a ") + std::string(singular(kind));
+}
+
 std::string_view plural(ObjectKind kind) noexcept {
   return plurals[static_cast<std::size_t>(kind)];
 }

@@ -100,8 +100,9 @@ inline ObjectKind kind_of(const Object& object) noexcept {
   return static_cast<ObjectKind>(object.index());
 }
 
-// "port"; "ports".
+// "port"; "a port"; "ports".
 std::string_view singular(ObjectKind kind) noexcept;
+std::string with_article(ObjectKind kind);
 std::string_view plural(ObjectKind kind) noexcept;
 // Either word, as in "weir port …" and "/v1/ports".
 std::optional<ObjectKind> parse_kind(std::string_view word) noexcept;

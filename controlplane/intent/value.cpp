@@ -98,7 +98,7 @@ std::expected<std::uint64_t, ValueFault> parse_number(const Scalar& scalar,
 
 std::expected<Name, ValueFault> parse_name(const Scalar& scalar, const FieldInfo& field) {
   const std::string what =
-      field.refers_to ? "the name of a " + std::string(singular(*field.refers_to)) : "a name";
+      field.refers_to ? "the name of " + with_article(*field.refers_to) : "a name";
   if (!is_text(scalar)) return wrong(must_be(what, scalar));
   auto name = Name::make(scalar.text);
   if (!name) {

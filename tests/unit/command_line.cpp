@@ -101,6 +101,11 @@ TEST(CommandLine, help_stands_in_one_column) {
   }
 }
 
+TEST(CommandLine, help_says_a_port_and_an_endpoint) {
+  EXPECT_NE(cp::help_text("port", "add").find("\nFields of a port:\n"), std::string::npos);
+  EXPECT_NE(cp::help_text("endpoint", "add").find("\nFields of an endpoint:\n"), std::string::npos);
+}
+
 TEST(Edit, reads_an_endpoint_in_all_its_spellings) {
   const Words spellings[] = {{"blue", "mac", "02:00:00:00:0b:01", "vtep", "gw2"},
                              {"blue", "02:00:00:00:0b:01", "vtep", "gw2"},
