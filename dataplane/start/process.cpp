@@ -32,10 +32,13 @@ base::Result<int> signals_as_descriptor() {
 }
 
 base::Status make_directory(const std::string& path) {
-  if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) {
-    return fail(Errc::io, "cannot make the runtime directory; give --runtime-dir", errno);
+  if (::mkdir(path.c_str(), 0755) == 0) return {};
+  struct stat found{};
+  if (errno == EEXIST && ::stat(path.c_str(), &found) == 0) {
+    if (S_ISDIR(found.st_mode)) return {};
+    errno = ENOTDIR;
   }
-  return {};
+  return fail(Errc::io, "cannot make the runtime directory; give --runtime-dir", errno);
 }
 
 void start_again(char** arguments, const char* option) noexcept {

@@ -97,6 +97,15 @@ def socket_of_a_killed_one_is_taken_over():
 
 
 @test
+def a_file_is_no_runtime_directory():
+    with tempfile.NamedTemporaryFile(prefix="weir-") as file:
+        done = subprocess.run([find_program("weir-dataplane"), "--runtime-dir", file.name],
+                              capture_output=True, text=True, timeout=20, check=False)
+        assert done.returncode == 1 and "--runtime-dir" in done.stderr, done.stderr
+        assert "Not a directory" in done.stderr, done.stderr
+
+
+@test
 def mistakes_on_the_command_line_end_with_2():
     program = find_program("weir-dataplane")
     for options in (["--workers", "0"], ["--workers", "x"], ["--no-such-option"],
