@@ -31,8 +31,8 @@ def traced_frames_show_their_stages_and_their_end():
             gateway.weir("trace", "add", "port", port, "kind", "roce_cnp", 2)
         for psn in range(3):
             assert sender.send(roce.cnp_like(NEAR.device, FAR.device, ecn=roce.ECT1, psn=psn))
-        for gateway, way, out in ((first, "host_to_wire", "wire0"),
-                                  (second, "wire_to_host", "host0")):
+        for gateway, way, out, vtep in ((first, "host_to_wire", "wire0", "peer"),
+                                        (second, "wire_to_host", "host0", None)):
             packets = traced(gateway, 1)
             assert len(packets) == 2                # The third was not asked for.
             names = [f"{way}/{stage['name']}" for pipeline in
@@ -42,7 +42,9 @@ def traced_frames_show_their_stages_and_their_end():
                 passed = stages_of(packet)
                 assert passed == [name for name in names if name in passed]
                 assert passed[-1] == f"{way}/transmit" and len(passed) >= 5
-                assert packet["hops"][-1]["out_port"] == out
+                matched = packet["hops"][-1]
+                assert matched["network"] == "blue" and matched["out_port"] == out
+                assert matched.get("vtep") == vtep  # Where it goes.
                 assert packet["hops"][-1]["ecn"] == "ect1" and "sent" in packet["ending"]
 
 
