@@ -4,6 +4,7 @@
 place of the NIC, so that binding it is only checked for options that the tools know."""
 
 import contextlib
+import json
 import os
 import re
 import subprocess
@@ -123,6 +124,28 @@ def the_two_commands_of_the_readme_are_there():
     assert plain == ["tools/demo", "tools/test"]  # demo.py runs one, the other runs this.
     for name in plain:
         assert "usage" in command(ROOT / name, "--help")
+
+
+@test
+def the_commands_of_a_developer_are_known():
+    section = README[README.index("## Six commands"):README.index("## Not there yet")]
+    rows = re.findall(r"^\| `([^`]+)` \| (.*) \|$", section, re.MULTILINE)
+    assert len(rows) == 6
+    targets = command("ninja", "-C", build_folder(), "-t", "targets", "all")
+    suites = {suite.partition(":")[2] for case in json.loads(command(
+        "meson", "introspect", "--tests", build_folder())) for suite in case["suite"]}
+    for row, what in rows:
+        words = row.split()
+        if words[0].startswith("tools/"):
+            told = command(ROOT / words[0], "--help")
+            assert all(word in told for word in words[1:]), row
+        elif words[:2] == ["meson", "compile"]:
+            assert f"\n{words[-1]}: " in targets, row
+        elif words[:2] == ["meson", "test"]:
+            named = {words[-1], *re.findall(r"\w+", what.replace("(as root)", ""))} - {"also"}
+            assert named <= suites, (row, named - suites)
+        else:
+            assert row in ("meson setup build", "ninja -C build")  # tools/test runs both.
 
 
 @test
