@@ -226,10 +226,10 @@ class Testbed:
         """Ends all processes, youngest first, then removes namespaces and files."""
         if self.closed:
             return
-        self.closed = True
         # A second Ctrl-C must not leave half of it standing.
         before = [(number, signal.signal(number, signal.SIG_IGN))
                   for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+        self.closed = True                       # Not before: Ctrl-C here would keep all of it.
         for process in reversed(self.processes):
             with contextlib.suppress(Exception):
                 process.stop(3.0)

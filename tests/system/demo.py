@@ -73,6 +73,18 @@ def namespace_interrupted_while_it_is_made_goes_as_well():
 
 
 @test
+def clean_up_interrupted_at_its_start_is_done_again():
+    bed = Testbed("interrupted-close")
+    bed.namespace("one")
+    with unittest.mock.patch.object(signal, "signal", side_effect=KeyboardInterrupt):
+        with contextlib.suppress(KeyboardInterrupt):
+            bed.close()
+    bed.close()                                  # As at the end of the program.
+
+    assert named(f"{bed.prefix}-") == []
+
+
+@test
 def kept_demo_says_which_commands_to_try():
     demo = Demo("--seconds", "1", "--keep")
     text = ""
