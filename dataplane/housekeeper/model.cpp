@@ -286,7 +286,10 @@ base::Status Model::set(const contract::EndpointSet& record) {
   const std::uint64_t key = endpoint_key(record.network, record.mac);
   const std::uint32_t value = EndpointValue{record.place, record.target}.encode();
   const std::uint32_t before = tables_.endpoints.find_staged(key);
-  if (auto status = tables_.endpoints.set(key, value, next_); !status) return status;
+  if (auto status = tables_.endpoints.set(key, value, next_); !status) {
+    if (status.error().code != Errc::table_full) return status;
+    return fail(Errc::table_full, "the endpoint table is full; raise --endpoints");
+  }
   if (before != no_value) count_endpoint(key, before, false);
   count_endpoint(key, value, true);
   return {};

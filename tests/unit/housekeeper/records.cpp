@@ -182,6 +182,7 @@ TEST_F(Records, table_full_is_told_at_the_record_that_did_not_fit) {
   const Answer answer = controller_.send(Verb::endpoint_set, 9, records);
 
   EXPECT_EQ(answer.code(), Errc::table_full);
+  EXPECT_EQ(answer.text, "the endpoint table is full; raise --endpoints");
   EXPECT_EQ(answer.refused_record, 1000U);
   ASSERT_TRUE(controller_.abort(9).ok());
   EXPECT_EQ(digests(), before_);
