@@ -171,8 +171,7 @@ bool Document::begin_object(Place place) {
   if (!only_object_ && count(intent_, kind_) >= limit_of(options_.limits, kind_)) {
     refuse(place,
            "more than " + std::to_string(limit_of(options_.limits, kind_)) + " " +
-               std::string(plural(kind_)) + ": the data plane has no room (its option --" +
-               std::string(plural(kind_)) + ")",
+               std::string(plural(kind_)) + ": the data plane has no room" + room_hint(kind_),
            {}, base::Errc::table_full);
     full_ = true;
     return false;

@@ -21,6 +21,11 @@ std::vector<Finding> Judge::run() {
   return std::move(findings_);
 }
 
+std::string room_hint(ObjectKind kind) {
+  if (kind == ObjectKind::port) return {};
+  return " (its option --" + std::string(plural(kind)) + ")";
+}
+
 void Judge::count_all() {
   count_list(intent_.ports, limits_.ports);
   count_list(intent_.vteps, limits_.vteps);
@@ -34,7 +39,7 @@ void Judge::count_list(const std::vector<T>& list, std::uint32_t limit) {
   const std::string kinds(plural(kind_of_type<T>));
   report(list[limit], {},
          std::to_string(list.size()) + " " + kinds + ", but the data plane has room for " +
-             std::to_string(limit) + " (its option --" + kinds + ")",
+             std::to_string(limit) + room_hint(kind_of_type<T>),
          {}, base::Errc::table_full);
 }
 

@@ -26,6 +26,9 @@ std::vector<Finding> find_faults(const Intent& intent, const Limits& limits);
 // The same without positions.
 Status validate(const Intent& intent, const Limits& limits);
 
+// What makes room for more of a kind, as the end of a message; nothing does for ports.
+std::string room_hint(ObjectKind kind);
+
 // The local VTEP whose address packets to this remote one carry: `source`, or the only local one
 // on its port; nullptr where there is no such, which no valid intent has. The intent is sorted.
 const Vtep* source_of(const Intent& intent, const Vtep& remote) noexcept;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/plan/allocation.hpp"
 
+#include "controlplane/intent/validate.hpp"
 #include "dataplane/base/check.hpp"
 #include "dataplane/contract/limits.hpp"
 
@@ -29,8 +30,7 @@ Status take_list(Numbers& numbers, const std::vector<T>& list) {
   for (const T& object : list) {
     if (numbers.take(object.name.view())) continue;
     std::string message = "the data plane has no room for more ";
-    message.append(plural(kind_of_type<T>)).append(" (its option --");
-    message.append(plural(kind_of_type<T>)).append(")");
+    message.append(plural(kind_of_type<T>)).append(room_hint(kind_of_type<T>));
     return fail({.code = base::Errc::table_full,
                  .message = std::move(message),
                  .object = title_of(kind_of_type<T>, object.name.view()),

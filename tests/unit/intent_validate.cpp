@@ -304,6 +304,10 @@ TEST(IntentValidate, says_what_the_data_plane_has_no_room_for) {
             "line 12:5: more than 1 endpoints: the data plane has no room (its option "
             "--endpoints)");
 
+  // No option of the data plane makes room for ports.
+  EXPECT_EQ(error_of(std::string(sample_yaml), {.ports = 1}),
+            "line 3:5: more than 1 ports: the data plane has no room");
+
   const auto valid = cp::validate(large_intent(1001), {.endpoints = 1000});
 
   ASSERT_FALSE(valid);
