@@ -28,7 +28,7 @@ ARROWS = {
     "dataplane/worker": [*PIPELINE, "drivers/port.hpp"],
     # It gives workers their queues, and opens and closes what they read.
     "dataplane/housekeeper": [*PIPELINE, "dataplane/neighbour", "dataplane/worker",
-                              "drivers/port.hpp", "drivers/device.hpp"],
+                              "drivers/port.hpp", "drivers/device.hpp", "drivers/link.hpp"],
     "dataplane/start": [*PIPELINE, "dataplane/worker"],
     "drivers": PACKET,
     "pipelines": PIPELINE,
