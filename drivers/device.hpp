@@ -14,6 +14,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,9 @@ struct DeviceRequest {
   // interface with the kernel takes no more than that.
   contract::PortRole role = contract::PortRole::none;
   std::vector<base::IpAddress> local_vteps = {};
+  // Opened anew, as its interface was removed: the MAC that it had. Refused as long as the
+  // interface is not complete.
+  std::optional<base::MacAddress> again_as = std::nullopt;
 };
 
 // What turned out: a device may have more queues or another MTU than asked for.
@@ -45,11 +49,14 @@ struct DeviceFacts {
   bool receives_segmented;  // Frames may come in several buffers.
   // As operators know it: "net_tap", "xdp native copy".
   contract::Text<contract::name_bytes> driver{};
+  unsigned ifindex = 0;     // Of the kernel's interface, in this namespace; 0: it has none.
+  bool can_reopen = false;  // Once that was removed.
 };
 
 struct LinkState {
   bool up;
   std::uint32_t speed_mbps;  // 0: the device does not say.
+  bool gone = false;         // The interface that it stands on was removed.
 
   friend bool operator==(const LinkState&, const LinkState&) = default;
 };
@@ -60,8 +67,6 @@ using DeviceDrops = std::array<std::uint64_t, contract::drop_reason_slots>;
 struct Observation {
   LinkState link;
   DeviceDrops drops;
-  // The device's interface was removed and is there again: it must be opened anew.
-  bool returned = false;
 };
 
 // An open device. Its destructor closes it, when no worker uses its port any more.

@@ -171,9 +171,11 @@ void Configuration::on_event(const contract::FrameView& event) {
     } else {
       const auto change = event.record<contract::LinkChange>(i);
       const std::string port(allocation_.ports.name_of(change.port.value));
-      LOG(info, "link_change", {"port", port}, {"up", change.up});
-      events_.publish("link_change",
-                      {{"port", port}, {"up", change.up != 0}, {"speed_mbps", change.speed_mbps}});
+      LOG(info, "link_change", {"port", port}, {"up", change.up}, {"gone", change.gone});
+      events_.publish("link_change", {{"port", port},
+                                      {"up", change.up != 0},
+                                      {"gone", change.gone != 0},
+                                      {"speed_mbps", change.speed_mbps}});
     }
   }
 }

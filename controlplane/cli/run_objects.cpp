@@ -36,6 +36,7 @@ std::string count(const json::value& object, std::string_view path) {
 
 std::string link_word(const json::value& port) {
   if (number_at(port, "state.present") == 0) return "absent";
+  if (number_at(port, "state.interface_gone") != 0) return "gone";
   if (number_at(port, "state.link_up") == 0) return "down";
   const std::uint64_t speed_mbps = number_at(port, "state.link_speed_mbps");
   return speed_mbps == 0 ? "up"

@@ -102,6 +102,7 @@ struct PortState {
       device_drops;  // Reasons before rx, and tx_device_error.
   std::array<char, 32> name;
   std::array<char, 32> driver;  // "net_tap"; of an xdp port also how: "xdp native copy".
+  std::uint64_t interface_gone;
 };
 
 // Written by the housekeeper.

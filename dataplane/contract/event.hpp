@@ -57,7 +57,7 @@ struct CommitReply {
 struct LinkChange {
   base::PortId port;
   std::uint8_t up;
-  std::uint8_t reserved;
+  std::uint8_t gone;         // 1: the kernel's interface that the port stands on was removed.
   std::uint32_t speed_mbps;  // 0: the device does not say.
 };
 

@@ -168,6 +168,9 @@ constexpr Member port_state_list[] = {
      offsetof(PortState, driver),
      {},
      sizeof(PortState::driver)},
+    {"interface_gone", "bool", gauge,
+     "1: the kernel's interface that the port stands on was removed.",
+     offsetof(PortState, interface_gone)},
 };
 
 constexpr Member global_list[] = {

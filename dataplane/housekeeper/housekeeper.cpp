@@ -19,9 +19,10 @@ constexpr std::uint64_t us = 1000;
 constexpr std::uint64_t ms = 1000 * us;
 
 constexpr std::uint64_t publish_interval_ns = 1000 * ms;
-constexpr std::uint64_t links_interval_ns = 20 * ms;  // So soon a lost link is noticed.
-constexpr std::uint64_t trace_interval_ns = 5 * ms;   // Rings hold 128 packets.
-constexpr std::uint64_t look_again_ns = 100 * us;     // At workers that have not passed yet.
+// So soon a lost link is noticed of which the kernel says nothing, or not at once.
+constexpr std::uint64_t links_interval_ns = 10 * ms;
+constexpr std::uint64_t trace_interval_ns = 5 * ms;  // Rings hold 128 packets.
+constexpr std::uint64_t look_again_ns = 100 * us;    // At workers that have not passed yet.
 // Half of the promised millisecond, because the last slice of it may be a long one.
 constexpr std::uint64_t work_budget_ns = 500 * us;
 
@@ -60,14 +61,15 @@ std::uint64_t Housekeeper::wait_ns() const noexcept {
 
 bool Housekeeper::wait(int stop) {
   // A descriptor below 0 is not looked at: both are left out while commands must wait.
-  std::array<pollfd, 4> descriptors{
+  std::array<pollfd, 5> descriptors{
       pollfd{.fd = stop, .events = POLLIN, .revents = 0},
       pollfd{.fd = busy() ? -1 : socket_.listener(), .events = POLLIN, .revents = 0},
       pollfd{.fd = ports_.descriptor(), .events = POLLIN, .revents = 0},
       pollfd{.fd = busy() ? -1 : socket_.controller(),
              // Who does not take answers is not asked for more commands.
              .events = static_cast<short>(socket_.has_backlog() ? POLLOUT : POLLIN),
-             .revents = 0}};
+             .revents = 0},
+      pollfd{.fd = ports_.link_descriptor(), .events = POLLIN, .revents = 0}};
   const std::uint64_t ns = wait_ns();
   const timespec timeout{.tv_sec = static_cast<time_t>(ns / 1'000'000'000),
                          .tv_nsec = static_cast<long>(ns % 1'000'000'000)};
@@ -133,24 +135,29 @@ void Housekeeper::watch() {
   if (now >= next_links_ns_) {
     next_links_ns_ = now + links_interval_ns;
     ports_.observe();
-    const auto changes = publisher_.changed_links();
-    for (const contract::LinkChange& change : changes) {
-      LOG(info, "link_change", {"port", change.port.value}, {"up", change.up != 0},
-          {"speed_mbps", change.speed_mbps});
-    }
-    // Lost on a controller that does not read; the region tells the state in any case.
-    if (!changes.empty() && greeted_ && socket_.has_room()) {
-      socket_.send(contract::make_frame<contract::LinkChange>(
-          static_cast<std::uint16_t>(contract::EventType::link_change), 0, 0,
-          std::span<const contract::LinkChange>(changes)));
-    }
   }
+  tell_links();
   if (now >= next_publish_ns_) {
     next_publish_ns_ = now + publish_interval_ns;
     publisher_.controller(socket_.connected());
     publisher_.traces_lost(traces_.lost());
     publisher_.publish_all();
+    ports_.retry();
   }
+}
+
+void Housekeeper::tell_links() {
+  const auto changes = publisher_.changed_links();
+  if (changes.empty()) return;
+  for (const contract::LinkChange& change : changes) {
+    LOG(info, "link_change", {"port", change.port.value}, {"up", change.up != 0},
+        {"gone", change.gone != 0}, {"speed_mbps", change.speed_mbps});
+  }
+  // Lost on a controller that does not read; the region tells the state in any case.
+  if (!greeted_ || !socket_.has_room()) return;
+  socket_.send(contract::make_frame<contract::LinkChange>(
+      static_cast<std::uint16_t>(contract::EventType::link_change), 0, 0,
+      std::span<const contract::LinkChange>(changes)));
 }
 
 }  // namespace dp

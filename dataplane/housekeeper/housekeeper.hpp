@@ -80,6 +80,7 @@ class Housekeeper {
              std::uint32_t refused_record = 0xffff'ffff);
 
   void watch();
+  void tell_links();
 
   CommandSocket socket_;
   Parts parts_;

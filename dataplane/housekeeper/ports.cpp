@@ -9,15 +9,6 @@
 namespace dp {
 namespace {
 
-template <class Visit>
-void for_each_bit(std::uint64_t bits, Visit&& visit) {
-  for (; bits != 0; bits &= bits - 1) visit(static_cast<std::uint16_t>(__builtin_ctzll(bits)));
-}
-
-constexpr std::uint64_t bit(std::uint32_t port) noexcept {
-  return std::uint64_t{1} << port;
-}
-
 std::string_view device_name(const PortConfig& port) noexcept {
   const std::string_view devargs = contract::to_view(port.add.device);
   return devargs.substr(0, devargs.find(','));
@@ -67,11 +58,11 @@ DeviceRequest Ports::request_for(const PortConfig& port, const LocalVteps& vteps
 }
 
 void Ports::plan(const Model& model) {
-  open_ = adjust_ = close_early_ = close_late_ = 0;
+  open_ = adjust_ = close_early_ = close_late_ = forget_ = 0;
   failure_ = {};
   model_ = &model;
-  if (reopening_ > 0) {
-    step_ = Step::wait_for_returned;
+  if (returning()) {
+    step_ = Step::wait_for_returning;
     return;
   }
   look_for_changes(model);
@@ -92,6 +83,11 @@ void Ports::look_for_changes(const Model& model) {
     before_[id] = before.record;
     after_[id] = now.record;
     const bool was_open = devices_[id] != nullptr;
+    if ((missing_ & bit(id)) != 0) {
+      const bool same = now.present && same_device_settings(before.record, now.record);
+      if (same) continue;  // It has its new settings when it is opened.
+      forget_ |= bit(id);
+    }
     if (was_open && !now.present) close_late_ |= bit(id);
     if (!now.present) continue;
     if (!was_open) {
@@ -127,8 +123,8 @@ Ports::PortMask Ports::reopened() const noexcept {
 
 base::Result<bool> Ports::prepare() {
   switch (step_) {
-    case Step::wait_for_returned:
-      if (reopening_ == 0) plan(*model_);
+    case Step::wait_for_returning:
+      if (!returning()) plan(*model_);
       return true;
     case Step::detach:
       if (!epoch_.grace_passed(grace_)) return true;
@@ -156,6 +152,7 @@ bool Ports::finish() {
   switch (step_) {
     case Step::ready:
       step_ = Step::idle;
+      missing_ &= ~forget_;
       before_ = after_;
       vteps_before_ = vteps_after_;
       if (close_late_ == 0) return false;
@@ -178,7 +175,7 @@ bool Ports::finish() {
 bool Ports::undo() {
   switch (step_) {
     case Step::idle: return false;
-    case Step::wait_for_returned: step_ = Step::idle; return false;
+    case Step::wait_for_returning: step_ = Step::idle; return false;
     case Step::undo_detach:
       if (!epoch_.grace_passed(grace_)) return true;
       submit_close(open_ & open_ports(), close_early_);
@@ -212,13 +209,14 @@ bool Ports::undo() {
 FactsByPort Ports::facts() const noexcept {
   FactsByPort facts{};
   for (std::size_t id = 0; id < devices_.size(); ++id) {
-    if (devices_[id] != nullptr) facts[id] = &seen_[id].facts;
+    if (seen(static_cast<std::uint32_t>(id)) != nullptr) facts[id] = &seen_[id].facts;
   }
   return facts;
 }
 
 const Ports::Seen* Ports::seen(std::uint32_t port) const noexcept {
-  return devices_[port] != nullptr ? &seen_[port] : nullptr;
+  const bool has = devices_[port] != nullptr || (missing_ & bit(port)) != 0;
+  return has ? &seen_[port] : nullptr;
 }
 
 Ports::PortMask Ports::open_ports() const noexcept {
@@ -256,21 +254,18 @@ void Ports::turn() {
   while (auto outcome = thread_.collect()) take_in(std::move(*outcome));
   std::erase_if(retired_,
                 [this](const Retired& retired) { return epoch_.grace_passed(retired.grace); });
-  std::erase_if(replaced_, [this](Replaced& replaced) {
-    if (!epoch_.grace_passed(replaced.grace)) return false;
-    ++jobs_out_;
-    thread_.submit({.kind = PortJob::Kind::close,
-                    .port = replaced.port,
-                    .request = {},
-                    .closing = std::move(replaced.device),
-                    .for_good = false});
-    return true;
-  });
+  // Behind what was opened, so that nothing is told of a device before it is known.
+  hear_of_links();
+  close_parted();
+  if (step_ == Step::idle) {
+    part_with_gone();
+    reopen_missing();
+  }
+  if (ask_ && questions_out_ == 0) ask();
 }
 
-void Ports::observe() {
-  if (questions_out_ > 0) return;
-  if (step_ == Step::idle && reopening_ == 0 && replaced_.empty()) reopen_returned();
+void Ports::ask() {
+  ask_ = false;
   for_each_bit(open_ports(), [this](std::uint16_t id) {
     ++questions_out_;
     thread_.submit({.kind = PortJob::Kind::observe,
@@ -280,38 +275,8 @@ void Ports::observe() {
   });
 }
 
-void Ports::reopen_returned() {
-  for_each_bit(open_ports(), [this](std::uint16_t id) {
-    if (!seen_[id].observation.returned) return;
-    seen_[id].observation.returned = false;  // Until it is seen again.
-    ++reopening_;
-    thread_.submit({.kind = PortJob::Kind::reopen,
-                    .port = base::PortId{id},
-                    .request = request_for(before_[id], vteps_before_)});
-  });
-}
-
-void Ports::take_in_returned(PortOutcome& outcome) {
-  --reopening_;
-  const std::uint16_t id = outcome.port.value;
-  // It may not be complete yet; tried again as long as it is seen to have returned.
-  if (!outcome.opened) return;
-  if (outcome.facts.mac != seen_[id].facts.mac || outcome.facts.mtu != seen_[id].facts.mtu ||
-      outcome.facts.rx_queues != seen_[id].facts.rx_queues) {
-    LOG(warning, "port_returned_otherwise", {"port", contract::to_view(before_[id].add.name)},
-        {"effect", "remove and add the port, as its MAC, MTU or queues are others now"});
-  }
-  LOG(info, "port_returned", {"port", contract::to_view(before_[id].add.name)});
-  std::unique_ptr<Device> old = std::exchange(devices_[id], std::move(outcome.opened));
-  seen_[id] = {.device_number = ++devices_opened_,
-               .facts = outcome.facts,
-               .observation = outcome.observation};
-  assign(open_ports());
-  replaced_.push_back({base::PortId{id}, std::move(old), grace_});
-}
-
 void Ports::take_in(PortOutcome outcome) {
-  if (outcome.kind == PortJob::Kind::reopen) return take_in_returned(outcome);
+  if (outcome.kind == PortJob::Kind::reopen) return take_in_reopened(outcome);
   const std::uint16_t id = outcome.port.value;
   std::uint32_t& out = outcome.kind == PortJob::Kind::observe ? questions_out_ : jobs_out_;
   --out;
@@ -322,11 +287,15 @@ void Ports::take_in(PortOutcome outcome) {
   if (outcome.opened) {
     devices_[id] = std::move(outcome.opened);
     seen_[id].device_number = ++devices_opened_;
+    seen_[id].observation = {};
+    told_down_ &= ~bit(id);
   }
   // Of one that was closed since: nobody wants to know any more.
   if (devices_[id] == nullptr || devices_[id].get() != outcome.device) return;
+  const bool was_gone = std::exchange(seen_[id].observation, outcome.observation).link.gone;
   seen_[id].facts = outcome.facts;
-  seen_[id].observation = outcome.observation;
+  if (outcome.observation.link.gone && !was_gone) note_gone(id);
+  if ((told_down_ & bit(id)) != 0) seen_[id].observation.link.up = false;
 }
 
 void Ports::submit_open(PortMask ports, const Configs& configs, const LocalVteps& vteps) {

@@ -8,8 +8,8 @@
 // A port whose device must be opened anew (other queues, same name) is taken from the workers and
 // closed first; where the commit is refused then, it is opened again as it was.
 //
-// Outside of transactions, a device whose interface was removed and has returned is opened anew:
-// the workers get the new one, then the old one is closed. A transaction waits for that.
+// Outside of transactions, a device whose interface was removed is taken from the workers, closed,
+// and opened anew when it can be (ports_return.cpp). A transaction waits for such work under way.
 #pragma once
 
 #include "dataplane/base/error.hpp"
@@ -18,6 +18,7 @@
 #include "dataplane/housekeeper/port_thread.hpp"
 #include "dataplane/table/epoch.hpp"
 #include "dataplane/worker/worker.hpp"
+#include "drivers/link.hpp"
 
 #include <array>
 #include <cstdint>
@@ -46,8 +47,11 @@ class Ports {
   bool finish();  // After the flip was passed: closes what was removed.
   bool undo();    // Instead of the flip: back to how it was before plan().
 
+  // Either is readable when turn() has something to do.
   int descriptor() const noexcept { return thread_.descriptor(); }
-  // What was last seen of an open device; nullptr: none is open. A new device has a new number.
+  int link_descriptor() const noexcept { return links_.descriptor(); }
+  // What was last seen of a device that is open or whose interface was removed; nullptr: there is
+  // none. A new device has a new number.
   struct Seen {
     std::uint64_t device_number;
     DeviceFacts facts;
@@ -55,15 +59,18 @@ class Ports {
   };
   const Seen* seen(std::uint32_t port) const noexcept;
   FactsByPort facts() const noexcept;
-  // Every turn: takes in what the port thread did, and frees assignments that no worker uses.
+  // Every turn: takes in what the port thread did and what the kernel tells of links, and frees
+  // assignments that no worker uses.
   void turn();
-  // Asks every open device, where the last questions have been answered.
-  void observe();
+  // Asks every open device, as soon as the last questions have been answered.
+  void observe() noexcept { ask_ = true; }
+  // Once in a while: what could not be opened anew may be possible now.
+  void retry() noexcept { reopen_ |= missing_; }
 
  private:
   enum class Step : std::uint8_t {
     idle,
-    wait_for_returned,
+    wait_for_returning,
     detach,
     close_early,
     open,
@@ -89,6 +96,11 @@ class Ports {
   // Gives the workers all open devices of `ports`.
   void assign(PortMask ports);
   PortMask open_ports() const noexcept;
+  static constexpr PortMask bit(std::uint32_t port) noexcept { return PortMask{1} << port; }
+  template <class Visit>
+  static void for_each_bit(PortMask bits, Visit&& visit) {
+    for (; bits != 0; bits &= bits - 1) visit(static_cast<std::uint16_t>(__builtin_ctzll(bits)));
+  }
   using Configs = std::array<PortConfig, contract::port_count_max>;
   void submit_open(PortMask ports, const Configs& configs, const LocalVteps& vteps);
   void submit_adjust(PortMask ports, const Configs& configs, const LocalVteps& vteps);
@@ -98,27 +110,39 @@ class Ports {
   // Jobs of the transaction are out; the first failure is kept in failure_.
   bool jobs_out() const noexcept { return jobs_out_ > 0; }
   void take_in(PortOutcome outcome);
-  // Devices whose interface has returned.
-  void reopen_returned();
-  void take_in_returned(PortOutcome& outcome);
+  void ask();
+  void hear_of_links();
+  void take_in_news(std::uint16_t id, LinkNews::What what);
+  void note_gone(std::uint16_t id) const;
+  // Devices whose interface was removed, in the order of what happens to them.
+  void part_with_gone();
+  void close_parted();
+  void reopen_missing();
+  void take_in_reopened(PortOutcome& outcome);
+  bool returning() const noexcept { return !parted_.empty() || reopening_ > 0; }
 
   std::span<Worker* const> workers_;
   Epoch& epoch_;
   Defaults defaults_;
   std::array<std::unique_ptr<Device>, contract::port_count_max> devices_;
-  std::array<Seen, contract::port_count_max> seen_{};  // Of devices_ that are open.
+  std::array<Seen, contract::port_count_max> seen_{};  // Of devices_ that are open or missing_.
   std::uint64_t devices_opened_ = 0;
   std::uint32_t questions_out_ = 0;
+  bool ask_ = false;
+  LinkWatch links_;
+  PortMask told_down_ = 0;  // By the kernel, later than by the device.
   std::vector<std::unique_ptr<const Assignment>> assignments_;  // In use, one per worker.
   std::vector<Retired> retired_;
 
-  // A device that was replaced, until no worker uses it.
-  struct Replaced {
+  // A device whose interface was removed, until no worker uses it.
+  struct Parted {
     base::PortId port;
     std::unique_ptr<Device> device;
     std::uint64_t grace;
   };
-  std::vector<Replaced> replaced_;
+  std::vector<Parted> parted_;
+  PortMask missing_ = 0;         // Ports that shall have a device, and wait for its interface.
+  PortMask reopen_ = 0;          // Of those, what is worth an attempt now.
   std::uint32_t reopening_ = 0;  // Jobs that are out.
 
   // Of the transaction under way.
@@ -132,6 +156,7 @@ class Ports {
   PortMask adjust_ = 0;       // Stay open, with another MTU, role or VTEPs.
   PortMask close_early_ = 0;  // Closed before opening: their device is wanted anew.
   PortMask close_late_ = 0;   // Closed after the flip.
+  PortMask forget_ = 0;       // Missing ones that were removed or want another device.
   std::uint64_t grace_ = 0;
   std::uint32_t jobs_out_ = 0;
   base::Status failure_;

@@ -77,12 +77,14 @@ void Publisher::publish_port(std::uint32_t id) {
   set(state.present, seen != nullptr ? 1 : 0);
   if (seen == nullptr) {
     set(state.link_up, 0);
+    set(state.interface_gone, 0);
     return;
   }
 
   const auto& port = model_.port(id);
   const LinkState& link = seen->observation.link;
   set(state.link_up, link.up ? 1 : 0);
+  set(state.interface_gone, link.gone ? 1 : 0);
   set(state.link_speed_mbps, link.speed_mbps);
   set(state.rx_queues, seen->facts.rx_queues);
   set(state.tx_queues, seen->facts.tx_queues);
@@ -111,7 +113,7 @@ std::vector<contract::LinkChange> Publisher::changed_links() {
     links_[id] = link;
     changes.push_back({.port = base::PortId{static_cast<std::uint16_t>(id)},
                        .up = link.up ? std::uint8_t{1} : std::uint8_t{0},
-                       .reserved = 0,
+                       .gone = link.gone ? std::uint8_t{1} : std::uint8_t{0},
                        .speed_mbps = link.speed_mbps});
   }
   return changes;

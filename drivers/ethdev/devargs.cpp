@@ -83,4 +83,9 @@ std::string complete_devargs(std::string_view devargs, std::uint16_t queues, std
   return result;
 }
 
+void keep_mac(std::string& devargs, const base::MacAddress& mac) {
+  if (driver_name(devargs) != "net_tap" || !devargs_value(devargs, "mac").empty()) return;
+  devargs += ",mac=" + to_string(mac);
+}
+
 }  // namespace dp

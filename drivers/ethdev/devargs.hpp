@@ -3,6 +3,8 @@
 // must be told of queues and frame sizes in words of their own, which nobody should have to know.
 #pragma once
 
+#include "dataplane/base/address.hpp"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -30,5 +32,7 @@ bool scatters_silently(std::string_view devargs) noexcept;
 // Adds the number of queues (net_af_packet: qpairs, net_vhost and net_virtio_user: queues) and the
 // frame size (net_af_packet) where the operator did not.
 std::string complete_devargs(std::string_view devargs, std::uint16_t queues, std::uint16_t mtu);
+// A device that makes up its MAC gets this one, unless the operator chose.
+void keep_mac(std::string& devargs, const base::MacAddress& mac);
 
 }  // namespace dp

@@ -3,6 +3,7 @@
 
 #include "dataplane/base/log.hpp"
 #include "drivers/ethdev/devargs.hpp"
+#include "drivers/link.hpp"
 
 #include <rte_dev.h>
 #include <rte_errno.h>
@@ -88,7 +89,8 @@ base::Result<std::unique_ptr<Device>> EthdevDevice::open(const DeviceRequest& re
   const std::uint16_t queues = std::max(request.worker_count, request.rx_queues);
   std::uint16_t mtu = request.mtu;
   if (mtu == 0) mtu = interface_mtu(devargs_value(request.device, "iface"));
-  const std::string devargs = complete_devargs(request.device, queues, mtu);
+  std::string devargs = complete_devargs(request.device, queues, mtu);
+  if (request.again_as) keep_mac(devargs, *request.again_as);
   if (find_port(devargs)) {
     return fail(Errc::already_exists,
                 "DPDK has a device of this name already; number it differently (net_tap1)");
@@ -109,14 +111,23 @@ base::Result<std::unique_ptr<Device>> EthdevDevice::open(const DeviceRequest& re
   std::unique_ptr<EthdevDevice> device(new EthdevDevice(request, pool, *dpdk_port));
   if (auto status = device->set_up(); !status) return std::unexpected(status.error());
 
-  const std::string_view driver = driver_name(devargs);
   rte_eth_dev_info info{};
-  if (driver == "net_tap" && rte_eth_dev_info_get(*dpdk_port, &info) == 0) {
-    device->tap_ = TapInterface::find(kernel_interface(devargs, info));
-  } else if (driver == "net_af_packet") {
-    device->packet_sockets_ = PacketSockets::since(sockets_before);
-  }
+  if (rte_eth_dev_info_get(*dpdk_port, &info) == 0) device->know_interface(info, sockets_before);
   return std::unique_ptr<Device>(std::move(device));
+}
+
+void EthdevDevice::know_interface(const rte_eth_dev_info& info,
+                                  const std::vector<int>& sockets_before) {
+  const std::string_view driver = driver_name(request_.device);
+  if (driver != "net_tap" && driver != "net_af_packet") return;
+  const std::string interface = kernel_interface(request_.device, info);
+  facts_.ifindex = if_nametoindex(interface.c_str());
+  if (driver == "net_tap") {
+    tap_ = TapInterface::find(interface);
+    facts_.can_reopen = tap_.has_value();
+  } else {
+    packet_sockets_ = PacketSockets::since(sockets_before);
+  }
 }
 
 EthdevDevice::EthdevDevice(const DeviceRequest& request, rte_mempool& pool, std::uint16_t dpdk_port)
@@ -358,11 +369,19 @@ Observation EthdevDevice::observe() noexcept {
   }
   if (tap_) {
     if (const auto state = tap_->state()) {
-      seen.link.up = state->up;  // DPDK cannot see a TAP that was moved to another namespace.
-      kernel_drops_ = state->dropped;
+      // DPDK cannot see a TAP that was moved to another namespace.
+      seen.link.up = state->up;
+      seen.link.gone = state->gone;
+      kernel_drops_ = std::max(kernel_drops_, state->dropped);
     }
   }
-  if (packet_sockets_) kernel_drops_ = packet_sockets_->dropped();
+  if (packet_sockets_) {
+    kernel_drops_ = packet_sockets_->dropped();
+    // DPDK says that it is up, whatever becomes of the interface.
+    const KernelLink kernels = ask_link(facts_.ifindex);
+    seen.link.up = kernels.up;
+    seen.link.gone = !kernels.exists;
+  }
   put(DropReason::kernel_dropped, kernel_drops_);
   return seen;
 }

@@ -34,6 +34,7 @@ class EthdevDevice final : public Device {
   EthdevDevice(const DeviceRequest& request, rte_mempool& pool, std::uint16_t dpdk_port);
 
   base::Status set_up();
+  void know_interface(const rte_eth_dev_info& info, const std::vector<int>& sockets_before);
   base::Status choose_queues(const rte_eth_dev_info& info);
   base::Status configure(const rte_eth_dev_info& info, std::uint16_t mtu);
   base::Status choose_segments(const rte_eth_dev_info& info, std::uint16_t mtu, rte_eth_conf& conf);

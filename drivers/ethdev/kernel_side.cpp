@@ -4,6 +4,7 @@
 #include "dataplane/base/check.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
@@ -115,11 +116,14 @@ std::optional<TapInterface> TapInterface::find(const std::string& name) {
 
 std::optional<TapInterface::State> TapInterface::state() const noexcept {
   ifreq interface{};
-  if (ioctl(descriptor_, TUNGETIFF, &interface) != 0) return std::nullopt;
+  if (ioctl(descriptor_, TUNGETIFF, &interface) != 0) {
+    if (errno != EBADFD) return std::nullopt;
+    return State{.up = false, .gone = true, .dropped = 0};
+  }
   const VisitedNamespace there(descriptor_);
   const auto dropped = tx_drops(interface.ifr_name);
   if (!dropped) return std::nullopt;
-  return State{.up = is_running(interface), .dropped = *dropped};
+  return State{.up = is_running(interface), .gone = false, .dropped = *dropped};
 }
 
 std::vector<int> PacketSockets::held() {

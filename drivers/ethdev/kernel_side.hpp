@@ -17,6 +17,7 @@ class TapInterface {
  public:
   struct State {
     bool up;
+    bool gone;              // Somebody has deleted it.
     std::uint64_t dropped;  // Frames that did not find room in the TAP's queue, since it exists.
   };
 

@@ -2,6 +2,7 @@
 #include "drivers/xdp/device.hpp"
 
 #include "dataplane/base/log.hpp"
+#include "drivers/link.hpp"
 #include "drivers/xdp/interface.hpp"
 
 #include <rte_ether.h>
@@ -65,12 +66,18 @@ base::Status XdpDevice::set_up(const DeviceRequest& request, const std::string& 
     return fail(Errc::not_found, "the interface of an xdp port does not exist in this namespace");
   }
   ifindex_ = interface->ifindex;
+  // Whoever makes it anew gives it its MAC and MTU first.
+  if (request.again_as && !ask_link(ifindex_).up) {
+    return fail(Errc::not_found, "the interface of an xdp port has returned, but is not up yet");
+  }
   facts_ = {.mac = interface->mac,
             .mtu = interface->mtu,
             .rx_queues = interface->rx_queues,
             .tx_queues = request.worker_count,
             .spreads_by_hash = false,
-            .receives_segmented = false};
+            .receives_segmented = false,
+            .ifindex = ifindex_,
+            .can_reopen = true};
   if (auto status = check_mtu(request); !status) return status;
 
   const XdpSteering steering = steering_for(request);
@@ -159,13 +166,8 @@ base::Status XdpDevice::adjust(const DeviceRequest& request) {
 
 Observation XdpDevice::observe() noexcept {
   Observation seen{};
-  seen.link = {.up = interface_is_up(name_.interface, ifindex_), .speed_mbps = 0};
-  if (!seen.link.up) {
-    const auto now = ask_interface(name_.interface);
-    // Not before it is up: whoever makes it gives it its MAC and MTU first.
-    seen.returned =
-        now && now->ifindex != ifindex_ && interface_is_up(name_.interface, now->ifindex);
-  }
+  const KernelLink link = ask_link(ifindex_);
+  seen.link = {.up = link.up, .speed_mbps = 0, .gone = !link.exists};
   const auto add = [&seen](DropReason reason, std::uint64_t frames) {
     seen.drops[static_cast<std::size_t>(reason)] += frames;
   };

@@ -52,16 +52,6 @@ std::optional<InterfaceFacts> ask_interface(const std::string& name) noexcept {
   return facts;
 }
 
-bool interface_is_up(const std::string& name, unsigned ifindex) noexcept {
-  Question question(name);
-  if (!question.ask(SIOCGIFINDEX) ||
-      static_cast<unsigned>(question.request.ifr_ifindex) != ifindex) {
-    return false;
-  }
-  constexpr int wanted = IFF_UP | IFF_RUNNING;
-  return question.ask(SIOCGIFFLAGS) && (question.request.ifr_flags & wanted) == wanted;
-}
-
 base::Descriptor keep_promiscuous(unsigned ifindex) noexcept {
   // Protocol 0: it receives nothing itself.
   base::Descriptor socket(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));

@@ -21,9 +21,6 @@ struct InterfaceFacts {
 // nullopt: there is none of that name.
 std::optional<InterfaceFacts> ask_interface(const std::string& name) noexcept;
 
-// Up, with carrier, and still the interface of that number.
-bool interface_is_up(const std::string& name, unsigned ifindex) noexcept;
-
 // A socket that keeps the interface promiscuous as long as it is open; empty where it cannot.
 base::Descriptor keep_promiscuous(unsigned ifindex) noexcept;
 

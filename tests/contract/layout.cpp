@@ -129,6 +129,7 @@ TEST(Layout, replies_are_as_released) {
   EXPECT_EQ(offsetof(CommitReply, digests), 16u);
   EXPECT_EQ(offsetof(CommitReply, text), 48u);
   EXPECT_EQ(sizeof(LinkChange), 8u);
+  EXPECT_EQ(offsetof(LinkChange, gone), 3u);
   EXPECT_EQ(offsetof(LinkChange, speed_mbps), 4u);
 }
 

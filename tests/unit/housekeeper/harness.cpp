@@ -35,7 +35,8 @@ class MemoryDevice final : public dp::Device {
               .rx_descriptors = request.rx_descriptors,
               .tx_descriptors = request.tx_descriptors,
               .spreads_by_hash = false,
-              .receives_segmented = false};
+              .receives_segmented = false,
+              .can_reopen = true};
     ++opener_.opened;
   }
   ~MemoryDevice() override { ++opener_.closed; }
@@ -49,10 +50,11 @@ class MemoryDevice final : public dp::Device {
     return {};
   }
   dp::Observation observe() noexcept override {
-    return {.link = {.up = opener_.link_up.load(std::memory_order_relaxed), .speed_mbps = 100},
-            .drops = {},
-            // Relaxed: a number that orders nothing.
-            .returned = opener_.returning.fetch_sub(1, std::memory_order_relaxed) > 0};
+    // Relaxed: numbers that order nothing.
+    return {.link = {.up = opener_.link_up.load(std::memory_order_relaxed),
+                     .speed_mbps = 100,
+                     .gone = opener_.vanishing.fetch_sub(1, std::memory_order_relaxed) > 0},
+            .drops = {}};
   }
 
  private:
@@ -81,6 +83,9 @@ rte_mempool* make_pool() {
 base::Result<std::unique_ptr<dp::Device>> MemoryOpener::open(const dp::DeviceRequest& request) {
   if (request.device.starts_with("fail")) {
     return base::fail(base::Errc::device_failed, "this device always fails", ENODEV);
+  }
+  if (request.again_as && absent.load(std::memory_order_relaxed)) {  // Orders nothing.
+    return base::fail(base::Errc::not_found, "its interface is not there");
   }
   if (request.device.starts_with("slow")) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));

@@ -79,7 +79,8 @@ class MemoryOpener final : public dp::DeviceOpener {
   std::atomic<int> opened{0};
   std::atomic<int> closed{0};
   std::atomic<bool> link_up{true};
-  std::atomic<int> returning{0};  // So many devices that are asked say that they must be reopened.
+  std::atomic<bool> absent{false};  // Nothing that is gone can be opened anew.
+  std::atomic<int> vanishing{0};    // So many devices that are asked say that they are gone.
 };
 
 struct HousekeeperOptions {

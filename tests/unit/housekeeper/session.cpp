@@ -214,7 +214,7 @@ TEST_F(Session, link_changes_are_told) {
   EXPECT_EQ(controller.link_changes.back().speed_mbps, 100U);
 }
 
-TEST_F(Session, devices_that_returned_are_opened_anew_also_while_a_commit_waits) {
+TEST_F(Session, devices_that_were_gone_are_opened_anew_also_while_a_commit_waits) {
   Controller controller(path());
   ASSERT_TRUE(controller.hello().ok());
   configure(controller, 1);
@@ -222,7 +222,7 @@ TEST_F(Session, devices_that_returned_are_opened_anew_also_while_a_commit_waits)
   ASSERT_EQ(opener_.opened.load(), ports);
 
   for (std::uint32_t round = 1; round <= 20; ++round) {
-    opener_.returning.store(ports);
+    opener_.vanishing.store(ports);
     // Somewhere between the question and the closing of the old device, or after it.
     ::usleep(2000 * round);
     ASSERT_TRUE(controller.begin(1 + round).ok());
@@ -235,6 +235,42 @@ TEST_F(Session, devices_that_returned_are_opened_anew_also_while_a_commit_waits)
   for (int i = 0; i < 500 && !all_closed(); ++i) ::usleep(10'000);
   EXPECT_TRUE(all_closed()) << opener_.opened << " opened, " << opener_.closed << " closed";
   EXPECT_GT(opener_.opened.load(), ports);
+}
+
+TEST_F(Session, a_port_that_is_gone_refuses_no_commit_and_returns_with_the_new_settings) {
+  Controller controller(path());
+  ASSERT_TRUE(controller.hello().ok());
+  configure(controller, 1);
+  const auto wait_for = [](auto&& condition) {
+    for (int i = 0; i < 500 && !condition(); ++i) ::usleep(10'000);
+    return condition();
+  };
+  const auto lose_both = [&] {
+    const int closed = opener_.closed;
+    opener_.absent.store(true);
+    opener_.vanishing.store(2);
+    return wait_for([&, closed] { return opener_.closed == closed + 2; });
+  };
+  ASSERT_TRUE(lose_both());
+  contract::PortSet other = port_set(0, contract::PortRole::tenant, 1);
+  other.mtu = 4000;
+
+  ASSERT_TRUE(controller.begin(2).ok());
+  ASSERT_TRUE(controller.send(Verb::port_set, 2, other).ok());
+  ASSERT_TRUE(controller.commit(2).ok());
+
+  EXPECT_EQ(opener_.opened, 2) << "nothing could be opened";
+  opener_.absent.store(false);
+  EXPECT_TRUE(wait_for([&] { return opener_.opened == 4; }));
+  EXPECT_TRUE(wait_for([&] { return region_.ports()[0].interface_gone == 0; }));
+  EXPECT_EQ(region_.ports()[0].mtu, 4000U);
+
+  ASSERT_TRUE(lose_both());
+  ASSERT_TRUE(controller.begin(3, true).ok());
+  ASSERT_TRUE(controller.commit(3).ok());
+  opener_.absent.store(false);
+  ::usleep(1'200'000);  // Longer than it takes to try again.
+  EXPECT_EQ(opener_.opened, 4) << "what was removed stays away";
 }
 
 TEST_F(Session, traces_are_checked_and_can_be_taken_back) {

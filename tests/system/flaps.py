@@ -1,0 +1,237 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Ports of every kind that stands on a kernel's interface lose their link, lose their interface and
+get it back, while RoCE crosses other ports of the same gateway:
+
+    host1 ── gw1 ══ gw2 ── host2         network blue: nothing is lost
+             gw1: plug0 (xdp), plug1 (TAP), plug2 (af_packet)      network green
+
+Times are those of `weir event watch`. The median counts: others run on this machine, too.
+WEIR_ROUNDS=1000 is the long form."""
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import statistics
+import struct
+import threading
+import time
+from datetime import datetime
+from pathlib import Path
+
+from context import (InNamespace, RawPort, Replay, Testbed, TwoGateways, all_shots, check_replay,
+                     command, roce, run, settle, shape, test, wait_for)
+
+ROUNDS = int(os.environ.get("WEIR_ROUNDS", "50"))
+QUEUES = shape()[1]
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+TAP_MAC = "02:00:00:00:31:01"
+LIMITS_MS = {"down": 20, "up": 100, "removed": 100, "returned": 100}
+
+
+def set_link(namespace, interface, up):
+    """Like `ip link set`, at a moment that is known."""
+    with InNamespace(namespace.name), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        request = struct.pack("16sh14x", interface.encode(), 0)
+        flags = struct.unpack("16sh14x", fcntl.ioctl(asked, SIOCGIFFLAGS, request))[1]
+        flags = flags | IFF_UP if up else flags & ~IFF_UP
+        before = time.time()
+        fcntl.ioctl(asked, SIOCSIFFLAGS, struct.pack("16sh14x", interface.encode(), flags))
+        return before
+
+
+class Events:
+    """What `weir event watch` tells of links."""
+
+    def __init__(self, bed, gateway):
+        self.process = bed.start("events", gateway.command_line("-j", "event", "watch"))
+        self.used = 0
+
+    def wait(self, port, seconds=10, **wanted):
+        """The time of the next that says so."""
+        def found():
+            lines = self.process.log().rpartition("\n")[0].splitlines()
+            for number in range(self.used, len(lines)):
+                event = json.loads(lines[number])
+                if event["event"] == "link_change" and event["port"] == port and all(
+                        event[key] == value for key, value in wanted.items()):
+                    self.used = number + 1
+                    return datetime.fromisoformat(event["time"].replace("Z", "+00:00")).timestamp()
+            return None
+        return wait_for(found, f"an event of {port}: {wanted}", seconds, interval=0.005)
+
+
+class Plugs:
+    """The three ports, and what plugs and unplugs them."""
+
+    def __init__(self, bed, scenario):
+        self.bed = bed
+        self.gateway = scenario.gateways[0]
+        self.far = bed.namespace("far")
+        self.lay("plug0")
+        self.lay("plug2")
+        intent = scenario.intent(scenario.hosts[0].side)
+        pairs = f",qpairs={QUEUES}" if QUEUES > 1 else ""
+        self.device = f"net_af_packet8,iface=plug2{pairs}"
+        devices = ("xdp:plug0,absent=pass", f"net_tap8,iface=plug1,mac={TAP_MAC}", self.device)
+        intent["ports"] += [{"name": f"plug{number}", "role": "tenant", "network": "green",
+                             "device": device} for number, device in enumerate(devices)]
+        intent["networks"].append({"name": "green", "vni": 200, "unknown_unicast": "flood"})
+        self.events = Events(bed, self.gateway)
+        self.gateway.apply(intent)
+        for number in range(3):
+            self.events.wait(f"plug{number}", up=True)
+            self.events.used = 0
+        self.events.used = len(self.events.process.log().splitlines())
+        self.times_ms = {name: [] for name in LIMITS_MS}
+
+    def lay(self, interface):
+        self.bed.cable(self.gateway.namespace, interface, self.far, interface, queues=QUEUES,
+                       macs=(f"02:00:00:00:32:0{interface[-1]}", None))
+
+    def note(self, what, began, told):
+        self.times_ms[what].append(max(0.0, (told - began) * 1000))
+
+    def flap(self, port):
+        began = set_link(self.far, port, False)
+        self.note("down", began, self.events.wait(port, up=False, gone=False))
+        began = set_link(self.far, port, True)
+        self.note("up", began, self.events.wait(port, up=True))
+
+    def replug_cable(self):
+        began = time.time()
+        self.far.ip("link", "delete", "plug0")
+        self.note("removed", began, self.events.wait("plug0", up=False, gone=True))
+        self.lay("plug0")
+        began = time.time()                      # The far end came up last, so the link did now.
+        self.note("returned", began, self.events.wait("plug0", up=True, gone=False))
+
+    def delete_tap(self):
+        namespace = self.gateway.namespace
+        began = time.time()
+        namespace.ip("link", "delete", "plug1")
+        gone = self.events.wait("plug1", up=False, gone=True)
+        self.note("removed", began, gone)
+        self.note("returned", gone, self.events.wait("plug1", up=True, gone=False))
+        assert TAP_MAC in namespace.ip("link", "show", "plug1")
+
+    def forward(self):
+        """A frame of each reaches both others."""
+        gateway = self.gateway.namespace.name
+        ports = [RawPort(self.far.name, "plug0"), RawPort(gateway, "plug1"),
+                 RawPort(self.far.name, "plug2")]
+        hosts = [roce.Host(f"02:00:00:00:30:0{number}", f"10.78.0.{number}") for number in (1, 2)]
+        for sender in (0, 2):                    # What a raw socket says on a TAP is not received.
+            frame = roce.cnp_like(*hosts, ecn=sender)
+            assert ports[sender].send(frame)
+            for number in {0, 1, 2} - {sender}:
+                arrived = ports[number].receive_within(2.0)
+                while arrived not in (None, frame):
+                    arrived = ports[number].receive_within(2.0)
+                assert arrived == frame, f"from plug{sender} to plug{number}"
+        for port in ports:
+            port.close()
+
+    def held(self):
+        """Descriptors, kB of memory and packet buffers of the data plane, all ports being open."""
+        time.sleep(1.5)                          # Buffers are published once a second.
+        process = Path(f"/proc/{self.gateway.dataplane_pid()}")
+        status = (process / "status").read_text()
+        kilobytes = int(status.partition("VmRSS:")[2].split()[0])
+        text = command("curl", "-sS", "--unix-socket", self.gateway.socket, "http://weir/metrics")
+        mbufs = next(line for line in text.splitlines()
+                     if "mbufs_in_use" in line and not line.startswith("#"))
+        # The smallest of ten: a question that is just being asked holds a socket.
+        descriptors = min(len(list((process / "fd").iterdir())) for _ in range(10))
+        return descriptors, kilobytes, int(float(mbufs.split()[-1]))
+
+    def report(self):
+        for what, times in self.times_ms.items():
+            limit = LIMITS_MS[what]
+            late = sum(taken > limit for taken in times)
+            print(f"# {what}: median {statistics.median(times):.1f} ms, slowest {max(times):.1f} "
+                  f"ms of {len(times)}, {late} later than {limit} ms")
+            assert statistics.median(times) <= limit, what
+
+
+def noise(plugs, stop):
+    """Frames that every port of the network gets, all the while."""
+    port = RawPort(plugs.far.name, "plug2")
+    frame = roce.cnp_like(roce.Host("02:00:00:00:30:03", "10.78.0.3"),
+                          roce.Host("02:00:00:00:30:04", "10.78.0.4"), ecn=0)
+    while not stop.wait(0.002):
+        with contextlib.suppress(OSError):       # ENETDOWN, as long as it is down.
+            for _ in range(8):
+                port.send(frame)
+    port.close()
+
+
+def flap_all(plugs, rounds, failures):
+    try:
+        for _ in range(rounds):
+            plugs.flap("plug0")
+            plugs.flap("plug2")
+            plugs.replug_cable()
+            plugs.delete_tap()
+    except Exception as failure:  # pylint: disable=broad-except  # The caller raises it.
+        failures.append(failure)
+
+
+@test
+def links_and_interfaces_come_and_go_while_others_lose_nothing():
+    with Testbed("flaps") as bed:
+        scenario = TwoGateways(bed, tap=False).start()
+        plugs = Plugs(bed, scenario)
+        plugs.forward()
+        stop, failures = threading.Event(), []
+        flap_all(plugs, 3, failures)             # What is allocated once is allocated now.
+        before = plugs.held()
+        noisy = threading.Thread(target=noise, args=(plugs, stop))
+        flapping = threading.Thread(target=flap_all, args=(plugs, ROUNDS, failures))
+        replay = Replay(scenario.roce_ports(), all_shots(), frames_per_second=2000)
+        noisy.start()
+        flapping.start()
+        replay.run(seconds=ROUNDS * 60, while_running=flapping.is_alive)
+        stop.set()
+        noisy.join()
+        flapping.join()
+        if failures:
+            raise failures[0]
+        print(f"# {ROUNDS} rounds, {replay.report()['directions'][0]['sent']} frames each way")
+        check_replay(replay)
+        plugs.forward()
+        plugs.report()
+        assert settle([plugs.gateway])[0].totals()["mismatch"] == 0
+        after = plugs.held()
+        print(f"# descriptors, kB, mbufs: {before} → {after}")
+        assert after[0] == before[0] and after[1] - before[1] < 2048
+        # Rings are full or empty of what was just received, and so are the pool's caches.
+        assert abs(after[2] - before[2]) <= 1024
+
+
+@test
+def an_af_packet_port_says_that_its_interface_is_gone_and_how_to_get_it_back():
+    with Testbed("flaps-gone") as bed:
+        scenario = TwoGateways(bed, tap=False).start()
+        plugs = Plugs(bed, scenario)
+        gateway = plugs.gateway
+
+        plugs.far.ip("link", "delete", "plug2")
+        plugs.events.wait("plug2", up=False, gone=True)
+        plugs.lay("plug2")
+
+        row = next(line for line in gateway.weir("port", "show").splitlines() if "plug2" in line)
+        assert " gone " in row, row
+        said = [line for line in gateway.dataplane.log().splitlines()
+                if "port_interface_gone" in line and "plug2" in line]
+        assert len(said) == 1 and "delete and add the port" in said[0], said
+        gateway.weir("port", "delete", "plug2")
+        gateway.weir("port", "add", "plug2", "role", "tenant", "network", "green", "device",
+                     plugs.device)
+        plugs.events.wait("plug2", up=True)
+        plugs.forward()
+
+
+run()
