@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/ethdev/devargs.hpp"
 
+#include <rte_version.h>
+
 #include <bit>
 
 namespace dp {
@@ -56,6 +58,12 @@ bool has_paired_queues(std::string_view devargs) noexcept {
 bool counts_refused_frames(std::string_view devargs) noexcept {
   const std::string_view driver = driver_name(devargs);
   return driver == "net_tap" || driver == "net_vhost";
+}
+
+bool damages_chains(std::string_view devargs) noexcept {
+  // Seen with 24.11.3, and not with 22.11, where bsize= below is enough.
+  constexpr bool is_concerned = RTE_VERSION >= RTE_VERSION_NUM(23, 3, 0, 0);
+  return is_concerned && driver_name(devargs) == "net_memif";
 }
 
 bool scatters_silently(std::string_view devargs) noexcept {

@@ -237,7 +237,8 @@ base::Status EthdevDevice::choose_segments(const rte_eth_dev_info& info, std::ui
                                            rte_eth_conf& conf) {
   const std::uint32_t buffer_bytes =
       rte_pktmbuf_data_room_size(&pool_) - std::uint32_t{RTE_PKTMBUF_HEADROOM};
-  const bool sends_segments = (info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
+  const bool sends_segments = (info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0 &&
+                              !damages_chains(request_.device);
   const bool says_so = (info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) != 0;
   if ((!says_so && !scatters_silently(request_.device)) || !sends_segments) {
     mtu_max_ = buffer_bytes - ethernet_overhead_bytes;
