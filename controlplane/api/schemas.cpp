@@ -130,7 +130,12 @@ constexpr std::array schemas{
   "packets": {"type": "array", "items": {
     "type": "object", "required": ["in_port", "worker", "hops", "ending", "bytes_in", "bytes_out"],
     "properties": {"hops": {"type": "array", "items": {
-      "type": "object", "required": ["stage", "kind", "ecn"]}}}}}}})"},
+      "type": "object", "required": ["stage", "kind", "ecn"],
+      "properties": {
+        "network": {"type": "string"},
+        "endpoint": {"type": "string", "description": "the MAC that was found in that network"},
+        "vtep": {"type": "string", "description": "where it goes or, out of a tunnel, came from"},
+        "out_port": {"type": "string"}, "reason": {"type": "string"}}}}}}}}})"},
     Schema{"traces", R"({
 "type": "object", "required": ["traces"],
 "properties": {"traces": {"type": "array", "items": {"type": "object",

@@ -177,13 +177,14 @@ std::string stage_name(const contract::RegionView* region, std::uint16_t stage) 
   return name.empty() ? "stage " + std::to_string(stage) : name;
 }
 
-json::object describe_hop(const contract::TraceHop& hop, const Allocation& names,
-                          const contract::RegionView* region) {
+json::object describe_hop(const contract::TraceHop& hop, const base::MacAddress& destination,
+                          const Allocation& names, const contract::RegionView* region) {
   json::object object{{"stage", stage_name(region, hop.stage)},
                       {"kind", contract::name(static_cast<contract::PacketKind>(hop.kind))},
                       {"ecn", contract::name(static_cast<contract::Ecn>(hop.ecn))}};
   if (hop.network != base::no_network)
     object["network"] = names.networks.name_of(hop.network.value);
+  if (hop.endpoint_matched != 0) object["endpoint"] = to_string(destination);
   if (hop.vtep != base::no_vtep) object["vtep"] = names.vteps.name_of(hop.vtep.value);
   if (hop.out_port != base::no_port) object["out_port"] = names.ports.name_of(hop.out_port.value);
   if (hop.destination_qp != 0) object["destination_qp"] = hop.destination_qp;
@@ -228,7 +229,7 @@ json::object describe_packet(const contract::TracePacket& packet, const Allocati
   json::array hops;
   const std::size_t count = std::min<std::size_t>(packet.hop_count, contract::trace_hops_max);
   for (std::size_t i = 0; i < count; ++i) {
-    hops.emplace_back(describe_hop(packet.hops[i], names, region));
+    hops.emplace_back(describe_hop(packet.hops[i], packet.destination_mac, names, region));
   }
   const auto head = [](const auto& bytes, std::uint32_t whole) {
     return hex(std::span(bytes).first(std::min<std::size_t>(bytes.size(), whole)));

@@ -23,14 +23,15 @@ std::string packet_text(const json::value& packet) {
     text += ", flooded copy " + std::to_string(number_at(packet, "replica"));
   }
   text += "\n";
-  Table table({"  STAGE", "KIND", "ECN", "QP", "NETWORK", "VTEP", "OUT PORT", "ENDED"});
+  Table table({"  STAGE", "KIND", "ECN", "QP", "NETWORK", "ENDPOINT", "VTEP", "OUT PORT", "ENDED"});
   const json::value* hops = find_at(packet, "hops");
   if (hops != nullptr && hops->is_array()) {
     for (const json::value& hop : hops->get_array()) {
       const std::uint64_t qp = number_at(hop, "destination_qp");
       table.add({"  " + text_at(hop, "stage"), text_at(hop, "kind"), text_at(hop, "ecn"),
-                 qp == 0 ? "" : std::to_string(qp), text_at(hop, "network"), text_at(hop, "vtep"),
-                 text_at(hop, "out_port"), text_at(hop, "reason")});
+                 qp == 0 ? "" : std::to_string(qp), text_at(hop, "network"),
+                 text_at(hop, "endpoint"), text_at(hop, "vtep"), text_at(hop, "out_port"),
+                 text_at(hop, "reason")});
     }
   }
   return text + table.text() + "  " + text_at(packet, "ending") + "\n";

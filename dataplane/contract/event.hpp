@@ -68,13 +68,13 @@ inline constexpr std::size_t trace_hops_max = 16;
 struct TraceHop {
   std::uint16_t stage;      // Index into the region's stage list.
   base::NetworkId network;  // 0: not known.
-  base::VtepId vtep;        // Matched VTEP; 0: none.
+  base::VtepId vtep;        // Matched: where it goes or, out of a tunnel, came from; 0: none.
   base::PortId out_port;    // no_port: not decided.
   std::uint32_t destination_qp;
   std::uint8_t kind;
   std::uint8_t ecn;
-  std::uint8_t reason;  // Not none: it died here.
-  std::uint8_t reserved;
+  std::uint8_t reason;            // Not none: it died here.
+  std::uint8_t endpoint_matched;  // 1: found here, by network and destination_mac.
 };
 
 struct TracePacket {
@@ -91,11 +91,13 @@ struct TracePacket {
   std::array<TraceHop, trace_hops_max> hops;
   std::array<std::uint8_t, trace_bytes_max> head_in;
   std::array<std::uint8_t, trace_bytes_max> head_out;
+  base::MacAddress destination_mac;  // Of the carried frame.
+  std::uint16_t reserved;
 };
 
 static_assert(Record<HelloReply> && Record<Reply> && Record<CommitReply>);
 static_assert(Record<LinkChange> && Record<TraceHop> && Record<TracePacket>);
 static_assert(sizeof(HelloReply) == 120 && sizeof(Reply) == 192 && sizeof(CommitReply) == 232);
-static_assert(sizeof(TraceHop) == 16 && sizeof(TracePacket) == 680);
+static_assert(sizeof(TraceHop) == 16 && sizeof(TracePacket) == 688);
 
 }  // namespace contract

@@ -37,7 +37,7 @@ struct PacketMeta {
   PortId in_port;
   PortId out_port;
   std::uint16_t trace_slot;  // no_trace: nobody looks.
-  std::uint16_t padding;
+  VtepId source_vtep;        // Came from this remote VTEP; no_vtep: out of no tunnel.
 };
 static_assert(sizeof(PacketMeta) == 32, "two of them share a cache line");
 

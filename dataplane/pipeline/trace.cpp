@@ -137,7 +137,7 @@ void Tracer::learn_addresses(Story& story, Packet packet) const noexcept {
   if (packet.contiguous() < sizeof(EthernetHeader)) return;
   const auto& ethernet = packet.header<EthernetHeader>(0);
   story.source_mac = ethernet.source;
-  story.destination_mac = ethernet.destination;
+  story.packet.destination_mac = ethernet.destination;
 
   const PacketMeta& meta = packet.meta();
   if (meta.ip_version == 4 && meta.l3 + sizeof(Ipv4Header) <= packet.contiguous()) {
@@ -163,20 +163,28 @@ TraceHop& Tracer::add_hop(Story& story, std::uint16_t stage,
   TraceHop& hop = story.packet.hops[index];
   hop = TraceHop{.stage = stage,
                  .network = meta.network,
-                 .vtep = meta.vtep,
+                 .vtep = meta.vtep != base::no_vtep ? meta.vtep : meta.source_vtep,
                  .out_port = meta.out_port,
                  .destination_qp = meta.destination_qp,
                  .kind = static_cast<std::uint8_t>(meta.kind),
                  .ecn = static_cast<std::uint8_t>(ecn_of(meta.tos)),
                  .reason = 0,
-                 .reserved = 0};
+                 .endpoint_matched = 0};
   return hop;
+}
+
+void Tracer::note_endpoint(Story& story, TraceHop& hop, const PacketMeta& meta) noexcept {
+  if (story.placed || meta.network == base::no_network) return;
+  const bool has_target = meta.vtep != base::no_vtep || meta.out_port != base::no_port;
+  story.placed = has_target || meta.flood;
+  hop.endpoint_matched = has_target ? 1 : 0;
 }
 
 void Tracer::hop(std::uint16_t stage, Packet packet) noexcept {
   if (packet.meta().trace_slot == no_trace) return;
   Story& story = (*stories_)[packet.meta().trace_slot];
-  add_hop(story, stage, packet.meta());
+  TraceHop& hop = add_hop(story, stage, packet.meta());
+  note_endpoint(story, hop, packet.meta());
   // Until the way out is known, the carried frame is what lies at the front.
   if (packet.meta().out_port == base::no_port) learn_addresses(story, packet);
 }
@@ -212,7 +220,7 @@ bool Tracer::matches(const TraceAdd& wanted, const Story& story) noexcept {
   if (asks(TraceField::port) && wanted.port != packet.in_port) return false;
   if (asks(TraceField::network) && wanted.network != last.network) return false;
   if (asks(TraceField::source_mac) && wanted.source_mac != story.source_mac) return false;
-  if (asks(TraceField::destination_mac) && wanted.destination_mac != story.destination_mac) {
+  if (asks(TraceField::destination_mac) && wanted.destination_mac != story.packet.destination_mac) {
     return false;
   }
   if (asks(TraceField::source_ip) && wanted.source_ip != story.source_ip) return false;

@@ -96,17 +96,19 @@ class Tracer {
     const rte_mbuf* mbuf;
     // Of the frame that is carried, for the filter.
     base::MacAddress source_mac;
-    base::MacAddress destination_mac;
     base::IpAddress source_ip;
     base::IpAddress destination_ip;
     std::uint16_t copies;
     std::uint8_t ecn;
     bool ecn_known;
+    bool placed;  // Its destination has been decided, by an endpoint or by flooding.
   };
 
   void learn_addresses(Story& story, Packet packet) const noexcept;
   contract::TraceHop& add_hop(Story& story, std::uint16_t stage,
                               const PacketMeta& meta) const noexcept;
+  // Whether this is the stage that found out where the frame goes.
+  static void note_endpoint(Story& story, contract::TraceHop& hop, const PacketMeta& meta) noexcept;
   static bool matches(const contract::TraceAdd& wanted, const Story& story) noexcept;
 
   TraceBoard& board_;

@@ -53,6 +53,7 @@ Verdict Decapsulate::resolve(const Ip& ip, std::uint32_t vni, Tunnel<Ip>& tunnel
             .addresses = {},
             .vni = vni,
             .network = NetworkId{static_cast<std::uint16_t>(network)},
+            .source = remote,
             .network_counters = &environment_.counters.networks[network],
             .source_counters = &environment_.counters.vteps[remote.value]};
   std::memcpy(tunnel.addresses.bytes.data(), &ip.source, tunnel.addresses.size);

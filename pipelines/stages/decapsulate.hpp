@@ -83,6 +83,7 @@ class Decapsulate {
     Addresses<Ip> addresses{};
     std::uint32_t vni = 0xffff'ffff;
     NetworkId network = base::no_network;
+    VtepId source = base::no_vtep;
     contract::NetworkCounters* network_counters = nullptr;
     contract::VtepCounters* source_counters = nullptr;
   };
@@ -114,6 +115,7 @@ class Decapsulate {
     const auto stripped = static_cast<std::uint16_t>(offset + header->bytes);
     if (!packet.strip_front(stripped)) return DropReason::frame_truncated;
     meta.network = last.network;
+    meta.source_vtep = last.source;
 
     const std::uint32_t inner_bytes = packet.length();
     contract::add(last.network_counters->decap_packets, 1);

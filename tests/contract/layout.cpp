@@ -96,7 +96,7 @@ TEST(Layout, trace_records_are_as_released) {
   EXPECT_EQ(sizeof(TraceHop), 16u);
   EXPECT_EQ(offsetof(TraceHop, destination_qp), 8u);
   EXPECT_EQ(offsetof(TraceHop, reason), 14u);
-  EXPECT_EQ(sizeof(TracePacket), 680u);
+  EXPECT_EQ(sizeof(TracePacket), 688u);
   EXPECT_EQ(offsetof(TracePacket, time_ns), 8u);
   EXPECT_EQ(offsetof(TracePacket, worker), 24u);
   EXPECT_EQ(offsetof(TracePacket, hop_count), 28u);
@@ -104,6 +104,7 @@ TEST(Layout, trace_records_are_as_released) {
   EXPECT_EQ(offsetof(TracePacket, hops), 40u);
   EXPECT_EQ(offsetof(TracePacket, head_in), 296u);
   EXPECT_EQ(offsetof(TracePacket, head_out), 488u);
+  EXPECT_EQ(offsetof(TracePacket, destination_mac), 680u);
 }
 
 TEST(Layout, replies_are_as_released) {

@@ -32,7 +32,7 @@ def traced_frames_show_their_stages_and_their_end():
         for psn in range(3):
             assert sender.send(roce.cnp_like(NEAR.device, FAR.device, ecn=roce.ECT1, psn=psn))
         for gateway, way, out, vtep in ((first, "host_to_wire", "wire0", "peer"),
-                                        (second, "wire_to_host", "host0", None)):
+                                        (second, "wire_to_host", "host0", "peer")):
             packets = traced(gateway, 1)
             assert len(packets) == 2                # The third was not asked for.
             names = [f"{way}/{stage['name']}" for pipeline in
@@ -44,8 +44,24 @@ def traced_frames_show_their_stages_and_their_end():
                 assert passed[-1] == f"{way}/transmit" and len(passed) >= 5
                 matched = packet["hops"][-1]
                 assert matched["network"] == "blue" and matched["out_port"] == out
-                assert matched.get("vtep") == vtep  # Where it goes.
+                assert matched["vtep"] == vtep      # Where it goes, or came from.
+                found = [hop for hop in packet["hops"] if "endpoint" in hop]
+                assert [hop["stage"] for hop in found] == [f"{way}/look_up_endpoint"], found
+                assert found[0]["endpoint"] == FAR.device.mac
                 assert packet["hops"][-1]["ecn"] == "ect1" and "sent" in packet["ending"]
+
+
+@test
+def a_flooded_frame_has_matched_no_endpoint():
+    with Testbed("trace-flood") as bed:
+        scenario = TwoGateways(bed).start()
+        gateway = scenario.gateways[0]
+        everybody = roce.Host("ff:ff:ff:ff:ff:ff", "10.77.0.255")
+        gateway.weir("trace", "add", "destination_mac", everybody.mac, "kind", "roce_cnp", 1)
+        assert scenario.roce_ports()[0].send(roce.cnp_like(NEAR.device, everybody, ecn=roce.ECT0))
+        hops = [hop for packet in traced(gateway, 1) for hop in packet["hops"]]
+        assert hops and not any("endpoint" in hop for hop in hops), hops
+        assert any(hop.get("vtep") == "peer" for hop in hops), hops
 
 
 @test

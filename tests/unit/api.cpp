@@ -421,7 +421,9 @@ TEST_F(ApiTest, shows_traced_frames_with_names) {
   packet.bytes_in = 64;
   packet.bytes_out = 114;
   packet.hops[0] = {.stage = 0, .network = {1}, .vtep = {}, .out_port = base::no_port};
-  packet.hops[1] = {.stage = 1, .network = {1}, .vtep = {1}, .out_port = {1}};
+  packet.hops[1] = {
+      .stage = 1, .network = {1}, .vtep = {1}, .out_port = {1}, .endpoint_matched = 1};
+  packet.destination_mac = {{2, 0, 0, 0, 0x0b, 1}};
   dataplane_->send_trace(packet);
 
   json::value trace;
@@ -435,6 +437,8 @@ TEST_F(ApiTest, shows_traced_frames_with_names) {
   EXPECT_EQ(shown.at("in_port").as_string(), "host0");
   EXPECT_EQ(shown.at("hops").as_array()[1].at("stage").as_string(), "host_to_wire/look_up");
   EXPECT_EQ(shown.at("hops").as_array()[1].at("vtep").as_string(), "gw2");
+  EXPECT_FALSE(shown.at("hops").as_array()[0].as_object().contains("endpoint"));
+  EXPECT_EQ(shown.at("hops").as_array()[1].at("endpoint").as_string(), "02:00:00:00:0b:01");
   EXPECT_EQ(shown.at("ending").as_string(), "sent with 114 bytes at port wire0");
   EXPECT_EQ(ask("DELETE", "/v1/traces/1").status, 200u);
   EXPECT_EQ(ask("GET", "/v1/traces/1").status, 404u);
