@@ -4,6 +4,7 @@
 // field can name lies inside the mapping.
 #include "dataplane/contract/region_fields.hpp"
 
+#include <ctime>
 #include <optional>
 
 namespace contract {
@@ -15,8 +16,12 @@ using base::fail;
 // More than any release has; bounds what a hostile header makes us allocate.
 constexpr std::uint32_t list_entries_max = 4096;
 constexpr std::uint32_t text_bytes_max = 4096;
-// A writer holds the sequence odd for well under a microsecond; a dead one forever.
-constexpr int read_attempts_max = 10'000;
+// A writer holds the sequence odd for well under a microsecond while it has its core, for some
+// milliseconds where an interrupt or another process takes that from it (seen in one read of ten
+// while the core's softirqs were flooded, 2026-11-21), and forever when it is dead.
+constexpr int attempts_at_once = 1000;
+constexpr int pauses_max = 200;
+constexpr timespec pause{.tv_sec = 0, .tv_nsec = 100'000};
 
 bool fits(std::uint64_t offset, std::uint64_t bytes, std::uint64_t total) noexcept {
   return offset <= total && bytes <= total - offset;
@@ -183,7 +188,8 @@ base::Result<WorkerTotals> RegionView::read_totals(std::uint32_t worker) const n
     return fail(Errc::malformed, "region ends inside a worker's totals");
   }
 
-  for (int attempt = 0; attempt < read_attempts_max; ++attempt) {
+  for (int attempt = 1; attempt < attempts_at_once * pauses_max; ++attempt) {
+    if (attempt % attempts_at_once == 0) ::nanosleep(&pause, nullptr);
     // Acquire pairs with the release in end_totals(): after an even number its values are seen.
     const std::uint64_t before = load(memory_, base, std::memory_order_acquire);
     if (before % 2 != 0) continue;

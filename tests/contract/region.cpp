@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <set>
 #include <thread>
 
@@ -196,6 +198,25 @@ TEST(Region, shows_a_packet_that_is_not_accounted_for) {
   totals.held = 1;
 
   EXPECT_EQ(totals.mismatch(), 1);
+}
+
+TEST(Region, waits_for_a_writer_that_lost_its_core_half_way) {
+  const RegionShape shape = small_shape();
+  AlignedRegion region(shape);
+  WorkerTotals& totals = *worker_block(region.bytes(), shape, 0).totals;
+  const auto view = RegionView::open(region.bytes());
+  ASSERT_TRUE(view.has_value());
+  begin_totals(totals);
+  std::jthread writer([&totals] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    std::atomic_ref(totals.rx).store(7, std::memory_order_relaxed);
+    end_totals(totals);
+  });
+
+  const auto read = view->read_totals(0);
+
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(read->rx, 7U);
 }
 
 TEST(Region, gives_up_on_a_writer_that_died_half_way) {
