@@ -10,7 +10,7 @@ TREE = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(TREE / "tests" / "support"), str(TREE / "tools")]
 
 import roce                                   # noqa: E402
-from benchmark import frames, ovs, peers      # noqa: E402
+from benchmark import frames, ovs, peers, xdp  # noqa: E402
 from tap import run, test                     # noqa: E402
 
 
@@ -145,6 +145,31 @@ def ports_of_ovs_are_read_from_its_text():
     assert ovs.port_counters(text, "p1")["TX packets"] == 30
     assert ovs.port_counters(text, "p1")["RX dropped"] == 2
     assert ovs.port_counters(text, "p2") is None
+
+
+def xdp_turns(weir, testpmd, waited=0.0):
+    return {name: [{"kpps": kpps, "offered_kpps": 500, "waited": waited} for kpps in rates]
+            for name, rates in (("Weir", weir), ("testpmd", testpmd))}
+
+
+@test
+def xdp_ratio_is_the_median_of_rounds():
+    said = xdp.verdict(xdp_turns([300, 310, 280], [300, 310, 310]), [], 0.25)
+
+    assert (said["ratio"], said["ratio_min"], said["ratio_max"]) == (1.0, 0.903, 1.0)
+    assert said["refused"] == []
+
+
+@test
+def xdp_ratio_is_refused_with_the_reason():
+    for turns, problems, reason in (
+            (xdp_turns([300, 200], [300, 300]), [], "the rounds differ by 40%"),
+            (xdp_turns([300], [300], waited=0.11), [], "waited for its core"),
+            (xdp_turns([300], [0]), [], "testpmd: nothing was sent"),
+            (xdp_turns([0], [300]), [], "Weir: nothing was sent"),
+            (xdp_turns([300], [300]), ["Weir: 5 packets are not accounted for"], "accounted")):
+        said = xdp.verdict(turns, problems, 0.25)
+        assert said["ratio"] is None and reason in " ".join(said["refused"]), said
 
 
 run()

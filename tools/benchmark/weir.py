@@ -105,10 +105,13 @@ class Running:
         self.control.wait_for(self.connected, 'data plane', others=[dataplane])
         path = os.path.join(folder, 'intent.json')
         with open(path, 'w', encoding='utf-8') as file:
-            json.dump(intent(self.task), file)
+            json.dump(self.intent(), file)
         self.apply(path)
         dataplane.wait_for(lambda: self.counters().tx > 0, 'traffic')
         self.times['forwarding_s'] = time.monotonic() - started
+
+    def intent(self):
+        return intent(self.task)
 
     def connected(self):
         try:
