@@ -24,6 +24,11 @@ base::Status run(const dp::Options& options) {
   auto socket = dp::CommandSocket::listen(options.runtime_dir + "/dataplane.sock");
   if (!socket) return std::unexpected(socket.error());
 
+  auto helper = dp::PortHelper::start({.program = dp::port_helper_path(),
+                                       .bpffs = options.bpffs,
+                                       .log_level = options.log_level,
+                                       .log_format = options.log_format});
+  if (!helper) return std::unexpected(helper.error());
   auto eal = dp::Eal::start({.directory = options.runtime_dir,
                              .packet_bytes = dp::pool_bytes(options.mbufs, options.mbuf_bytes),
                              .no_hugepages = options.no_hugepages});
@@ -50,7 +55,7 @@ base::Status run(const dp::Options& options) {
       [&](std::uint32_t worker) { return region->worker(worker); }, dp::make_pipelines);
   if (!started) return started;
 
-  dp::Opener opener(**pool, options.bpffs);
+  dp::Opener opener(**pool, *helper);
   dp::Housekeeper housekeeper(
       std::move(*socket),
       {.tables = *tables,

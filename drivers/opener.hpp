@@ -7,23 +7,21 @@
 #include "drivers/xdp/device.hpp"
 
 #include <memory>
-#include <string>
-#include <utility>
 
 namespace dp {
 
 class Opener final : public DeviceOpener {
  public:
-  // `pool` outlives all devices. `bpffs`: where programs are pinned that outlive this process.
-  Opener(rte_mempool& pool, std::string bpffs) noexcept : pool_(pool), bpffs_(std::move(bpffs)) {}
+  // Both outlive all devices.
+  Opener(rte_mempool& pool, PortHelper& helper) noexcept : pool_(pool), helper_(helper) {}
   base::Result<std::unique_ptr<Device>> open(const DeviceRequest& request) override {
-    if (is_xdp_device(request.device)) return XdpDevice::open(request, pool_, bpffs_);
+    if (is_xdp_device(request.device)) return XdpDevice::open(request, pool_, helper_);
     return EthdevDevice::open(request, pool_);
   }
 
  private:
   rte_mempool& pool_;
-  std::string bpffs_;
+  PortHelper& helper_;
 };
 
 }  // namespace dp

@@ -34,21 +34,19 @@ weir_steer_what what_for(PortRole role) noexcept {
 
 }  // namespace
 
-XdpDevice::XdpDevice(XdpDeviceString name, const XdpMemory& memory)
-    : name_(std::move(name)), memory_(memory) {}
+XdpDevice::XdpDevice(XdpDeviceString name, const XdpMemory& memory, PortHelper& helper)
+    : name_(std::move(name)), memory_(memory), helper_(helper) {}
 
 XdpDevice::~XdpDevice() = default;
 
 base::Result<std::unique_ptr<Device>> XdpDevice::open(const DeviceRequest& request,
-                                                      rte_mempool& pool, const std::string& bpffs) {
+                                                      rte_mempool& pool, PortHelper& helper) {
   auto name = parse_xdp_device(request.device);
   if (!name) return std::unexpected(name.error());
   const auto memory = XdpMemory::of(pool);
   if (!memory) return std::unexpected(memory.error());
-  std::unique_ptr<XdpDevice> device(new XdpDevice(std::move(*name), *memory));
-  if (auto status = device->set_up(request, bpffs); !status) {
-    return std::unexpected(status.error());
-  }
+  std::unique_ptr<XdpDevice> device(new XdpDevice(std::move(*name), *memory, helper));
+  if (auto status = device->set_up(request); !status) return std::unexpected(status.error());
   return std::unique_ptr<Device>(std::move(device));
 }
 
@@ -60,7 +58,7 @@ XdpSteering XdpDevice::steering_for(const DeviceRequest& request) const {
           .drop_unread = name_.absent.value_or(otherwise) == XdpAbsent::drop};
 }
 
-base::Status XdpDevice::set_up(const DeviceRequest& request, const std::string& bpffs) {
+base::Status XdpDevice::set_up(const DeviceRequest& request) {
   const auto interface = ask_interface(name_.interface);
   if (!interface) {
     return fail(Errc::not_found, "the interface of an xdp port does not exist in this namespace");
@@ -82,13 +80,12 @@ base::Status XdpDevice::set_up(const DeviceRequest& request, const std::string& 
 
   const XdpSteering steering = steering_for(request);
   auto program = XdpProgram::load(
-      {.interface = name_.interface, .ifindex = ifindex_, .mode = name_.mode, .pin_folder = bpffs},
-      steering);
+      helper_, {.interface = name_.interface, .ifindex = ifindex_, .mode = name_.mode}, steering);
   if (!program) return std::unexpected(program.error());
   program_ = std::move(*program);
   if (auto status = open_queues(request); !status) return status;
   if (auto status = program_->begin(steering); !status) return status;
-  if (auto status = set_promiscuous(request.promiscuous); !status) return status;
+  set_promiscuous(request.promiscuous);
   LOG(info, "device_opened", {"device", request.device}, {"rx_queues", facts_.rx_queues},
       {"tx_queues", facts_.tx_queues}, {"mtu", facts_.mtu}, {"mac", to_string(facts_.mac)},
       {"driver", contract::to_view(facts_.driver)});
@@ -111,12 +108,16 @@ base::Status XdpDevice::open_queues(const DeviceRequest& request) {
   // Sockets of the generic mode see no frame in the driver's own buffers.
   const XdpCopy copy = program_->is_native() ? name_.copy : XdpCopy::copy;
   for (std::uint16_t queue = 0; queue < wanted; ++queue) {
-    auto opened = XdpQueue::open(memory_, {.ifindex = ifindex_,
-                                           .queue = queue,
-                                           .rx_descriptors = request.rx_descriptors,
-                                           .tx_descriptors = request.tx_descriptors,
-                                           .copy = copy,
-                                           .several_senders = request.worker_count > wanted});
+    auto socket = open_socket();
+    if (!socket) return std::unexpected(socket.error());
+    auto opened = XdpQueue::open(memory_,
+                                 {.ifindex = ifindex_,
+                                  .queue = queue,
+                                  .rx_descriptors = request.rx_descriptors,
+                                  .tx_descriptors = request.tx_descriptors,
+                                  .copy = copy,
+                                  .several_senders = request.worker_count > wanted},
+                                 std::move(*socket));
     if (!opened) return std::unexpected(opened.error());
     if (auto status = program_->put_socket(queue, (*opened)->socket()); !status) return status;
     queues_.push_back(std::move(*opened));
@@ -147,13 +148,21 @@ base::Status XdpDevice::check_mtu(const DeviceRequest& request) {
   return {};
 }
 
-base::Status XdpDevice::set_promiscuous(bool promiscuous) {
-  if (promiscuous == static_cast<bool>(promiscuous_)) return {};
-  promiscuous_ = promiscuous ? keep_promiscuous(ifindex_) : base::Descriptor();
+base::Result<base::Descriptor> XdpDevice::open_socket() {
+  return helper_.open_xdp_socket({.chunk_bytes = memory_.chunk_bytes,
+                                  .headroom_bytes = memory_.headroom_bytes,
+                                  .offset = memory_.file_offset,
+                                  .bytes = memory_.bytes},
+                                 memory_.file);
+}
+
+void XdpDevice::set_promiscuous(bool promiscuous) noexcept {
+  if (promiscuous == promiscuous_) return;
+  promiscuous_ = promiscuous && program_->set_promiscuous(true);
+  if (!promiscuous) (void)program_->set_promiscuous(false);  // It was taken, so it can be left.
   if (promiscuous && !promiscuous_) {
     LOG(warning, "promiscuous_mode_refused", {"device", name_.interface});
   }
-  return {};
 }
 
 base::Status XdpDevice::adjust(const DeviceRequest& request) {
@@ -161,7 +170,8 @@ base::Status XdpDevice::adjust(const DeviceRequest& request) {
   if (const auto interface = ask_interface(name_.interface)) facts_.mtu = interface->mtu;
   if (auto status = check_mtu(request); !status) return status;
   if (auto status = program_->steer_by(steering_for(request)); !status) return status;
-  return set_promiscuous(request.promiscuous);
+  set_promiscuous(request.promiscuous);
+  return {};
 }
 
 Observation XdpDevice::observe() noexcept {

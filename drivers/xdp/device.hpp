@@ -4,6 +4,7 @@
 #pragma once
 
 #include "drivers/device.hpp"
+#include "drivers/helper/client.hpp"
 #include "drivers/xdp/device_string.hpp"
 #include "drivers/xdp/memory.hpp"
 #include "drivers/xdp/port.hpp"
@@ -17,9 +18,9 @@ namespace dp {
 
 class XdpDevice final : public Device {
  public:
-  // `pool` outlives the device. `bpffs`: a folder of that file system.
+  // `pool` and `helper` outlive the device.
   static base::Result<std::unique_ptr<Device>> open(const DeviceRequest& request, rte_mempool& pool,
-                                                    const std::string& bpffs);
+                                                    PortHelper& helper);
   ~XdpDevice() override;
   XdpDevice(const XdpDevice&) = delete;
   XdpDevice& operator=(const XdpDevice&) = delete;
@@ -31,21 +32,23 @@ class XdpDevice final : public Device {
   void leave() noexcept override;
 
  private:
-  XdpDevice(XdpDeviceString name, const XdpMemory& memory);
+  XdpDevice(XdpDeviceString name, const XdpMemory& memory, PortHelper& helper);
 
-  base::Status set_up(const DeviceRequest& request, const std::string& bpffs);
+  base::Status set_up(const DeviceRequest& request);
   base::Status open_queues(const DeviceRequest& request);
   base::Status check_mtu(const DeviceRequest& request);
-  base::Status set_promiscuous(bool promiscuous);
+  base::Result<base::Descriptor> open_socket();
+  void set_promiscuous(bool promiscuous) noexcept;
   XdpSteering steering_for(const DeviceRequest& request) const;
 
   XdpDeviceString name_;
   XdpMemory memory_;
+  PortHelper& helper_;
   unsigned ifindex_ = 0;
   DeviceFacts facts_{};
   std::vector<std::unique_ptr<XdpQueue>> queues_;
   std::unique_ptr<XdpProgram> program_;  // After the queues: no frame comes when they go.
-  base::Descriptor promiscuous_;         // A packet socket that asks for it as long as it is open.
+  bool promiscuous_ = false;
   Port port_{XdpPort({})};
 };
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/xdp/interface.hpp"
 
+#include "dataplane/base/descriptor.hpp"
+
 #include <algorithm>
 #include <cstring>
 #include <linux/ethtool.h>
-#include <linux/if_packet.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
@@ -50,19 +51,6 @@ std::optional<InterfaceFacts> ask_interface(const std::string& name) noexcept {
   facts.mtu = static_cast<std::uint16_t>(std::min(question.request.ifr_mtu, 0xffff));
   facts.rx_queues = rx_queues(question);
   return facts;
-}
-
-base::Descriptor keep_promiscuous(unsigned ifindex) noexcept {
-  // Protocol 0: it receives nothing itself.
-  base::Descriptor socket(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
-  packet_mreq membership{};
-  membership.mr_ifindex = static_cast<int>(ifindex);
-  membership.mr_type = PACKET_MR_PROMISC;
-  if (::setsockopt(socket.get(), SOL_PACKET, PACKET_ADD_MEMBERSHIP, &membership,
-                   sizeof membership) != 0) {
-    return {};
-  }
-  return socket;
 }
 
 }  // namespace dp

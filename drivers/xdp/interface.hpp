@@ -3,7 +3,6 @@
 #pragma once
 
 #include "dataplane/base/address.hpp"
-#include "dataplane/base/descriptor.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -20,8 +19,5 @@ struct InterfaceFacts {
 
 // nullopt: there is none of that name.
 std::optional<InterfaceFacts> ask_interface(const std::string& name) noexcept;
-
-// A socket that keeps the interface promiscuous as long as it is open; empty where it cannot.
-base::Descriptor keep_promiscuous(unsigned ifindex) noexcept;
 
 }  // namespace dp

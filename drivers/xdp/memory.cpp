@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/xdp/memory.hpp"
 
+#include <rte_memory.h>
+
 #include <algorithm>
 #include <unistd.h>
 
@@ -23,6 +25,24 @@ void add_stretch(rte_mempool*, void* opaque, rte_mempool_memhdr* stretch, unsign
   if (extent.begin == nullptr || begin < extent.begin) extent.begin = begin;
   extent.end = std::max(extent.end, begin + stretch->len);
   extent.used += stretch->len;
+}
+
+struct Place {
+  int file;
+  std::uint64_t offset;
+};
+
+// Where in which of EAL's files the memory at `address` lies.
+base::Result<Place> place_of(const std::byte* address) {
+  const rte_memseg* segment = rte_mem_virt2memseg(address, nullptr);
+  std::size_t offset = 0;
+  const int file = segment != nullptr ? rte_memseg_get_fd(segment) : -1;
+  if (file < 0 || rte_memseg_get_fd_offset(segment, &offset) != 0) {
+    return base::fail(base::Errc::unsupported,
+                      "the packet buffers lie in no file that could be handed to weir-porthelper");
+  }
+  const auto* begin = static_cast<const std::byte*>(segment->addr);
+  return Place{.file = file, .offset = offset + static_cast<std::uint64_t>(address - begin)};
 }
 
 }  // namespace
@@ -48,12 +68,16 @@ base::Result<XdpMemory> XdpMemory::of(rte_mempool& pool) {
     return base::fail(base::Errc::unsupported,
                       "buffers are too small for an xdp port: start with a larger --mbuf-bytes");
   }
+  const auto place = place_of(extent.begin - before);
+  if (!place) return std::unexpected(place.error());
   return XdpMemory{.base = extent.begin - before,
                    .bytes = bytes,
                    .chunk_bytes = chunk,
                    .headroom_bytes = headroom,
                    .frame_bytes_max = chunk - headroom - kernel_headroom_bytes,
-                   .pool = &pool};
+                   .pool = &pool,
+                   .file = place->file,
+                   .file_offset = place->offset};
 }
 
 }  // namespace dp

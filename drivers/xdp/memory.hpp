@@ -27,6 +27,8 @@ struct XdpMemory {
   std::uint32_t headroom_bytes;  // Struct and private data in front of an mbuf's buffer.
   std::uint32_t frame_bytes_max;
   rte_mempool* pool;
+  int file;                   // EAL's, which `base` is mapped from.
+  std::uint64_t file_offset;  // Of `base` in it.
 
   // `pool` outlives it.
   static base::Result<XdpMemory> of(rte_mempool& pool);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program in the kernel that gives an interface's frames to sockets (steer.bpf.c), and its
-// attachment. Where frames shall be dropped while nobody reads them, the attachment is pinned in a
+// attachment: weir-porthelper loads and attaches it, here are the descriptors by which it is told
+// what to do. Where frames shall be dropped while nobody reads them, the attachment is pinned in a
 // bpffs: it stays when this process ends, however it ends, and the next one takes it over.
 #pragma once
 
 #include "dataplane/base/address.hpp"
-#include "dataplane/base/descriptor.hpp"
 #include "dataplane/base/error.hpp"
+#include "drivers/helper/client.hpp"
 #include "drivers/xdp/device_string.hpp"
 #include "drivers/xdp/steer.h"
 
@@ -14,8 +15,6 @@
 #include <memory>
 #include <string>
 #include <vector>
-
-struct steer;  // Of the generated skeleton.
 
 namespace dp {
 
@@ -31,12 +30,11 @@ class XdpProgram {
     std::string interface;
     unsigned ifindex;
     XdpMode mode;
-    std::string pin_folder;  // In a bpffs.
   };
 
   // In the kernel with these settings. Attached too, unless a predecessor's attachment was found,
-  // which stays in force until begin().
-  static base::Result<std::unique_ptr<XdpProgram>> load(const Config& config,
+  // which stays in force until begin(). `helper` outlives it.
+  static base::Result<std::unique_ptr<XdpProgram>> load(PortHelper& helper, const Config& config,
                                                         const XdpSteering& steering);
   // Unless pinned, the attachment goes.
   ~XdpProgram();
@@ -50,32 +48,26 @@ class XdpProgram {
   // Nobody will take it over: the pin goes, and with this object the attachment.
   void unpin() noexcept;
 
-  bool is_native() const noexcept { return native_; }
+  bool is_native() const noexcept { return (parts_.flags & xdp_program_native) != 0; }
   // Frames that were dropped as nobody read them, since the attachment was first pinned.
   std::uint64_t unread_dropped() const noexcept;
+  // Until it is closed. False where the interface does not.
+  bool set_promiscuous(bool promiscuous) noexcept;
 
  private:
-  explicit XdpProgram(const Config& config);
-  base::Status load_skeleton();
-  base::Status attach_anew();
-  bool find_predecessor();
-  base::Status check_pin(const XdpSteering& steering) const;
+  XdpProgram(PortHelper& helper, const Config& config, PortHelper::XdpProgramParts parts);
+  base::Status map_settings();
   base::Status pin(const XdpSteering& steering);
   base::Status write(const XdpSteering& steering);
+  int part(XdpProgramPart which) const noexcept { return parts_.get(which); }
 
-  struct Destroy {
-    void operator()(::steer* skeleton) const noexcept;
-  };
-
+  PortHelper& helper_;
   Config config_;
-  std::string link_pin_;
-  std::string counts_pin_;
-  std::unique_ptr<::steer, Destroy> skeleton_;
-  std::vector<base::IpAddress> addresses_;  // In the program's map.
-  base::Descriptor link_;
-  bool native_ = false;
-  bool pinned_ = false;       // By this object.
-  bool predecessor_ = false;  // link_ still runs the program of the process before.
+  PortHelper::XdpProgramParts parts_;
+  weir_steer_settings* settings_ = nullptr;  // The program's, mapped.
+  std::vector<base::IpAddress> addresses_;   // In the program's map.
+  bool pinned_ = false;                      // By this object.
+  bool predecessor_;  // The link still runs the program of the process before.
 };
 
 }  // namespace dp

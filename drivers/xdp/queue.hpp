@@ -41,8 +41,9 @@ class XdpQueue {
     std::uint64_t tx_refused;
   };
 
-  static base::Result<std::unique_ptr<XdpQueue>> open(const XdpMemory& memory,
-                                                      const Config& config);
+  // `socket`: weir-porthelper's, with the memory registered.
+  static base::Result<std::unique_ptr<XdpQueue>> open(const XdpMemory& memory, const Config& config,
+                                                      base::Descriptor socket);
   // No worker uses it any more.
   ~XdpQueue();
   XdpQueue(const XdpQueue&) = delete;
@@ -71,7 +72,7 @@ class XdpQueue {
     std::uint64_t bytes_ = 0;
   };
 
-  XdpQueue(const XdpMemory& memory, const Config& config) noexcept;
+  XdpQueue(const XdpMemory& memory, const Config& config, base::Descriptor socket) noexcept;
   base::Status set_up();
   base::Status make_rings();
   base::Status map_rings();

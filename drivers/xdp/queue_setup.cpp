@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opening and closing a queue, on the port thread. The kernel wants this order: memory, rings,
-// mappings, bind.
+// Opening and closing a queue, on the port thread. The kernel wants this order: memory (which
+// weir-porthelper registers), rings, mappings, bind. Nothing here takes privilege.
 #include "dataplane/base/log.hpp"
 #include "drivers/xdp/queue.hpp"
 
@@ -9,6 +9,7 @@
 #include <ctime>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <utility>
 
 namespace dp {
 
@@ -70,24 +71,21 @@ base::Status XdpQueue::Map::make(int socket, std::uint64_t bytes, std::uint64_t 
   return {};
 }
 
-XdpQueue::XdpQueue(const XdpMemory& memory, const Config& config) noexcept
-    : memory_(memory), config_(config), mark_(next_mark()) {
+XdpQueue::XdpQueue(const XdpMemory& memory, const Config& config, base::Descriptor socket) noexcept
+    : memory_(memory), config_(config), mark_(next_mark()), socket_(std::move(socket)) {
   config_.rx_descriptors = std::bit_ceil(config.rx_descriptors);
   config_.tx_descriptors = std::bit_ceil(config.tx_descriptors);
 }
 
 base::Result<std::unique_ptr<XdpQueue>> XdpQueue::open(const XdpMemory& memory,
-                                                       const Config& config) {
-  std::unique_ptr<XdpQueue> queue(new XdpQueue(memory, config));
+                                                       const Config& config,
+                                                       base::Descriptor socket) {
+  std::unique_ptr<XdpQueue> queue(new XdpQueue(memory, config, std::move(socket)));
   if (auto status = queue->set_up(); !status) return std::unexpected(status.error());
   return queue;
 }
 
 base::Status XdpQueue::set_up() {
-  socket_ = base::Descriptor(::socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0));
-  if (!socket_) {
-    return fail(Errc::unsupported, "an XDP socket cannot be opened: it takes CAP_NET_RAW", errno);
-  }
   if (auto status = make_rings(); !status) return status;
   if (auto status = map_rings(); !status) return status;
   buffers_missing_ = config_.rx_descriptors;
@@ -101,19 +99,6 @@ base::Status XdpQueue::set_up() {
 }
 
 base::Status XdpQueue::make_rings() {
-  const xdp_umem_reg memory{.addr = reinterpret_cast<std::uintptr_t>(memory_.base),
-                            .len = memory_.bytes,
-                            .chunk_size = memory_.chunk_bytes,
-                            .headroom = memory_.headroom_bytes,
-                            .flags = XDP_UMEM_UNALIGNED_CHUNK_FLAG};
-  if (!set_option(socket_.get(), XDP_UMEM_REG, memory)) {
-    return fail(Errc::io,
-                errno == ENOBUFS
-                    ? "the packet buffers cannot be locked in memory for AF_XDP: it takes "
-                      "CAP_IPC_LOCK, or a larger limit (ulimit -l)"
-                    : "the kernel does not take the packet buffers for AF_XDP",
-                errno);
-  }
   const std::uint32_t rx = config_.rx_descriptors;
   const std::uint32_t tx = config_.tx_descriptors;
   if (!set_option(socket_.get(), XDP_UMEM_FILL_RING, rx) ||

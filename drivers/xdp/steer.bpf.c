@@ -18,9 +18,8 @@
 #define PORT_ROCEV2 4791 // InfiniBand Architecture, annex A17
 #define IP_FRAGMENT_OFFSET 0x1fff
 
-// Written by the loader through a mapping, while frames come.
-__u32 what SEC(".data") = weir_steer_nothing;
-__u32 unread_action SEC(".data") = XDP_PASS; // Or XDP_DROP: for frames of ours that nobody reads.
+// Written by the data plane through a mapping, while frames come.
+struct weir_steer_settings settings SEC(".data") = {weir_steer_nothing, XDP_PASS};
 
 struct {
   __uint(type, BPF_MAP_TYPE_XSKMAP);
@@ -85,6 +84,7 @@ static __always_inline int read_udp(struct xdp_md* context, struct udp_packet* p
 
 static __always_inline int is_ours(struct xdp_md* context) {
   struct udp_packet packet;
+  __u32 what = settings.what;
 
   if (what == weir_steer_all) return 1;
   if (what == weir_steer_nothing || !read_udp(context, &packet)) return 0;
@@ -95,7 +95,7 @@ static __always_inline int is_ours(struct xdp_md* context) {
 
 SEC("xdp")
 int weir_steer(struct xdp_md* context) {
-  __u32 action = unread_action == XDP_DROP ? XDP_DROP : XDP_PASS;
+  __u32 action = settings.unread_action == XDP_DROP ? XDP_DROP : XDP_PASS;
   int verdict;
 
   if (!is_ours(context)) {

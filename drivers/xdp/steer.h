@@ -18,6 +18,12 @@ enum weir_steer_count {
   weir_steer_counts = 4,
 };
 
+// The value of the program's only global: written by the data plane, read once per frame.
+struct weir_steer_settings {
+  unsigned int what;          // weir_steer_what.
+  unsigned int unread_action; // XDP_PASS or XDP_DROP: for frames of ours that nobody reads.
+};
+
 // One socket per receive queue; more queues than this stay without.
 #define WEIR_QUEUES_MAX 64
 // Local VTEPs of one interface.

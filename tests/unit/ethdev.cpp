@@ -3,7 +3,7 @@
 #include "dataplane/base/check.hpp"
 #include "dataplane/base/log.hpp"
 #include "drivers/ethdev/devargs.hpp"
-#include "drivers/opener.hpp"
+#include "drivers/ethdev/device.hpp"
 
 #include <gtest/gtest.h>
 #include <rte_mbuf.h>
@@ -22,7 +22,7 @@ using base::Errc;
 
 class EthdevDevices : public testing::Test {
  protected:
-  EthdevDevices() : pool_(make_pool()), opener_(*pool_, "/sys/fs/bpf") {
+  EthdevDevices() : pool_(make_pool()) {
     base::set_log(base::LogLevel::error, base::LogFormat::text, "test");
   }
   ~EthdevDevices() override {
@@ -49,17 +49,19 @@ class EthdevDevices : public testing::Test {
     return static_cast<std::size_t>(
         std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {}));
   }
+  base::Result<std::unique_ptr<Device>> open(const DeviceRequest& wanted) {
+    return EthdevDevice::open(wanted, *pool_);
+  }
   Errc refusal(const DeviceRequest& wanted) {
-    const auto device = opener_.open(wanted);
+    const auto device = open(wanted);
     return device ? Errc::ok : device.error().code;
   }
 
   rte_mempool* pool_;
-  Opener opener_;
 };
 
 TEST_F(EthdevDevices, ring_returns_what_was_sent_into_it) {
-  auto device = opener_.open(request("net_ring0", 2));
+  auto device = open(request("net_ring0", 2));
   ASSERT_TRUE(device.has_value()) << device.error().text;
   EXPECT_EQ((*device)->facts().rx_queues, 2);
   EXPECT_EQ((*device)->facts().tx_queues, 2);
@@ -77,12 +79,12 @@ TEST_F(EthdevDevices, ring_returns_what_was_sent_into_it) {
 }
 
 TEST_F(EthdevDevices, closing_gives_everything_back_however_often) {
-  (void)opener_.open(request("net_ring0"));  // What DPDK allocates once.
+  (void)open(request("net_ring0"));  // What DPDK allocates once.
   const std::size_t before = descriptors();
 
   for (int round = 0; round < 100; ++round) {
-    auto ring = opener_.open(request("net_ring0"));
-    auto null = opener_.open(request("net_null7,no-rx=1"));
+    auto ring = open(request("net_ring0"));
+    auto null = open(request("net_null7,no-rx=1"));
     ASSERT_TRUE(ring.has_value()) << round << ring.error().text;
     ASSERT_TRUE(null.has_value()) << round << null.error().text;
     // Frames that nobody receives before the device is closed.
@@ -96,7 +98,7 @@ TEST_F(EthdevDevices, closing_gives_everything_back_however_often) {
 }
 
 TEST_F(EthdevDevices, same_name_twice_is_refused) {
-  const auto first = opener_.open(request("net_null0"));
+  const auto first = open(request("net_null0"));
   ASSERT_TRUE(first.has_value());
 
   EXPECT_EQ(refusal(request("net_null0,size=64")), Errc::already_exists);
@@ -107,7 +109,7 @@ TEST_F(EthdevDevices, devices_that_cannot_be_are_refused_with_a_sentence) {
   for (const char* device :
        {"net_pcap0,rx_pcap=/no/such/file", "no_such_driver0", "0000:ff:1f.7", "0000:ff:1f.7",
         "net_null0,no-such-key=1", "%n", ",,,", "net_ring0=x"}) {
-    const auto opened = opener_.open(request(device));
+    const auto opened = open(request(device));
     if (opened) continue;
     EXPECT_GT(std::string_view(opened.error().text).size(), 20U) << device;
   }
@@ -131,7 +133,7 @@ TEST_F(EthdevDevices, jumbo_mtu_takes_several_buffers_or_is_refused) {
   for (const char* device : {"net_ring0", "net_memif0,role=server,socket-abstract=yes"}) {
     auto wanted = request(device);
     wanted.mtu = 9216;
-    const auto opened = opener_.open(wanted);
+    const auto opened = open(wanted);
     ASSERT_TRUE(opened.has_value()) << device << ": " << opened.error().text;
     EXPECT_TRUE((*opened)->facts().receives_segmented) << device;
     EXPECT_EQ((*opened)->facts().mtu, 9216) << device;
@@ -140,7 +142,7 @@ TEST_F(EthdevDevices, jumbo_mtu_takes_several_buffers_or_is_refused) {
   one_buffer.mtu = 9216;
   EXPECT_EQ(refusal(one_buffer), Errc::unsupported);
   one_buffer.mtu = 1500;
-  const auto device = opener_.open(one_buffer);
+  const auto device = open(one_buffer);
   ASSERT_TRUE(device.has_value()) << device.error().text;
   one_buffer.mtu = 9216;
   const auto adjusted = (*device)->adjust(one_buffer);
@@ -182,7 +184,7 @@ bool is_whole(const rte_mbuf* frame, std::uint32_t bytes) {
 TEST_F(EthdevDevices, jumbo_frames_pass_a_ring_as_they_are) {
   auto wanted = request("net_ring0");
   wanted.mtu = 9216;
-  auto device = opener_.open(wanted);
+  auto device = open(wanted);
   ASSERT_TRUE(device.has_value()) << device.error().text;
   constexpr std::uint32_t bytes = 9216 + 14;
 
@@ -197,7 +199,7 @@ TEST_F(EthdevDevices, jumbo_frames_pass_a_ring_as_they_are) {
 }
 
 TEST_F(EthdevDevices, chains_longer_than_a_device_sends_are_copied) {
-  auto device = opener_.open(request("net_ring0"));
+  auto device = open(request("net_ring0"));
   ASSERT_TRUE(device.has_value());
   auto& port = std::get<EthdevPort>((*device)->port());
   port.limit_segments(2, *pool_);
@@ -220,7 +222,7 @@ TEST_F(EthdevDevices, chains_longer_than_a_device_sends_are_copied) {
 }
 
 TEST_F(EthdevDevices, mtu_that_a_device_does_not_know_is_our_own_limit) {
-  auto device = opener_.open(request("net_ring0"));
+  auto device = open(request("net_ring0"));
   ASSERT_TRUE(device.has_value());
 
   auto other = request("net_ring0");
