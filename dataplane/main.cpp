@@ -5,6 +5,7 @@
 #include "dataplane/start/eal.hpp"
 #include "dataplane/start/options.hpp"
 #include "dataplane/start/process.hpp"
+#include "dataplane/start/rights.hpp"
 #include "dataplane/start/tables.hpp"
 #include "dataplane/start/workers.hpp"
 #include "drivers/opener.hpp"
@@ -19,6 +20,8 @@ namespace {
 base::Status run(const dp::Options& options) {
   const auto stop = dp::signals_as_descriptor();
   if (!stop) return std::unexpected(stop.error());
+  const auto rights = dp::Rights::of_user(options.user);
+  if (!rights) return std::unexpected(rights.error());
   if (auto made = dp::make_directory(options.runtime_dir); !made) return made;
   // First, so that a second instance is refused before it takes anything.
   auto socket = dp::CommandSocket::listen(options.runtime_dir + "/dataplane.sock");
@@ -31,10 +34,13 @@ base::Status run(const dp::Options& options) {
   if (!helper) return std::unexpected(helper.error());
   auto eal = dp::Eal::start({.directory = options.runtime_dir,
                              .packet_bytes = dp::pool_bytes(options.mbufs, options.mbuf_bytes),
-                             .no_hugepages = options.no_hugepages});
+                             .no_hugepages = options.no_hugepages,
+                             .virtual_addresses = rights->will_go()});
   if (!eal) return std::unexpected(eal.error());
   auto pool = dp::make_pool(options.mbufs, options.mbuf_bytes);
   if (!pool) return std::unexpected(pool.error());
+  if (auto handed = rights->hand_over(options.runtime_dir); !handed) return handed;
+  if (auto bound = rights->bound(); !bound) return bound;
   auto tables = dp::make_tables({options.networks, options.vteps, options.endpoints});
   if (!tables) return std::unexpected(tables.error());
   auto epoch = dp::Epoch::make(options.workers);
@@ -55,7 +61,7 @@ base::Status run(const dp::Options& options) {
       [&](std::uint32_t worker) { return region->worker(worker); }, dp::make_pipelines);
   if (!started) return started;
 
-  dp::Opener opener(**pool, *helper);
+  dp::Opener opener(**pool, *helper, rights->give_up());
   dp::Housekeeper housekeeper(
       std::move(*socket),
       {.tables = *tables,

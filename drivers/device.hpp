@@ -87,10 +87,16 @@ class Device {
   virtual void leave() noexcept {}
 };
 
+// The port thread's, but for what is said to be the housekeeper's.
 class DeviceOpener {
  public:
   virtual ~DeviceOpener() = default;
   virtual base::Result<std::unique_ptr<Device>> open(const DeviceRequest& request) = 0;
+
+  // The housekeeper's. An error where opening is bound to fail: nothing is closed in its favour.
+  virtual base::Status may_open(const DeviceRequest&) const { return {}; }
+  // What a commit opens is open and will carry frames next; an error refuses it.
+  virtual base::Status before_traffic() { return {}; }
 };
 
 }  // namespace dp

@@ -34,7 +34,7 @@ std::array<std::vector<base::IpAddress>, contract::port_count_max> local_vteps(c
 
 Ports::Ports(DeviceOpener& opener, std::span<Worker* const> workers, Epoch& epoch,
              Defaults defaults)
-    : workers_(workers), epoch_(epoch), defaults_(defaults), thread_(opener) {}
+    : opener_(opener), workers_(workers), epoch_(epoch), defaults_(defaults), thread_(opener) {}
 
 Ports::~Ports() {
   for (Worker* worker : workers_) worker->assign(nullptr);
@@ -60,12 +60,14 @@ DeviceRequest Ports::request_for(const PortConfig& port, const LocalVteps& vteps
 void Ports::plan(const Model& model) {
   open_ = adjust_ = close_early_ = close_late_ = forget_ = 0;
   failure_ = {};
+  failed_port_ = base::no_port;
   model_ = &model;
   if (returning()) {
     step_ = Step::wait_for_returning;
     return;
   }
   look_for_changes(model);
+  check_openable();
   step_ = close_early_ != 0 ? Step::detach : Step::open;
   if (step_ == Step::detach) {
     assign(open_ports() & ~close_early_);
@@ -121,6 +123,17 @@ Ports::PortMask Ports::reopened() const noexcept {
   return again;
 }
 
+void Ports::check_openable() {
+  for_each_bit(open_, [this](std::uint16_t id) {
+    const base::Status status = opener_.may_open(request_for(after_[id], vteps_after_));
+    if (status || !failure_) return;
+    failure_ = status;
+    failed_port_ = base::PortId{id};
+  });
+  // prepare() tells of it, and there is nothing to undo.
+  if (!failure_) open_ = adjust_ = close_early_ = close_late_ = 0;
+}
+
 base::Result<bool> Ports::prepare() {
   switch (step_) {
     case Step::wait_for_returning:
@@ -140,8 +153,13 @@ base::Result<bool> Ports::prepare() {
     case Step::open:
       if (jobs_out()) return true;
       if (!failure_) return std::unexpected(failure_.error());
-      // The workers see a new port before the generation in which it has a role.
-      if (open_ != 0) assign(open_ports());
+      if (open_ != 0) {
+        if (auto status = opener_.before_traffic(); !status) {
+          return std::unexpected(status.error());
+        }
+        // The workers see a new port before the generation in which it has a role.
+        assign(open_ports());
+      }
       step_ = Step::ready;
       return false;
     default: return false;

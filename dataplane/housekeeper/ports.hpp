@@ -93,6 +93,8 @@ class Ports {
 
   DeviceRequest request_for(const PortConfig& port, const LocalVteps& vteps) const;
   void look_for_changes(const Model& model);
+  // Refuses the commit while everything is as it was.
+  void check_openable();
   // Gives the workers all open devices of `ports`.
   void assign(PortMask ports);
   PortMask open_ports() const noexcept;
@@ -113,6 +115,7 @@ class Ports {
   void ask();
   void hear_of_links();
   void take_in_news(std::uint16_t id, LinkNews::What what);
+  bool can_reopen(std::uint16_t id) const;
   void note_gone(std::uint16_t id) const;
   // Devices whose interface was removed, in the order of what happens to them.
   void part_with_gone();
@@ -121,6 +124,7 @@ class Ports {
   void take_in_reopened(PortOutcome& outcome);
   bool returning() const noexcept { return !parted_.empty() || reopening_ > 0; }
 
+  DeviceOpener& opener_;
   std::span<Worker* const> workers_;
   Epoch& epoch_;
   Defaults defaults_;

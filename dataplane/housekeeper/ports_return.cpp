@@ -40,17 +40,20 @@ void Ports::take_in_news(std::uint16_t id, LinkNews::What what) {
   }
 }
 
+bool Ports::can_reopen(std::uint16_t id) const {
+  return seen_[id].facts.can_reopen && opener_.may_open(request_for(before_[id], vteps_before_));
+}
+
 void Ports::note_gone(std::uint16_t id) const {
   LOG(warning, "port_interface_gone", {"port", contract::to_view(before_[id].add.name)},
-      {"effect", seen_[id].facts.can_reopen
-                     ? "it is opened anew as soon as its interface is there"
-                     : "delete and add the port when its interface is there again"});
+      {"effect", can_reopen(id) ? "it is opened anew as soon as its interface is there"
+                                : "delete and add the port when its interface is there again"});
 }
 
 void Ports::part_with_gone() {
   PortMask gone = 0;
   for_each_bit(open_ports(), [&](std::uint16_t id) {
-    if (seen_[id].observation.link.gone && seen_[id].facts.can_reopen) gone |= bit(id);
+    if (seen_[id].observation.link.gone && can_reopen(id)) gone |= bit(id);
   });
   if (gone == 0) return;
   assign(open_ports() & ~gone);

@@ -96,6 +96,7 @@ base::Result<Eal> Eal::start(const Config& config) {
       // As an error it complains of kernels without a traffic class that we do not need. First,
       // because drivers are loaded later and then the earliest pattern that matches wins.
       "--log-level=pmd.net.tap:critical", "--log-level=*:error"};
+  if (config.virtual_addresses) arguments.push_back("--iova-mode=va");
   if (hugepages) {
     arguments.push_back("--in-memory");
     // One file per stretch of memory: net_virtio_user can share no more than eight of them.

@@ -18,6 +18,8 @@ class Eal {
     std::string directory;       // Where DPDK may put files; emptied again.
     std::uint64_t packet_bytes;  // Memory that the pool will take.
     bool no_hugepages;
+    // This process will lose the right to see physical addresses, and still take memory.
+    bool virtual_addresses = false;
   };
 
   // Once per process. Falls back to ordinary memory, with a warning, where too few hugepages are

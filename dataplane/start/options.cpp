@@ -54,6 +54,8 @@ Options parse_options(int argc, char** argv) {
       ->check(CLI::Range(1, 1'000'000));
   app.add_option("--bpffs", options.bpffs,
                  "A bpffs: programs of xdp ports that outlive the data plane are pinned there");
+  app.add_option("--user", options.user,
+                 "Whom to become, without any capability, before the first port carries a frame");
   app.add_flag("--no-hugepages", options.no_hugepages,
                "Ordinary memory, even where hugepages are free");
   base::add_log_options(app, options.log_level, options.log_format);

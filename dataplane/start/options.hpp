@@ -24,6 +24,7 @@ struct Options {
   bool idle_sleep = true;  // false: spin.
   std::uint32_t idle_sleep_max_us = 200;
   std::string bpffs = "/sys/fs/bpf";
+  std::string user;  // Empty: stays who it was started as.
   bool no_hugepages = false;
   base::LogLevel log_level = base::LogLevel::info;
   base::LogFormat log_format = base::LogFormat::text;

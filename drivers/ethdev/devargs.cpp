@@ -71,6 +71,19 @@ bool scatters_silently(std::string_view devargs) noexcept {
   return driver == "net_memif" || driver == "net_vhost" || driver == "net_pcap";
 }
 
+bool takes_privilege(std::string_view devargs) noexcept {
+  const std::string_view driver = driver_name(devargs);
+  if (driver == "net_pcap") {
+    return !devargs_value(devargs, "iface").empty() ||
+           !devargs_value(devargs, "rx_iface").empty() ||
+           !devargs_value(devargs, "rx_iface_in").empty() ||
+           !devargs_value(devargs, "tx_iface").empty();
+  }
+  if (driver == "net_virtio_user") return devargs_value(devargs, "path").starts_with("/dev/");
+  return driver == "net_tap" || driver == "net_tun" || driver == "net_af_packet" ||
+         driver == "net_af_xdp";
+}
+
 std::string complete_devargs(std::string_view devargs, std::uint16_t queues, std::uint16_t mtu) {
   std::string result(devargs);
   const std::string_view driver = driver_name(devargs);

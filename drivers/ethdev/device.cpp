@@ -373,7 +373,7 @@ Observation EthdevDevice::observe() noexcept {
       // DPDK cannot see a TAP that was moved to another namespace.
       seen.link.up = state->up;
       seen.link.gone = state->gone;
-      kernel_drops_ = std::max(kernel_drops_, state->dropped);
+      kernel_drops_ = std::max(kernel_drops_, state->dropped.value_or(0));
     }
   }
   if (packet_sockets_) {

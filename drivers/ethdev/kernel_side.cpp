@@ -14,6 +14,7 @@
 #include <linux/if_tun.h>
 #include <memory>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -51,8 +52,9 @@ bool is_tap(int descriptor) {
 class VisitedNamespace {
  public:
   explicit VisitedNamespace(int tap) noexcept {
-    // Unsupported or not allowed: then the interface is looked for where we are.
+    // Unsupported or not allowed: then the interface is looked for where we are, or not at all.
     const int there = ioctl(tap, TUNGETDEVNETNS);
+    out_of_reach_ = there < 0 && errno == EPERM;
     if (there < 0) return;
     home_ = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
     struct stat here_stat;
@@ -70,7 +72,11 @@ class VisitedNamespace {
   VisitedNamespace(const VisitedNamespace&) = delete;
   VisitedNamespace& operator=(const VisitedNamespace&) = delete;
 
+  // Nobody without rights is told which one it is: what has the name here may be another interface.
+  bool is_out_of_reach() const noexcept { return out_of_reach_; }
+
  private:
+  bool out_of_reach_ = false;
   int home_ = -1;
   bool away_ = false;
 };
@@ -81,6 +87,12 @@ bool is_running(ifreq& interface) noexcept {
   const bool known = ioctl(socket, SIOCGIFFLAGS, &interface) == 0;
   close(socket);
   return known && (interface.ifr_flags & IFF_UP) != 0 && (interface.ifr_flags & IFF_RUNNING) != 0;
+}
+
+// What the descriptor itself tells: a TAP that is down takes no frames.
+bool takes_frames(int tap) noexcept {
+  pollfd question{.fd = tap, .events = POLLOUT, .revents = 0};
+  return ::poll(&question, 1, 0) == 1 && (question.revents & (POLLOUT | POLLERR)) == POLLOUT;
 }
 
 // Frames that the kernel wanted to send out of `interface` and dropped.
@@ -121,6 +133,9 @@ std::optional<TapInterface::State> TapInterface::state() const noexcept {
     return State{.up = false, .gone = true, .dropped = 0};
   }
   const VisitedNamespace there(descriptor_);
+  if (there.is_out_of_reach()) {
+    return State{.up = takes_frames(descriptor_), .gone = false, .dropped = {}};
+  }
   const auto dropped = tx_drops(interface.ifr_name);
   if (!dropped) return std::nullopt;
   return State{.up = is_running(interface), .gone = false, .dropped = *dropped};

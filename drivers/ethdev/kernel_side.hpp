@@ -17,8 +17,10 @@ class TapInterface {
  public:
   struct State {
     bool up;
-    bool gone;              // Somebody has deleted it.
-    std::uint64_t dropped;  // Frames that did not find room in the TAP's queue, since it exists.
+    bool gone;  // Somebody has deleted it.
+    // Frames that did not find room in the TAP's queue, since it exists. Unknown where this
+    // process has no right to look for it, as it may be in another namespace.
+    std::optional<std::uint64_t> dropped;
   };
 
   // nullopt where this process holds no TAP of that name.

@@ -119,7 +119,7 @@ base::Result<PortHelper::Answer> PortHelper::ask(std::span<const std::byte> requ
     if (!sent || !message || message->bytes != sizeof reply || message->truncated) socket_.reset();
   }
   if (!socket_) {
-    return fail(Errc::closed,
+    return fail(Errc::device_failed,
                 "weir-porthelper has ended: ports that need it can be opened again after a restart "
                 "of weir-dataplane; those that are open go on");
   }

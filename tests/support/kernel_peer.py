@@ -116,9 +116,9 @@ class KernelPeerOverXdp(KernelPeer):
     """The gateway's kernel has the VTEP's address too: what is no tunnel packet is for it, and it
     answers ARP."""
 
-    def __init__(self, bed, *, wire_device="xdp:wire0", **keywords):
+    def __init__(self, bed, *, wire_device="xdp:wire0", options=(), **keywords):
         self.wire_device = wire_device
-        super().__init__(bed, options=("--bpffs", bed.bpffs()), **keywords)
+        super().__init__(bed, options=("--bpffs", bed.bpffs(), *options), **keywords)
 
     def wire_up(self):
         self.lay_cable()

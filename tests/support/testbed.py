@@ -164,6 +164,7 @@ class Testbed:
         self.closed = False
         remove_leftovers()
         self.folder = Path(tempfile.mkdtemp(prefix=f"{self.prefix}-"))
+        self.folder.chmod(0o711)                 # A data plane that is not root removes its files.
         atexit.register(self.close)
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda number, _: sys.exit(128 + number))

@@ -266,5 +266,19 @@ TEST(Devargs, queues_and_frame_sizes_are_added_where_a_driver_must_be_told) {
             "net_af_packet0,iface=e,qpairs=1,framesz=8192,blocksz=8192");
 }
 
+TEST(Devargs, tell_which_devices_take_privilege) {
+  for (const char* device :
+       {"net_tap0,iface=a", "net_tun3", "net_af_packet0,iface=a", "net_af_xdp1,iface=a",
+        "net_pcap0,iface=lo", "net_pcap0,rx_pcap=x,tx_iface=lo", "net_pcap0,rx_iface=lo",
+        "net_pcap0,rx_iface_in=lo", "net_virtio_user0,path=/dev/vhost-net"}) {
+    EXPECT_TRUE(takes_privilege(device)) << device;
+  }
+  for (const char* device : {"net_ring0", "net_memif0,role=server", "net_null0",
+                             "net_vhost0,iface=/run/weir/vm0", "net_pcap0,rx_pcap=x,tx_pcap=y",
+                             "net_virtio_user0,path=/run/weir/vm0", "0000:3b:00.0", "xdp:eth0"}) {
+    EXPECT_FALSE(takes_privilege(device)) << device;
+  }
+}
+
 }  // namespace
 }  // namespace dp

@@ -281,7 +281,7 @@ TEST(porthelper, that_has_ended_is_told_from_one_that_refuses) {
   for (int i = 0; i < 2; ++i) {
     const auto program = helper->open_xdp_program(program_request());
     ASSERT_FALSE(program);
-    EXPECT_EQ(program.error().code, Errc::closed);
+    EXPECT_EQ(program.error().code, Errc::device_failed);
     EXPECT_NE(std::strstr(program.error().text, "has ended"), nullptr);
   }
 }

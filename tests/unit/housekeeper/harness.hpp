@@ -71,11 +71,16 @@ class Controller {
   std::uint32_t sequence_ = 0;
 };
 
-// Opens memory ports; device names say how: "fail" refuses, "slow" takes 50 ms.
+// Opens memory ports; device names say how: "fail" refuses, "slow" takes 50 ms, "early" opens only
+// before rights are given up.
 class MemoryOpener final : public dp::DeviceOpener {
  public:
   base::Result<std::unique_ptr<dp::Device>> open(const dp::DeviceRequest& request) override;
+  base::Status may_open(const dp::DeviceRequest& request) const override;
+  base::Status before_traffic() override;
 
+  std::atomic<int> given_up{0};  // How often.
+  std::atomic<bool> keeps_rights{false};
   std::atomic<int> opened{0};
   std::atomic<int> closed{0};
   std::atomic<bool> link_up{true};

@@ -255,6 +255,38 @@ TEST_F(Transactions, port_that_cannot_be_opened_anew_comes_back_as_it_was) {
   EXPECT_EQ(opener_.opened.load(std::memory_order_relaxed), 3) << "memory0 was opened again";
 }
 
+TEST_F(Transactions, what_may_not_be_opened_refuses_before_anything_is_closed) {
+  ASSERT_TRUE(controller_.begin(1).ok());
+  ASSERT_TRUE(controller_.send(Verb::port_add, 1, port_add(0, "early0")).ok());
+  ASSERT_TRUE(controller_.commit(1).ok()) << "rights are still there";
+  EXPECT_EQ(opener_.given_up.load(std::memory_order_relaxed), 1);
+
+  ASSERT_TRUE(controller_.begin(2).ok());
+  ASSERT_TRUE(controller_.send(Verb::port_remove, 2, contract::PortRemove{base::PortId{0}}).ok());
+  ASSERT_TRUE(controller_.send(Verb::port_add, 2, port_add(1, "early0")).ok());
+  const Answer answer = controller_.commit(2);
+  EXPECT_EQ(answer.code(), Errc::unsupported);
+  EXPECT_EQ(answer.text, "too late for this device");
+  EXPECT_EQ(answer.commit.refused_port, 1 + 1);
+  EXPECT_EQ(opener_.opened.load(std::memory_order_relaxed), 1);
+  EXPECT_EQ(opener_.closed.load(std::memory_order_relaxed), 0) << "early0 was closed for nothing";
+
+  ASSERT_TRUE(controller_.begin(3).ok());
+  ASSERT_TRUE(controller_.send(Verb::port_add, 3, port_add(2, "memory2")).ok());
+  EXPECT_TRUE(controller_.commit(3).ok());
+  expect_open(2);
+}
+
+TEST_F(Transactions, no_port_carries_frames_where_rights_are_not_given_up) {
+  opener_.keeps_rights = true;
+  ASSERT_TRUE(controller_.begin(1).ok());
+  ASSERT_TRUE(controller_.send(Verb::port_add, 1, port_add(0, "memory0")).ok());
+  const Answer answer = controller_.commit(1);
+  EXPECT_EQ(answer.text, "rights cannot be given up");
+  EXPECT_EQ(answer.commit.refused_port, 0) << "it is no port's fault";
+  expect_open(0);
+}
+
 TEST_F(Transactions, mtu_follows_port_set_and_a_device_may_refuse_it) {
   configure(controller_, 1);
   auto record = port_set(1, PortRole::underlay);

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/start/rights.hpp"
+
+#include "dataplane/base/log.hpp"
+
+#include <cerrno>
+#include <filesystem>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+namespace dp {
+
+using base::Errc;
+using base::fail;
+
+base::Result<Rights> Rights::of_user(const std::string& name) {
+  if (name.empty()) return Rights(std::nullopt);
+  auto user = base::find_user(name);
+  if (!user) return std::unexpected(user.error());
+  if (::geteuid() != 0) return fail(Errc::invalid_argument, "--user takes a start as root");
+  return Rights(std::move(*user));
+}
+
+base::Status Rights::hand_over(const std::string& directory) const {
+  if (!user_) return {};
+  // What others put there (the control plane's socket) stays theirs.
+  std::vector<std::string> paths{directory, directory + "/dataplane.sock", directory + "/dpdk"};
+  std::error_code none;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(paths.back(), none)) {
+    paths.push_back(entry.path());
+  }
+  for (const std::string& path : paths) {
+    if (::lchown(path.c_str(), user_->uid, user_->gid) != 0 && errno != ENOENT) {
+      return fail(Errc::io, "the runtime directory cannot be handed over to --user", errno);
+    }
+  }
+  return {};
+}
+
+base::Status Rights::bound() const noexcept {
+  return user_ ? base::empty_bounding_set() : base::Status();
+}
+
+std::function<base::Status()> Rights::give_up() const {
+  if (!user_) return {};
+  return [user = *user_]() -> base::Status {
+    if (auto status = base::become(user); !status) return status;
+    LOG(info, "rights_given_up", {"user", user.name}, {"uid", user.uid}, {"gid", user.gid});
+    return {};
+  };
+}
+
+}  // namespace dp
