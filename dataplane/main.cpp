@@ -41,7 +41,10 @@ base::Status run(const dp::Options& options) {
   if (!pool) return std::unexpected(pool.error());
   if (auto handed = rights->hand_over(options.runtime_dir); !handed) return handed;
   if (auto bound = rights->bound(); !bound) return bound;
-  auto tables = dp::make_tables({options.networks, options.vteps, options.endpoints});
+  auto tables = dp::make_tables({.networks = options.networks,
+                                 .vteps = options.vteps,
+                                 .endpoints = options.endpoints,
+                                 .next_hops = options.next_hops});
   if (!tables) return std::unexpected(tables.error());
   auto epoch = dp::Epoch::make(options.workers);
   if (!epoch) return std::unexpected(epoch.error());
@@ -49,6 +52,7 @@ base::Status run(const dp::Options& options) {
                                          .port_count = contract::port_count_max,
                                          .network_count = options.networks + 1,
                                          .vtep_count = options.vteps + 1,
+                                         .next_hop_count = options.next_hops + 1,
                                          .stages = dp::stage_names()});
   if (!region) return std::unexpected(region.error());
 
@@ -76,7 +80,7 @@ base::Status run(const dp::Options& options) {
       {.rx_descriptors = options.rx_descriptors, .tx_descriptors = options.tx_descriptors});
   LOG(info, "ready", {"runtime_dir", options.runtime_dir}, {"workers", options.workers},
       {"mbufs", options.mbufs}, {"endpoints", options.endpoints}, {"networks", options.networks},
-      {"vteps", options.vteps}, {"hugepages", eal->hugepages()});
+      {"vteps", options.vteps}, {"next_hops", options.next_hops}, {"hugepages", eal->hugepages()});
   housekeeper.run(*stop);
   workers.stop();
   LOG(info, "stopped", {"longest_turn_us", housekeeper.longest_turn().wall_ns / 1000},

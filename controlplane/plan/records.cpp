@@ -53,7 +53,8 @@ contract::PortSet Records::port_set(const Port& port) const {
           .network = allocation_.network(port.network.view()),
           .transit_peer = allocation_.port(port.peer.view()),
           .mtu = port.mtu.value_or(0),
-          .reserved2 = 0};
+          .reserved2 = 0,
+          .addresses = {}};
 }
 
 contract::VtepSet Records::vtep_set(const Vtep& vtep) const {

@@ -105,6 +105,16 @@ struct PortState {
   std::uint64_t interface_gone;
 };
 
+// Per next hop, written by the housekeeper once a second and when it changes.
+struct NextHopState {
+  std::uint64_t present;   // 0 or 1.
+  std::uint64_t usable;    // Its MAC is known and its port has a link: frames may go there.
+  std::uint64_t resolved;  // Its MAC is known.
+  std::uint64_t link_up;   // Of its port.
+  std::uint64_t changes;   // Times that it became usable, or no longer was.
+  std::array<char, 24> mac;
+};
+
 // Written by the housekeeper.
 struct GlobalState {
   std::uint64_t boot_id;
@@ -127,6 +137,8 @@ struct GlobalState {
   std::uint64_t ports_capacity;
   std::uint64_t hugepages;    // 1: packet memory is on hugepages.
   std::uint64_t traces_lost;  // Traced packets for which the ring had no room.
+  std::uint64_t next_hops_used;
+  std::uint64_t next_hops_capacity;
 };
 
 // For single-writer counters in shared memory: a plain load, add and store, which a reader on

@@ -67,6 +67,7 @@ enum class DropReason : std::uint8_t {
 
   // Came later.
   ipv6_extension_header,
+  next_hop_link_down,
 
   count,
 };
@@ -162,6 +163,8 @@ inline constexpr std::array<DropReasonText, drop_reason_count> drop_reasons{{
     {DropReason::ipv6_extension_header, "ipv6_extension_header",
      "The outer IPv6 header is followed by an extension header or is a fragment's; no VTEP sends "
      "either."},
+    {DropReason::next_hop_link_down, "next_hop_link_down",
+     "No next hop towards the remote VTEP is usable, and the first one's port has no link."},
 }};
 
 constexpr bool drop_reasons_in_order() {

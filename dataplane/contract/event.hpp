@@ -35,6 +35,8 @@ struct HelloReply {
   std::uint32_t endpoint_capacity;
   std::uint32_t port_capacity;
   Text<name_bytes> release;
+  std::uint32_t next_hop_capacity;
+  std::uint32_t reserved;
 };
 
 struct Reply {
@@ -97,7 +99,7 @@ struct TracePacket {
 
 static_assert(Record<HelloReply> && Record<Reply> && Record<CommitReply>);
 static_assert(Record<LinkChange> && Record<TraceHop> && Record<TracePacket>);
-static_assert(sizeof(HelloReply) == 120 && sizeof(Reply) == 192 && sizeof(CommitReply) == 232);
+static_assert(sizeof(HelloReply) == 128 && sizeof(Reply) == 192 && sizeof(CommitReply) == 232);
 static_assert(sizeof(TraceHop) == 16 && sizeof(TracePacket) == 688);
 
 }  // namespace contract

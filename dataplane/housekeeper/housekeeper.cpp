@@ -41,8 +41,9 @@ Housekeeper::Housekeeper(CommandSocket socket, const Parts& parts, const Publish
       parts_(parts),
       model_(parts.tables),
       ports_(parts.opener, parts.workers, parts.epoch, defaults),
-      transaction_(parts.tables, parts.epoch, model_, ports_),
-      publisher_(parts.region, parts.tables, model_, ports_, parts.pool, facts),
+      next_hops_(parts.tables.next_hops, model_, ports_),
+      transaction_(parts.tables, parts.epoch, model_, ports_, next_hops_),
+      publisher_(parts.region, parts.tables, model_, ports_, next_hops_, parts.pool, facts),
       traces_(parts.trace_board, parts.trace_rings, parts.epoch) {}
 
 void Housekeeper::run(int stop) {
@@ -89,6 +90,7 @@ bool Housekeeper::turn(int stop) {
   const std::uint64_t started_cpu_ns = thread_cpu_ns();
   publisher_.heartbeat();
   ports_.turn();
+  if (next_hops_.update()) publisher_.publish_next_hops();
   if (!busy()) read_commands();
   work_slice();
   traces_.drain(socket_);

@@ -12,6 +12,7 @@
 #include "dataplane/contract/command.hpp"
 #include "dataplane/contract/event.hpp"
 #include "dataplane/housekeeper/model.hpp"
+#include "dataplane/housekeeper/next_hops.hpp"
 #include "dataplane/housekeeper/ports.hpp"
 #include "dataplane/housekeeper/publish.hpp"
 #include "dataplane/housekeeper/region.hpp"
@@ -86,6 +87,7 @@ class Housekeeper {
   Parts parts_;
   Model model_;
   Ports ports_;
+  NextHops next_hops_;
   Transaction transaction_;
   Publisher publisher_;
   Traces traces_;

@@ -4,7 +4,7 @@
 //
 //   port 0 tenant 1 1500                        case encapsulates ARP
 //   port 1 underlay 02:70:63:61:70:00 1600
-//   vtep local 1 198.18.0.1 1                   in 0 0200…             (port, frame)
+//   vtep local 1 198.18.0.1                     in 0 0200…             (port, frame)
 //   network 1 100 flood 2 3                     out 1 0200…
 //   endpoint 1 02:00:00:00:0a:01 port 0         drop host_to_wire/flood no_flood_target 1
 //                                               kind 0 roce_write ect0 1

@@ -68,7 +68,7 @@ class Path : public test::OnWorkers {
   void SetUp() override {
     gateway_.add_port(host, test::tenant_port(blue));
     gateway_.add_port(wire, test::underlay_port("02:70:63:61:70:00"));
-    gateway_.set_local_vtep(self, "198.18.0.1", wire);
+    gateway_.set_local_vtep(self, "198.18.0.1");
     gateway_.set_remote_vtep(remote,
                              {.address = "198.18.0.2", .port = wire, .source = "198.18.0.1"});
     gateway_.set_network(blue, 100, true, std::array<std::uint16_t, 1>{remote});

@@ -63,7 +63,7 @@ port {LARGEST} tenant 4
 port {ZERO} tenant 5
 port {ROOMY} tenant 6
 port {NARROW} tenant 6 {NARROW_MTU}
-vtep local 1 {SELF} {WIRE}
+vtep local 1 {SELF}
 vtep remote 2 {GW2} {WIRE} {SELF} {NEXT_HOP} resolved {MTU} 64 copy
 vtep remote 3 {GW3} {WIRE} {SELF} {NEXT_HOP3} resolved {MTU} 17 46
 vtep remote 4 198.18.0.4 {WIRE} {SELF} {NEXT_HOP} unresolved {MTU} 64 copy

@@ -34,8 +34,8 @@ port {WIRE} underlay {WIRE_MAC} {MTU}
 port {HOST2} tenant 1
 port {LEFT} transit {RIGHT}
 port {RIGHT} transit {LEFT}
-vtep local 1 {SELF} {WIRE}
-vtep local 2 {SELF6} {WIRE}
+vtep local 1 {SELF}
+vtep local 2 {SELF6}
 vtep remote 3 {GW2} {WIRE} {SELF} {NEXT_HOP} resolved {MTU} 64 copy
 vtep remote 4 {GW6} {WIRE} {SELF6} {NEXT_HOP} resolved {MTU} 64 copy
 vtep remote 5 {PINNED6} {WIRE} {SELF6} {NEXT_HOP3} resolved {MTU} 17 46

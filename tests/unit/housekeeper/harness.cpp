@@ -27,7 +27,9 @@ T must(base::Result<T> result) {
 class MemoryDevice final : public dp::Device {
  public:
   MemoryDevice(const dp::DeviceRequest& request, MemoryOpener& opener)
-      : port_(dp::MemoryPort(request.worker_count)), opener_(opener) {
+      : port_(dp::MemoryPort(request.worker_count)),
+        opener_(opener),
+        number_(request.device.back()) {
     facts_ = {.mac = {{2, 0, 0, 0, 0, 0x77}},
               .mtu = request.mtu != 0 ? request.mtu : std::uint16_t{1500},
               .rx_queues = request.worker_count,
@@ -50,8 +52,9 @@ class MemoryDevice final : public dp::Device {
     return {};
   }
   dp::Observation observe() noexcept override {
+    const bool down = opener_.down.load(std::memory_order_relaxed) == number_;
     // Relaxed: numbers that order nothing.
-    return {.link = {.up = opener_.link_up.load(std::memory_order_relaxed),
+    return {.link = {.up = !down && opener_.link_up.load(std::memory_order_relaxed),
                      .speed_mbps = 100,
                      .gone = opener_.vanishing.fetch_sub(1, std::memory_order_relaxed) > 0},
             .drops = {}};
@@ -61,6 +64,7 @@ class MemoryDevice final : public dp::Device {
   dp::Port port_;
   dp::DeviceFacts facts_{};
   MemoryOpener& opener_;
+  char number_;  // Of "memory1".
 };
 
 std::string make_directory() {
@@ -207,12 +211,16 @@ Answer Controller::abort(std::uint32_t transaction) {
 HousekeeperTest::HousekeeperTest(const HousekeeperOptions& options)
     : directory_(make_directory()),
       pool_(make_pool(), rte_mempool_free),
-      tables_(must(dp::make_tables({options.networks, options.vteps, options.endpoints}))),
+      tables_(must(dp::make_tables({.networks = options.networks,
+                                    .vteps = options.vteps,
+                                    .endpoints = options.endpoints,
+                                    .next_hops = options.next_hops}))),
       epoch_(must(dp::Epoch::make(options.workers))),
       region_(must(dp::CounterRegion::make({.worker_count = options.workers,
                                             .port_count = contract::port_count_max,
                                             .network_count = options.networks + 1,
                                             .vtep_count = options.vteps + 1,
+                                            .next_hop_count = options.next_hops + 1,
                                             .stages = {}}))),
       stop_(eventfd(0, EFD_CLOEXEC)) {
   base::set_log(base::LogLevel::error, base::LogFormat::text, "test");
@@ -294,7 +302,8 @@ contract::PortSet port_set(std::uint16_t id, contract::PortRole role, std::uint1
           .network = {network},
           .transit_peer = base::no_port,
           .mtu = 0,
-          .reserved2 = 0};
+          .reserved2 = 0,
+          .addresses = {}};
 }
 
 contract::NetworkSet network(std::uint16_t id, std::uint32_t vni,
@@ -318,7 +327,8 @@ contract::VtepSet local_vtep(std::uint16_t id, const std::string& address, std::
           .next_hop_mac = {},
           .address = *base::parse_ip(address),
           .udp_checksum = contract::UdpChecksum::zero,
-          .reserved = 0};
+          .reserved = 0,
+          .next_hops = {}};
 }
 
 contract::VtepSet remote_vtep(std::uint16_t id, const std::string& address, std::uint16_t port,

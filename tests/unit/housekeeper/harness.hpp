@@ -86,11 +86,13 @@ class MemoryOpener final : public dp::DeviceOpener {
   std::atomic<bool> link_up{true};
   std::atomic<bool> absent{false};  // Nothing that is gone can be opened anew.
   std::atomic<int> vanishing{0};    // So many devices that are asked say that they are gone.
+  std::atomic<char> down{0};        // Number of a device without a link.
 };
 
 struct HousekeeperOptions {
   std::uint32_t networks = 100;
   std::uint32_t vteps = 100;
+  std::uint32_t next_hops = 8;
   std::uint32_t endpoints = 1000;
   std::uint16_t workers = 1;
 };
