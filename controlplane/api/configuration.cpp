@@ -36,6 +36,7 @@ PositionNames Configuration::position_names() const {
   add("port", allocation_.ports);
   add("network", allocation_.networks);
   add("vtep", allocation_.vteps);
+  add("next_hop", allocation_.next_hops);
   return names;
 }
 
