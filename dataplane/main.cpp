@@ -74,7 +74,7 @@ base::Status run(const dp::Options& options) {
        .opener = opener,
        .workers = workers.workers(),
        .trace_board = traces,
-       .trace_rings = workers.rings(),
+       .trace_rings = workers.trace_rings(),
        .pool = **pool},
       {.boot_id = dp::make_boot_id(), .tsc_hz = rte_get_tsc_hz(), .hugepages = eal->hugepages()},
       {.rx_descriptors = options.rx_descriptors, .tx_descriptors = options.tx_descriptors});

@@ -68,6 +68,7 @@ enum class DropReason : std::uint8_t {
   // Came later.
   ipv6_extension_header,
   next_hop_link_down,
+  punt_queue_full,
 
   count,
 };
@@ -165,6 +166,8 @@ inline constexpr std::array<DropReasonText, drop_reason_count> drop_reasons{{
      "either."},
     {DropReason::next_hop_link_down, "next_hop_link_down",
      "No next hop towards the remote VTEP is usable, and the first one's port has no link."},
+    {DropReason::punt_queue_full, "punt_queue_full",
+     "The frame was for the housekeeper (ARP, neighbour discovery), which is too far behind."},
 }};
 
 constexpr bool drop_reasons_in_order() {

@@ -24,6 +24,7 @@ inline constexpr std::uint16_t roce_v1 = 0x8915;
 namespace ip_protocol {
 inline constexpr std::uint8_t tcp = 6;
 inline constexpr std::uint8_t udp = 17;
+inline constexpr std::uint8_t icmp6 = 58;
 }  // namespace ip_protocol
 
 namespace udp_port {

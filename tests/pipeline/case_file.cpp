@@ -48,6 +48,8 @@ void read_directive(const std::string& directive, std::istringstream& line, Case
   } else if (directive == "out") {
     const auto port = next<std::uint16_t>(line);
     one.out.push_back({.port = port, .hex = next<std::string>(line)});
+  } else if (directive == "punt") {
+    one.punts = true;
   } else if (directive == "drop") {
     const auto stage = next<std::string>(line);
     const auto reason =

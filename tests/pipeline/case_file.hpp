@@ -7,6 +7,7 @@
 //   vtep local 1 198.18.0.1                     in 0 0200…             (port, frame)
 //   network 1 100 flood 2 3                     out 1 0200…
 //   endpoint 1 02:00:00:00:0a:01 port 0         drop host_to_wire/flood no_flood_target 1
+//                                               punt
 //                                               kind 0 roce_write ect0 1
 //                                               count flooded 1 1
 #pragma once
@@ -43,6 +44,7 @@ struct Case {
   std::string name;
   std::vector<FrameIn> in;
   std::vector<FrameOut> out;  // Per port in this order.
+  bool punts = false;         // Every frame.
   Gateway::StageDrops drops;
   std::vector<KindCount> kinds;  // All of them, unless none is given.
   std::vector<Count> counts;

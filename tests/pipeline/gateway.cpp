@@ -217,9 +217,12 @@ Gateway::Gateway(const GatewayOptions& options)
   contract::describe_region(region_, shape_);
   for (std::uint16_t i = 0; i < options.workers; ++i) {
     rings_.push_back(std::make_unique<dp::TraceRing>());
+    frame_rings_.push_back(std::make_unique<dp::FrameRings>());
     auto worker = std::make_unique<dp::Worker>(
         dp::Worker::Config{.id = base::WorkerId{i}, .idle = {}}, tables_, epoch_,
-        contract::worker_block(region_, shape_, i), *copies_pool_, board_, *rings_.back());
+        contract::worker_block(region_, shape_, i), *copies_pool_,
+        dp::Worker::Links{
+            .board = board_, .traces = *rings_.back(), .frames = *frame_rings_.back()});
     worker->set_pipelines(dp::make_pipelines(worker->environment()));
     worker->assign(&assignments_[i]);
     must(epoch_.register_worker(base::WorkerId{i}));
@@ -230,6 +233,7 @@ Gateway::Gateway(const GatewayOptions& options)
 Gateway::~Gateway() {
   for (std::uint16_t i = 0; i < options_.workers; ++i) epoch_.unregister_worker(base::WorkerId{i});
   for (auto& port : ports_) port.reset();
+  take_punted();
   if (!options_.unsound) check_sound();
 }
 
@@ -387,6 +391,25 @@ std::vector<Bytes> Gateway::take_sent_by(std::uint16_t port, std::uint16_t worke
     rte_pktmbuf_free(mbuf);
   }
   return frames;
+}
+
+std::vector<Gateway::Punted> Gateway::take_punted() {
+  std::vector<Punted> punted;
+  for (auto& rings : frame_rings_) {
+    while (true) {
+      const dp::FrameRing::Frame frame = rings->to_housekeeper.pop();
+      if (!frame.mbuf) break;
+      punted.push_back({.port = frame.port.value, .frame = bytes_of(frame.mbuf.get())});
+    }
+  }
+  return punted;
+}
+
+bool Gateway::send_own(std::uint16_t worker, std::uint16_t port, const Bytes& frame) {
+  dp::OwnedMbuf mbuf(make_mbuf(*pool_, frame));
+  if (!frame_rings_[worker]->from_housekeeper.push(mbuf.get(), base::PortId{port})) return false;
+  (void)mbuf.release();
+  return true;
 }
 
 std::vector<contract::TracePacket> Gateway::take_traces() {

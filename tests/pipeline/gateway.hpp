@@ -118,6 +118,15 @@ class Gateway {
   std::vector<Bytes> take_sent(std::uint16_t port);
   std::vector<Bytes> take_sent_by(std::uint16_t port, std::uint16_t worker);
 
+  // Frames for the housekeeper since the last call, of all workers in order.
+  struct Punted {
+    std::uint16_t port;
+    Bytes frame;
+  };
+  std::vector<Punted> take_punted();
+  // A frame of the housekeeper's own, for the worker to send at the port. False: its ring is full.
+  bool send_own(std::uint16_t worker, std::uint16_t port, const Bytes& frame);
+
   // What was counted, summed over workers.
   std::uint64_t drops(contract::DropReason reason) const;
   std::uint64_t stage_drops(std::string_view stage, contract::DropReason reason) const;
@@ -156,6 +165,7 @@ class Gateway {
   dp::Epoch epoch_;
   dp::TraceBoard board_;
   std::vector<std::unique_ptr<dp::TraceRing>> rings_;
+  std::vector<std::unique_ptr<dp::FrameRings>> frame_rings_;
   std::array<std::unique_ptr<dp::Port>, contract::port_count_max> ports_;
   dp::Assignment assignments_[contract::worker_count_max];
   std::vector<std::unique_ptr<dp::Worker>> workers_;

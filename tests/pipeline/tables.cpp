@@ -144,6 +144,16 @@ class Tables : public testing::TestWithParam<std::tuple<int, bool>> {
     EXPECT_EQ(unexpected, 0u) << "more frames left than expected";
   }
 
+  // The same bytes, known to come from their port.
+  void expect_punted(const Case& one) {
+    const auto punted = gateway_.take_punted();
+    ASSERT_EQ(punted.size(), one.punts ? one.in.size() : 0U) << "frames for the housekeeper";
+    for (std::size_t i = 0; i < punted.size(); ++i) {
+      EXPECT_EQ(punted[i].port, one.in[i].port);
+      EXPECT_EQ(test::compare(test::to_hex(one.in[i].frame), punted[i].frame), "");
+    }
+  }
+
   static const std::vector<std::uint16_t>& ports() {
     static const std::vector<std::uint16_t> numbers = [] {
       std::vector<std::uint16_t> result;
@@ -170,6 +180,7 @@ class Tables : public testing::TestWithParam<std::tuple<int, bool>> {
     for (const Layout& layout : layouts) {
       offer(one, layout);
       expect_frames(one);
+      expect_punted(one);
       if (HasFailure()) FAIL() << "laid out as " << layout.name();
     }
 

@@ -177,6 +177,11 @@ class Table:
         self.lines.append(f"drop {stage} {reason} {count}\n")
         return self
 
+    def is_punted(self):
+        """All frames of the case go to the housekeeper, as they are."""
+        self.lines.append("punt\n")
+        return self
+
     def is_kind(self, port, kind, ecn=NOT_ECT, count=1):
         """Once given, all kinds that the case's frames are counted under must be given."""
         self.lines.append(f"kind {port} {kind} {ECN_NAMES[ecn]} {count}\n")

@@ -226,9 +226,12 @@ HousekeeperTest::HousekeeperTest(const HousekeeperOptions& options)
   base::set_log(base::LogLevel::error, base::LogFormat::text, "test");
   for (std::uint16_t id = 0; id < options.workers; ++id) {
     rings_.push_back(std::make_unique<dp::TraceRing>());
+    frame_rings_.push_back(std::make_unique<dp::FrameRings>());
     workers_.push_back(std::make_unique<dp::Worker>(
         dp::Worker::Config{.id = base::WorkerId{id}, .idle = {}}, tables_, epoch_,
-        region_.worker(id), *pool_, board_, *rings_.back()));
+        region_.worker(id), *pool_,
+        dp::Worker::Links{
+            .board = board_, .traces = *rings_.back(), .frames = *frame_rings_.back()}));
     worker_list_.push_back(workers_.back().get());
     ring_list_.push_back(rings_.back().get());
     worker_threads_.emplace_back([worker = workers_.back().get()] { worker->run(); });

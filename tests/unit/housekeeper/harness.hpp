@@ -116,6 +116,7 @@ class HousekeeperTest : public testing::Test {
   dp::CounterRegion region_;
   dp::TraceBoard board_;
   std::vector<std::unique_ptr<dp::TraceRing>> rings_;
+  std::vector<std::unique_ptr<dp::FrameRings>> frame_rings_;
   std::vector<std::unique_ptr<dp::Worker>> workers_;
   std::vector<dp::Worker*> worker_list_;
   std::vector<dp::TraceRing*> ring_list_;
