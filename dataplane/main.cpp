@@ -55,7 +55,6 @@ base::Status run(const dp::Options& options) {
                                          .next_hop_count = options.next_hops + 1,
                                          .stages = dp::stage_names()});
   if (!region) return std::unexpected(region.error());
-
   dp::TraceBoard traces;
   dp::WorkerThreads workers(*tables, *epoch, **pool, traces);
   auto started = workers.start(
@@ -75,6 +74,7 @@ base::Status run(const dp::Options& options) {
        .workers = workers.workers(),
        .trace_board = traces,
        .trace_rings = workers.trace_rings(),
+       .frame_rings = workers.frame_rings(),
        .pool = **pool},
       {.boot_id = dp::make_boot_id(), .tsc_hz = rte_get_tsc_hz(), .hugepages = eal->hugepages()},
       {.rx_descriptors = options.rx_descriptors, .tx_descriptors = options.tx_descriptors});

@@ -139,6 +139,15 @@ struct GlobalState {
   std::uint64_t traces_lost;  // Traced packets for which the ring had no room.
   std::uint64_t next_hops_used;
   std::uint64_t next_hops_capacity;
+  std::uint64_t neighbour_messages;   // ARP and neighbour discovery that reached the housekeeper.
+  std::uint64_t neighbour_faults;     // Of them, those that were not believed or not understood.
+  std::uint64_t neighbour_questions;  // Sent.
+  std::uint64_t neighbour_answers;    // Sent, announcements included.
+  std::uint64_t neighbour_limited;    // Questions or claims ignored: too many a second.
+  std::uint64_t neighbour_moves;      // Next hops that got another MAC.
+  std::uint64_t neighbour_losses;     // Next hops that no longer answered.
+  std::uint64_t neighbour_conflicts;  // Addresses that two claimed.
+  std::uint64_t neighbour_unsent;     // Questions and answers for which no buffer was free.
 };
 
 // For single-writer counters in shared memory: a plain load, add and store, which a reader on

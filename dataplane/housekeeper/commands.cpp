@@ -217,6 +217,7 @@ void Housekeeper::answer_commit(const Transaction::Answer& answer) {
   const base::Error error =
       answer.status ? base::Error{.code = Errc::ok, .text = ""} : answer.status.error();
   if (answer.status) {
+    resolver_.configure();
     LOG(info, "committed", {"generation", generation}, {"transaction", asked_.transaction});
   } else {
     LOG(warning, "commit_refused", {"generation", generation}, {"reason", error.text},

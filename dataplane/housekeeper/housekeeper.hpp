@@ -16,6 +16,7 @@
 #include "dataplane/housekeeper/ports.hpp"
 #include "dataplane/housekeeper/publish.hpp"
 #include "dataplane/housekeeper/region.hpp"
+#include "dataplane/housekeeper/resolver.hpp"
 #include "dataplane/housekeeper/socket.hpp"
 #include "dataplane/housekeeper/traces.hpp"
 #include "dataplane/housekeeper/transaction.hpp"
@@ -36,7 +37,8 @@ class Housekeeper {
     DeviceOpener& opener;
     std::span<Worker* const> workers;
     TraceBoard& trace_board;
-    std::span<TraceRing* const> trace_rings;  // One per worker.
+    std::span<TraceRing* const> trace_rings;   // One per worker.
+    std::span<FrameRings* const> frame_rings;  // The same.
     rte_mempool& pool;
   };
 
@@ -82,6 +84,7 @@ class Housekeeper {
 
   void watch();
   void tell_links();
+  void tell_neighbours();
 
   CommandSocket socket_;
   Parts parts_;
@@ -91,6 +94,7 @@ class Housekeeper {
   Transaction transaction_;
   Publisher publisher_;
   Traces traces_;
+  Resolver resolver_;
 
   bool greeted_ = false;
   std::optional<Pending> pending_;

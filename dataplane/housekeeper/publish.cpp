@@ -56,6 +56,21 @@ void Publisher::traces_lost(std::uint64_t total) noexcept {
   set(region_.global().traces_lost, total);
 }
 
+void Publisher::neighbours(const NeighbourCounters& counters, std::uint64_t unsent) noexcept {
+  contract::GlobalState& global = region_.global();
+  std::uint64_t faults = 0;
+  for (const std::uint64_t one : counters.faults) faults += one;
+  set(global.neighbour_messages, counters.received);
+  set(global.neighbour_faults, faults);
+  set(global.neighbour_questions, counters.solicitations_sent);
+  set(global.neighbour_answers, counters.advertisements_sent);
+  set(global.neighbour_limited, counters.answers_limited + counters.claims_limited);
+  set(global.neighbour_moves, counters.moves);
+  set(global.neighbour_losses, counters.losses);
+  set(global.neighbour_conflicts, counters.conflicts);
+  set(global.neighbour_unsent, unsent);
+}
+
 void Publisher::publish_all() {
   contract::GlobalState& global = region_.global();
   set(global.mbufs_in_use, rte_mempool_in_use_count(&pool_));

@@ -8,6 +8,7 @@
 #include "dataplane/housekeeper/next_hops.hpp"
 #include "dataplane/housekeeper/ports.hpp"
 #include "dataplane/housekeeper/region.hpp"
+#include "dataplane/neighbour/neighbours.hpp"
 
 #include <rte_mempool.h>
 
@@ -39,6 +40,7 @@ class Publisher {
   void controller(bool connected) noexcept;
   void commit(base::Generation generation, bool refused) noexcept;
   void traces_lost(std::uint64_t total) noexcept;
+  void neighbours(const NeighbourCounters& counters, std::uint64_t unsent) noexcept;
 
   // Once a second and on events.
   void publish_all();

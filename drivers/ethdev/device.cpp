@@ -332,7 +332,9 @@ base::Status EthdevDevice::set_mtu(std::uint16_t mtu) {
 void EthdevDevice::set_promiscuous(bool promiscuous) noexcept {
   const int error = promiscuous ? rte_eth_promiscuous_enable(dpdk_port_)
                                 : rte_eth_promiscuous_disable(dpdk_port_);
-  // Best effort: what has no address filter has no such mode either.
+  // Neighbour discovery comes to groups, at every port. Best effort, both: what has no address
+  // filter has no such mode either.
+  (void)rte_eth_allmulticast_enable(dpdk_port_);
   if (error != 0 && error != -ENOTSUP) {
     LOG(warning, "promiscuous_mode_refused", {"device", request_.device}, {"errno", -error});
   }

@@ -139,6 +139,10 @@ TEST(Layout, replies_are_as_released) {
   EXPECT_EQ(offsetof(CommitReply, generation), 8u);
   EXPECT_EQ(offsetof(CommitReply, digests), 16u);
   EXPECT_EQ(offsetof(CommitReply, text), 48u);
+  EXPECT_EQ(sizeof(NeighbourChange), 32u);
+  EXPECT_EQ(offsetof(NeighbourChange, mac), 4u);
+  EXPECT_EQ(offsetof(NeighbourChange, before), 10u);
+  EXPECT_EQ(offsetof(NeighbourChange, address), 16u);
   EXPECT_EQ(sizeof(LinkChange), 8u);
   EXPECT_EQ(offsetof(LinkChange, gone), 3u);
   EXPECT_EQ(offsetof(LinkChange, speed_mbps), 4u);

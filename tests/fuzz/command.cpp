@@ -125,6 +125,7 @@ class Session {
                       .workers = workers_,
                       .trace_board = board_,
                       .trace_rings = {},
+                      .frame_rings = {},
                       .pool = gateway_.pool()},
                      {.boot_id = 1, .tsc_hz = 1'000'000'000, .hugepages = false}, {}) {
     client_ = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);

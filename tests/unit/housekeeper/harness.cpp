@@ -184,6 +184,11 @@ std::optional<Answer> Controller::wait() {
           link_changes.push_back(frame->record<contract::LinkChange>(i));
         }
         break;
+      case contract::EventType::neighbour_change:
+        for (std::size_t i = 0; i < frame->record_count(); ++i) {
+          neighbour_changes.push_back(frame->record<contract::NeighbourChange>(i));
+        }
+        break;
       case contract::EventType::trace_packet: break;
     }
   }
@@ -234,6 +239,7 @@ HousekeeperTest::HousekeeperTest(const HousekeeperOptions& options)
             .board = board_, .traces = *rings_.back(), .frames = *frame_rings_.back()}));
     worker_list_.push_back(workers_.back().get());
     ring_list_.push_back(rings_.back().get());
+    frame_ring_list_.push_back(frame_rings_.back().get());
     worker_threads_.emplace_back([worker = workers_.back().get()] { worker->run(); });
   }
   housekeeper_ = std::make_unique<dp::Housekeeper>(
@@ -245,6 +251,7 @@ HousekeeperTest::HousekeeperTest(const HousekeeperOptions& options)
                              .workers = worker_list_,
                              .trace_board = board_,
                              .trace_rings = ring_list_,
+                             .frame_rings = frame_ring_list_,
                              .pool = *pool_},
       dp::Publisher::Facts{.boot_id = 42, .tsc_hz = 1, .hugepages = false}, dp::Ports::Defaults{});
   thread_ = std::thread([this] { housekeeper_->run(stop_); });

@@ -63,6 +63,7 @@ class Controller {
   void close() { socket_.reset(); }
 
   std::vector<contract::LinkChange> link_changes;
+  std::vector<contract::NeighbourChange> neighbour_changes;
   int region = -1;  // The descriptor that came with the hello; owned.
   ~Controller();
 
@@ -120,6 +121,7 @@ class HousekeeperTest : public testing::Test {
   std::vector<std::unique_ptr<dp::Worker>> workers_;
   std::vector<dp::Worker*> worker_list_;
   std::vector<dp::TraceRing*> ring_list_;
+  std::vector<dp::FrameRings*> frame_ring_list_;
   MemoryOpener opener_;
   std::vector<std::thread> worker_threads_;
   int stop_;
