@@ -45,7 +45,7 @@ Housekeeper::Housekeeper(CommandSocket socket, const Parts& parts, const Publish
       transaction_(parts.tables, parts.epoch, model_, ports_, next_hops_),
       publisher_(parts.region, parts.tables, model_, ports_, next_hops_, parts.pool, facts),
       traces_(parts.trace_board, parts.trace_rings, parts.epoch),
-      resolver_(model_, ports_,
+      resolver_(model_, ports_, next_hops_,
                 {.rings = parts.frame_rings, .pool = parts.pool, .seed = facts.boot_id}) {}
 
 void Housekeeper::run(int stop) {
@@ -169,7 +169,9 @@ void Housekeeper::tell_links() {
 }
 
 void Housekeeper::tell_neighbours() {
-  for (const NeighbourEvent& event : resolver_.take_events()) {
+  const auto events = resolver_.take_events();
+  if (!events.empty()) publisher_.publish_next_hops();
+  for (const NeighbourEvent& event : events) {
     const contract::NeighbourChange change{.port = event.port,
                                            .what = event.kind,
                                            .reserved = 0,

@@ -27,55 +27,133 @@ constexpr std::uint64_t bit(std::uint32_t port) noexcept {
 
 }  // namespace
 
-Resolver::Resolver(const Model& model, const Ports& ports, const Parts& parts)
-    : model_(model), ports_(ports), parts_(parts), neighbours_(parts.seed) {}
+Resolver::Resolver(const Model& model, const Ports& ports, NextHops& next_hops, const Parts& parts)
+    : model_(model), ports_(ports), next_hops_(next_hops), parts_(parts), neighbours_(parts.seed) {}
 
-// At an interface that is shared with the kernel, ARP and neighbour discovery are the kernel's.
-bool Resolver::serves(std::uint32_t port) const noexcept {
+const Ports::Seen* Resolver::underlay(std::uint32_t port) const noexcept {
   const auto& config = model_.port(port);
-  const Ports::Seen* seen = ports_.seen(port);
-  return config.present && config.record.set.role == contract::PortRole::underlay &&
-         seen != nullptr && !contract::to_view(seen->facts.driver).starts_with("xdp");
+  const bool is_underlay = config.present && config.record.set.role == contract::PortRole::underlay;
+  return is_underlay ? ports_.seen(port) : nullptr;
 }
 
-void Resolver::own_addresses(base::PortId port, std::set<Place>& owned, std::uint64_t now) {
+void Resolver::own_addresses(base::PortId port, Wishes& wishes, std::uint64_t now) {
+  const auto own = [&](const base::IpAddress& address, unsigned bits) {
+    neighbours_.own(port, address, static_cast<std::uint8_t>(bits), now);
+    wishes.owned.emplace(port, address);
+  };
   for (std::uint32_t id = 1; id < model_.vtep_slots(); ++id) {
     const auto& vtep = model_.vtep(id);
     if (!vtep.present || vtep.record.kind != contract::VtepKind::local) continue;
-    if (vtep.record.port != port) continue;
-    const base::IpAddress& address = vtep.record.address;
-    neighbours_.own(port, address, address.is_v4() ? 32 : 128, now);
-    owned.emplace(port, address);
+    if (vtep.record.port != port && vtep.record.port != base::no_port) continue;
+    own(vtep.record.address, vtep.record.address.is_v4() ? 32 : 128);
+  }
+  // Behind the VTEPs', which may be the same: these say how long the prefix is.
+  for (const contract::PortAddress& one : model_.port(port.value).record.set.addresses) {
+    if (one.prefix_length != 0) own(one.address, one.prefix_length);
+  }
+}
+
+void Resolver::want_next_hops(Wishes& wishes, std::uint64_t now) {
+  for (std::uint32_t id = 1; id < model_.next_hop_slots(); ++id) {
+    const auto& next_hop = model_.next_hop(id);
+    if (!next_hop.present || !next_hop.record.mac.is_zero()) continue;
+    const base::PortId port = next_hop.record.port;
+    const Ports::Seen* seen = underlay(port.value);
+    if (seen == nullptr) continue;
+    if (seen->facts.kernel_answers) {
+      const KernelNeighbours::Place place{.ifindex = seen->facts.ifindex,
+                                          .address = next_hop.record.address};
+      wishes.of_kernel.emplace(place, port);
+      kernel_.want(place);
+    } else {
+      neighbours_.want(port, next_hop.record.address, now);
+      wishes.wanted.emplace(port, next_hop.record.address);
+    }
+  }
+}
+
+void Resolver::give_up(const Wishes& wishes) {
+  for (const Place& place : in_force_.owned) {
+    if (!wishes.owned.contains(place)) neighbours_.disown(place.first, place.second);
+  }
+  for (const Place& place : in_force_.wanted) {
+    if (!wishes.wanted.contains(place)) neighbours_.forget(place.first, place.second);
+  }
+  for (const auto& [place, port] : in_force_.of_kernel) {
+    if (!wishes.of_kernel.contains(place)) kernel_.forget(place);
+  }
+  for (std::uint32_t id = 0; id < model_.port_slots(); ++id) {
+    if ((in_force_.served & ~wishes.served & bit(id)) == 0) continue;
+    neighbours_.remove_port(base::PortId{static_cast<std::uint16_t>(id)});
   }
 }
 
 void Resolver::configure() {
   const std::uint64_t now = monotonic_ns();
-  std::uint64_t served = 0;
-  std::set<Place> owned;
+  Wishes wishes;
   for (std::uint32_t id = 0; id < model_.port_slots(); ++id) {
-    if (!serves(id)) continue;
+    const Ports::Seen* seen = underlay(id);
+    if (seen == nullptr || seen->facts.kernel_answers) continue;
     const base::PortId port{static_cast<std::uint16_t>(id)};
-    served |= bit(id);
-    neighbours_.set_port(port, ports_.seen(id)->facts.mac, now);
-    own_addresses(port, owned, now);
+    wishes.served |= bit(id);
+    neighbours_.set_port(port, seen->facts.mac, now);
+    own_addresses(port, wishes, now);
   }
-  for (const Place& place : owned_) {
-    if (!owned.contains(place)) neighbours_.disown(place.first, place.second);
-  }
-  for (std::uint32_t id = 0; id < model_.port_slots(); ++id) {
-    if ((served_ & ~served & bit(id)) == 0) continue;
-    neighbours_.remove_port(base::PortId{static_cast<std::uint16_t>(id)});
-  }
-  served_ = served;
-  owned_ = std::move(owned);
+  want_next_hops(wishes, now);
+  give_up(wishes);
+  in_force_ = std::move(wishes);
   next_ns_ = now;
+}
+
+// What the kernel finds out, told like what we find out ourselves.
+void Resolver::follow_kernel(std::uint64_t now) {
+  kernel_.turn(now, [&](const KernelNeighbours::Place& place, std::optional<base::MacAddress> mac,
+                        const base::MacAddress& before) {
+    const auto found = in_force_.of_kernel.find(place);
+    if (found == in_force_.of_kernel.end()) return;
+    using Kind = NeighbourEvent::Kind;
+    const Kind found_mac = before.is_zero() ? Kind::next_hop_resolved : Kind::next_hop_moved;
+    of_kernel_.push_back({.kind = mac ? found_mac : Kind::next_hop_lost,
+                          .port = found->second,
+                          .address = place.address,
+                          .mac = mac.value_or(base::MacAddress{}),
+                          .before = before});
+  });
+}
+
+std::vector<NeighbourEvent> Resolver::take_events() {
+  std::vector<NeighbourEvent> events = neighbours_.take_events();
+  events.insert(events.end(), of_kernel_.begin(), of_kernel_.end());
+  of_kernel_.clear();
+  for (const NeighbourEvent& event : events) {
+    if (event.kind == NeighbourEvent::Kind::next_hop_resolved ||
+        event.kind == NeighbourEvent::Kind::next_hop_moved) {
+      next_hops_.learned(event.port, event.address, event.mac);
+    } else if (event.kind == NeighbourEvent::Kind::next_hop_lost) {
+      next_hops_.learned(event.port, event.address, std::nullopt);
+    }
+  }
+  return events;
+}
+
+void Resolver::follow_returned() {
+  std::map<KernelNeighbours::Place, base::PortId> places;
+  for (const auto& [place, port] : in_force_.of_kernel) {
+    KernelNeighbours::Place here = place;
+    if (const Ports::Seen* seen = ports_.seen(port.value)) here.ifindex = seen->facts.ifindex;
+    places.emplace(here, port);
+    if (here == place) continue;
+    kernel_.forget(place);
+    kernel_.want(here);
+  }
+  in_force_.of_kernel = std::move(places);
 }
 
 void Resolver::look_at_ports() {
   const std::uint64_t now = monotonic_ns();
+  follow_returned();
   for (std::uint32_t id = 0; id < contract::port_count_max; ++id) {
-    const Ports::Seen* seen = (served_ & bit(id)) != 0 ? ports_.seen(id) : nullptr;
+    const Ports::Seen* seen = (in_force_.served & bit(id)) != 0 ? ports_.seen(id) : nullptr;
     if (seen == nullptr) continue;
     const base::PortId port{static_cast<std::uint16_t>(id)};
     neighbours_.set_port(port, seen->facts.mac, now);
@@ -90,6 +168,7 @@ void Resolver::look_at_ports() {
 
 void Resolver::turn() {
   const std::uint64_t now = monotonic_ns();
+  follow_kernel(now);
   for (FrameRings* rings : parts_.rings) receive(rings->to_housekeeper, now);
   if (now >= next_ns_) next_ns_ = neighbours_.poll(now);
   for (const NeighbourFrame& frame : neighbours_.take_frames()) {
@@ -127,7 +206,7 @@ bool Resolver::send(const NeighbourFrame& frame) noexcept {
 }
 
 std::uint64_t Resolver::wait_ns(std::uint64_t now) const noexcept {
-  if (served_ == 0) return std::numeric_limits<std::uint64_t>::max();
+  if (in_force_.served == 0 && kernel_.empty()) return std::numeric_limits<std::uint64_t>::max();
   return std::min(next_ns_ > now ? next_ns_ - now : 0, look_interval_ns);
 }
 

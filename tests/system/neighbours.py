@@ -5,12 +5,16 @@ VTEP's addresses without being told, its duplicate detection finds them taken, a
 what the kernel has."""
 
 import json
+import re
 import socket
 import struct
+import time
 
-from context import SIDES, VNI, Gateway, InNamespace, Testbed, run, test, wait_for
+from context import (SIDES, VNI, Gateway, InNamespace, KernelPeer, KernelPeerOverXdp, Link, Testbed,
+                     check_gateways, run, test, wait_for)
 
 WEIR, KERNEL = SIDES
+MOVED = "02:00:00:00:ff:72"
 VTEPS = (WEIR.vtep, WEIR.vtep6)
 
 
@@ -21,7 +25,7 @@ class Neighbour:
         self.bed = bed
         self.gateway = Gateway(bed, "gw1").start()
         self.peer = bed.namespace("peer", ipv6=True)
-        self.events = bed.start("events", self.gateway.command_line("event", "watch"))
+        self.events = bed.start("events", self.gateway.command_line("-j", "event", "watch"))
         self.plug_in(addresses)
 
     def plug_in(self, addresses):
@@ -124,6 +128,80 @@ def an_address_that_somebody_takes_later_is_defended_and_told():
         neighbour.wait_told("address_conflict", address=WEIR.vtep, mac=KERNEL.wire_mac)
         neighbour.peer.ip("addr", "del", f"{WEIR.vtep}/32", "dev", "wire0")
         assert neighbour.kernel_finds(WEIR.vtep) == WEIR.wire_mac
+
+
+def cross(name, **shape):
+    """A kernel that nobody told anything, and Weir that was told an address."""
+    with Testbed(name) as bed:
+        peer = KernelPeer(bed, **shape)
+        peer.wait_resolved()
+        peer.cross()
+        # A TAP that is moved between namespaces is down meanwhile, and refuses questions.
+        check_gateways([peer.gateway],
+                       but=("next_hop_unresolved", "wrong_destination_mac", "tx_ring_full"))
+
+
+@test
+def both_sides_find_each_other_by_arp():
+    cross("neighbours-arp", link=Link())
+
+
+@test
+def both_sides_find_each_other_by_neighbour_discovery():
+    cross("neighbours-nd", family=6, link=Link())
+
+
+@test
+def a_router_at_the_other_end_of_a_31():
+    cross("neighbours-31", link=Link("198.18.9.0", "198.18.9.1", 31))
+
+
+@test
+def a_router_at_the_other_end_of_a_127():
+    cross("neighbours-127", family=6, link=Link("fd00:9::", "fd00:9::1", 127))
+
+
+@test
+def ipv6_by_a_link_local_router():
+    cross("neighbours-local", family=6, link=Link(kernel="fe80::2"))
+
+
+@test
+def ipv4_by_a_link_local_router_on_an_unnumbered_link():
+    cross("neighbours-unnumbered", link=Link(kernel="fe80::2"))
+
+
+@test
+def a_next_hop_that_moves_is_followed():
+    """To another MAC of the same kernel, which says so and forgets the old one at once: what is
+    under way at that moment is lost, nothing afterwards."""
+    with Testbed("neighbours-move") as bed:
+        peer = KernelPeer(bed, link=Link())
+        peer.wait_resolved()
+        assert peer.host.ping(KERNEL.kernel.ip) == 1.0
+        pings = bed.start("pings", ["ping", "-i", "0.02", "-c", "200", KERNEL.kernel.ip],
+                          peer.host.namespace)
+        time.sleep(1.2)
+        peer.peer.run("sysctl", "-q", "-w", "net.ipv4.conf.wire0.arp_notify=1")
+        peer.peer.ip("link", "set", "wire0", "address", MOVED)
+        peer.wait_resolved(MOVED)
+        pings.popen.wait(60)
+        received = re.search(r"(\d+) received", pings.log())
+        # Two intervals of the housekeeper, and as much again for a loaded machine.
+        assert int(received[1]) >= 197, pings.log()[-300:]
+
+
+@test
+def an_xdp_port_follows_the_kernels_neighbours():
+    with Testbed("neighbours-xdp") as bed:
+        peer = KernelPeerOverXdp(bed, link=Link())
+        peer.wait_resolved()
+        peer.cross(streams=peer.queues)
+        check_gateways([peer.gateway], but=("next_hop_unresolved",))
+        peer.peer.run("sysctl", "-q", "-w", "net.ipv4.conf.wire0.arp_notify=1")
+        peer.peer.ip("link", "set", "wire0", "address", MOVED)
+        peer.wait_resolved(MOVED)
+        assert peer.host.ping(KERNEL.kernel.ip) == 1.0
 
 
 run()
