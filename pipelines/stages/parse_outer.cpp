@@ -2,7 +2,7 @@
 #include "pipelines/stages/parse_outer.hpp"
 
 #include "dataplane/packet/checksum.hpp"
-#include "dataplane/packet/udp_checksum.hpp"
+#include "dataplane/packet/transport_checksum.hpp"
 #include "dataplane/packet/udp_tunnel.hpp"
 #include "pipelines/stages/parse_frame.hpp"
 
@@ -17,7 +17,9 @@ template <class Ip>
 bool udp_checksum_holds(Packet packet, const UdpTunnelHeader<Ip>& outer) noexcept {
   if (outer.udp.checksum == be16(0)) return true;
   constexpr std::uint16_t udp_offset = offsetof(UdpTunnelHeader<Ip>, udp);
-  return udp_sum_holds(udp_sum(*packet.mbuf(), udp_offset, outer.ip, outer.udp.length.host()));
+  return transport_sum_holds(transport_sum(
+      *packet.mbuf(), outer.ip,
+      {.protocol = ip_protocol::udp, .offset = udp_offset, .bytes = outer.udp.length.host()}));
 }
 
 // The headers of IPv6 that may stand before a transport's (IANA, "IPv6 Extension Header Types").
