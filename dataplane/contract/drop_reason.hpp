@@ -69,6 +69,7 @@ enum class DropReason : std::uint8_t {
   ipv6_extension_header,
   next_hop_link_down,
   punt_queue_full,
+  large_frame_malformed,
 
   count,
 };
@@ -168,6 +169,9 @@ inline constexpr std::array<DropReasonText, drop_reason_count> drop_reasons{{
      "No next hop towards the remote VTEP is usable, and the first one's port has no link."},
     {DropReason::punt_queue_full, "punt_queue_full",
      "The frame was for the housekeeper (ARP, neighbour discovery), which is too far behind."},
+    {DropReason::large_frame_malformed, "large_frame_malformed",
+     "The sender left the frame to be cut into segments (TSO, USO), and it is neither TCP nor UDP "
+     "right behind its IP header, or names no useful segment size."},
 }};
 
 constexpr bool drop_reasons_in_order() {

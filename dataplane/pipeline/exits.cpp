@@ -52,6 +52,11 @@ void Exits::drop_uncreated(std::uint16_t stage, DropReason reason) noexcept {
   count_drop(stage, reason, 1);
 }
 
+// At once: the buffers of a large frame are many.
+void Exits::replaced(rte_mbuf* mbuf) noexcept {
+  rte_pktmbuf_free(mbuf);
+}
+
 void Exits::send(Batch& batch, std::uint16_t transmit_stage) noexcept {
   const std::uint16_t count = batch.size();
   std::uint16_t sent = 0;

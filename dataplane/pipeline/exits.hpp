@@ -40,6 +40,8 @@ class Exits {
   // A copy that could not be made: created and dropped at once, so that it shows in both.
   void drop_uncreated(std::uint16_t stage, DropReason reason) noexcept;
   void created(std::uint16_t count) noexcept { totals_.created += count; }
+  // Frees a buffer whose packet lives on in another.
+  void replaced(rte_mbuf* mbuf) noexcept;
 
   // Takes all packets of the batch to the outboxes of their out_port.
   void send(Batch& batch, std::uint16_t transmit_stage) noexcept;

@@ -46,6 +46,7 @@ enum class Fact : std::uint32_t {
   next_hop = 1 << 8,       // next_hop and out_port for remote destinations; the frame fits.
   finished = 1 << 9,       // The frame can leave at out_port as it is.
   gathered = 1 << 10,      // The headers lie in one piece that may be written: head_bytes.
+  wire_sized = 1 << 11,    // No frame waits to be cut; none of its checksums is missing.
 };
 
 struct Facts {

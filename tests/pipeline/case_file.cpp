@@ -45,6 +45,7 @@ void read_directive(const std::string& directive, std::istringstream& line, Case
   if (directive == "in") {
     const auto port = next<std::uint16_t>(line);
     one.in.push_back({.port = port, .frame = from_hex(next<std::string>(line))});
+    line >> one.in.back().segment_bytes;  // May be left out.
   } else if (directive == "out") {
     const auto port = next<std::uint16_t>(line);
     one.out.push_back({.port = port, .hex = next<std::string>(line)});

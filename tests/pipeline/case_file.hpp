@@ -8,6 +8,7 @@
 //   network 1 100 flood 2 3                     out 1 0200…
 //   endpoint 1 02:00:00:00:0a:01 port 0         drop host_to_wire/flood no_flood_target 1
 //                                               punt
+//                                               in 0 0200… 1448         (a large frame)
 //                                               kind 0 roce_write ect0 1
 //                                               count flooded 1 1
 #pragma once
@@ -24,6 +25,7 @@ struct Case {
   struct FrameIn {
     std::uint16_t port;
     Bytes frame;
+    std::uint16_t segment_bytes = 0;  // Not 0: left to be cut into such segments.
   };
   struct FrameOut {
     std::uint16_t port;

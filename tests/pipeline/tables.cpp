@@ -3,6 +3,7 @@
 // and nothing else may happen. With 1 worker and with 2 workers × 2 queues; fused and observed; in
 // one buffer, split over several at every byte, and in buffers that somebody else reads too.
 // usage: pipeline_tables FILE [gtest options]
+#include "dataplane/packet/segmentation.hpp"
 #include "tests/pipeline/case_file.hpp"
 
 #include <gtest/gtest.h>
@@ -115,7 +116,9 @@ class Tables : public testing::TestWithParam<std::tuple<int, bool>> {
 
   void offer(const Case& one, const Layout& layout) {
     for (const Case::FrameIn& in : one.in) {
-      gateway_.offer(in.port, layout.make(gateway_.pool(), in.frame), queue_);
+      rte_mbuf* mbuf = layout.make(gateway_.pool(), in.frame);
+      if (in.segment_bytes != 0) dp::mark_large(*mbuf, in.segment_bytes);
+      gateway_.offer(in.port, mbuf, queue_);
       if (layout.sizes.size() > 1) gateway_.run();  // There are not so many buffers for a burst.
     }
     gateway_.run();

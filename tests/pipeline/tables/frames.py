@@ -164,8 +164,10 @@ class Table:
         self.lines.append(f"case {name}\n")
         return self
 
-    def enters(self, port, frame):
-        self.lines.append(f"in {port} {bytes(frame).hex() or '-'}\n")
+    def enters(self, port, frame, segment_bytes=0):
+        """`segment_bytes`: not 0 where it is left to be cut into such segments."""
+        large = f" {segment_bytes}" if segment_bytes else ""
+        self.lines.append(f"in {port} {bytes(frame).hex() or '-'}{large}\n")
         return self
 
     def leaves(self, port, frame):
