@@ -81,7 +81,8 @@ struct Description<Port> {
                      "from fabric to fabric (transit).",
              .example = "underlay",
              .required = true}),
-      field(&Port::device, {.help = "DPDK device arguments, a PCI address, or xdp:INTERFACE.",
+      field(&Port::device, {.help = "DPDK device arguments, a PCI address, xdp:INTERFACE, or "
+                                    "tap:INTERFACE.",
                             .example = "net_af_packet0,iface=eth1",
                             .required = true}),
       field(&Port::network, {.help = "The network whose frames a tenant port carries.",
@@ -154,7 +155,7 @@ struct Description<Vtep> {
       field(&Vtep::next_hops,
             {.help = "Next hops to this remote VTEP instead of port and next_hop_mac; the first "
                      "one that is usable is taken.",
-             .example = "[spine1, spine2]",
+             .example = "[spine1,spine2]",
              .initial = "port and next_hop_mac say it",
              .most = contract::vtep_next_hops_max,
              .refers_to = ObjectKind::next_hop}),
