@@ -17,6 +17,12 @@
 
 namespace {
 
+void log_ready(const dp::Options& options, const dp::Eal& eal) {
+  LOG(info, "ready", {"runtime_dir", options.runtime_dir}, {"workers", options.workers},
+      {"mbufs", options.mbufs}, {"endpoints", options.endpoints}, {"networks", options.networks},
+      {"vteps", options.vteps}, {"next_hops", options.next_hops}, {"hugepages", eal.hugepages()});
+}
+
 base::Status run(const dp::Options& options) {
   const auto stop = dp::signals_as_descriptor();
   if (!stop) return std::unexpected(stop.error());
@@ -78,9 +84,7 @@ base::Status run(const dp::Options& options) {
        .pool = **pool},
       {.boot_id = dp::make_boot_id(), .tsc_hz = rte_get_tsc_hz(), .hugepages = eal->hugepages()},
       {.rx_descriptors = options.rx_descriptors, .tx_descriptors = options.tx_descriptors});
-  LOG(info, "ready", {"runtime_dir", options.runtime_dir}, {"workers", options.workers},
-      {"mbufs", options.mbufs}, {"endpoints", options.endpoints}, {"networks", options.networks},
-      {"vteps", options.vteps}, {"next_hops", options.next_hops}, {"hugepages", eal->hugepages()});
+  log_ready(options, *eal);
   housekeeper.run(*stop);
   workers.stop();
   LOG(info, "stopped", {"longest_turn_us", housekeeper.longest_turn().wall_ns / 1000},
