@@ -36,15 +36,7 @@ class RandomIntent {
                               .mtu = mtu()});
     }
     const std::size_t next_hops = pick(4);
-    for (std::size_t i = 0; i < next_hops; ++i) {
-      cp::NextHop next_hop{.name = letter("s", i), .port = intent.ports[pick(wires)].name};
-      if (pick(2) == 0) {
-        next_hop.mac = mac(0x0200'0000'ff00 + pick(3));
-      } else {
-        next_hop.address = *base::parse_ip("10.0.0." + std::to_string(1 + pick(3)));
-      }
-      intent.next_hops.push_back(next_hop);
-    }
+    for (std::size_t i = 0; i < next_hops; ++i) add_next_hop(intent, wires, i);
     std::vector<int> vnis = shuffled(6);
     std::vector<int> names = shuffled(6);
     std::vector<int> addresses = shuffled(9);
@@ -57,8 +49,10 @@ class RandomIntent {
                     .source = {}};
       vtep.address = *base::parse_ip("198.18.0." + std::to_string(1 + (addresses[i] + shift_) % 9));
       if (!is_local) vtep.source = intent.vteps[pick(locals)].name;
-      if (is_local ? pick(3) == 0 : next_hops > 0 && pick(2) == 0) vtep.port = {};
+      // The first stands at every port: any next hop's answers are welcome to it.
+      if (is_local ? i == 0 || pick(3) == 0 : next_hops > 0 && pick(2) == 0) vtep.port = {};
       if (!is_local && vtep.port.empty()) {
+        vtep.source = intent.vteps.front().name;
         const std::size_t first = pick(next_hops);
         vtep.next_hops.push_back(intent.next_hops[first].name);
         if (next_hops > 1 && pick(2) == 0) {
@@ -92,6 +86,15 @@ class RandomIntent {
 
  private:
   std::size_t pick(std::size_t count) { return random_() % count; }
+  void add_next_hop(cp::Intent& intent, std::size_t wires, std::size_t i) {
+    cp::NextHop next_hop{.name = letter("s", i), .port = intent.ports[pick(wires)].name};
+    if (pick(2) == 0) {
+      next_hop.mac = mac(0x0200'0000'ff00 + pick(3));
+    } else {
+      next_hop.address = *base::parse_ip("10.0.0." + std::to_string(1 + pick(3)));
+    }
+    intent.next_hops.push_back(next_hop);
+  }
   std::vector<int> shuffled(int count) {
     std::vector<int> numbers(static_cast<std::size_t>(count));
     for (int i = 0; i < count; ++i) numbers[static_cast<std::size_t>(i)] = i;
