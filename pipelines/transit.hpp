@@ -9,12 +9,11 @@
 #include "pipelines/stages/look_into_tunnel.hpp"
 #include "pipelines/stages/parse_frame.hpp"
 #include "pipelines/stages/pick_peer.hpp"
-#include "pipelines/stages/segment_large.hpp"
 
 namespace dp {
 
 using Transit =
-    Pipeline<"transit", GatherHeaders, SegmentLarge,
+    Pipeline<"transit", GatherHeaders,
              Pass<ParseFrame<FramePlace::outermost>, LookIntoTunnel, ClassifyRoce, PickPeer>>;
 
 }  // namespace dp

@@ -61,8 +61,7 @@ class Store {
   Error damaged(std::string what) const;
 
   Database database_;
-  // As saved.
-  Allocation numbers_{Limits{.ports = 64, .vteps = 65535, .networks = 65535, .next_hops = 32767}};
+  Allocation numbers_{Limits{.ports = 64, .vteps = 65535, .networks = 65535}};  // As saved.
   std::uint64_t rows_changed_ = 0;
 };
 

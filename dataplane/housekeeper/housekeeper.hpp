@@ -12,11 +12,9 @@
 #include "dataplane/contract/command.hpp"
 #include "dataplane/contract/event.hpp"
 #include "dataplane/housekeeper/model.hpp"
-#include "dataplane/housekeeper/next_hops.hpp"
 #include "dataplane/housekeeper/ports.hpp"
 #include "dataplane/housekeeper/publish.hpp"
 #include "dataplane/housekeeper/region.hpp"
-#include "dataplane/housekeeper/resolver.hpp"
 #include "dataplane/housekeeper/socket.hpp"
 #include "dataplane/housekeeper/traces.hpp"
 #include "dataplane/housekeeper/transaction.hpp"
@@ -37,8 +35,7 @@ class Housekeeper {
     DeviceOpener& opener;
     std::span<Worker* const> workers;
     TraceBoard& trace_board;
-    std::span<TraceRing* const> trace_rings;   // One per worker.
-    std::span<FrameRings* const> frame_rings;  // The same.
+    std::span<TraceRing* const> trace_rings;  // One per worker.
     rte_mempool& pool;
   };
 
@@ -84,17 +81,14 @@ class Housekeeper {
 
   void watch();
   void tell_links();
-  void tell_neighbours();
 
   CommandSocket socket_;
   Parts parts_;
   Model model_;
   Ports ports_;
-  NextHops next_hops_;
   Transaction transaction_;
   Publisher publisher_;
   Traces traces_;
-  Resolver resolver_;
 
   bool greeted_ = false;
   std::optional<Pending> pending_;

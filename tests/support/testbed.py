@@ -332,10 +332,7 @@ class Gateway:
         return min(counts)
 
     def dataplane_pid(self):
-        if not self.supervised:
-            return self.dataplane.pid
-        # Empty while it is being written.
-        return int(wait_for(self.pid_file.read_text, f"the PID of {self.name}'s data plane"))
+        return int(self.pid_file.read_text()) if self.supervised else self.dataplane.pid
 
     def start_controlplane(self, *options):
         arguments = [find_program("weir-controlplane"), "--runtime-dir", self.runtime,
