@@ -51,6 +51,12 @@ class Judge {
   void judge_peer_of(const Port& port);
   void judge_devices();
 
+  // judge_vlan.cpp
+  void judge_vlan_of(const Port& port);
+  void judge_parent_of(const Port& port);
+  void judge_vlans();
+  bool has_vlans(const Port& port) const;
+
   // judge_vtep.cpp
   void judge(const Vtep& vtep);
   void judge_address(const Vtep& vtep);

@@ -12,6 +12,7 @@ std::vector<Finding> Judge::run() {
   index_names(intent_.networks, networks_);
   judge_list(intent_.ports);
   judge_devices();
+  judge_vlans();
   judge_list(intent_.vteps);
   judge_addresses();
   judge_list(intent_.networks);

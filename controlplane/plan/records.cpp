@@ -53,7 +53,11 @@ contract::PortSet Records::port_set(const Port& port) const {
           .network = allocation_.network(port.network.view()),
           .transit_peer = allocation_.port(port.peer.view()),
           .mtu = port.mtu.value_or(0),
-          .reserved2 = 0};
+          .vlan = port.vlan.value_or(0),
+          .parent = port.parent.empty() ? std::uint16_t{0}
+                                        : static_cast<std::uint16_t>(
+                                              allocation_.port(port.parent.view()).value + 1),
+          .inner_vlan = port.inner_vlan.value_or(0)};
 }
 
 contract::VtepSet Records::vtep_set(const Vtep& vtep) const {

@@ -67,6 +67,8 @@ enum class DropReason : std::uint8_t {
 
   // Came later.
   ipv6_extension_header,
+  unknown_vlan,
+  network_frame_tagged,
 
   count,
 };
@@ -162,6 +164,12 @@ inline constexpr std::array<DropReasonText, drop_reason_count> drop_reasons{{
     {DropReason::ipv6_extension_header, "ipv6_extension_header",
      "The outer IPv6 header is followed by an extension header or is a fragment's; no VTEP sends "
      "either."},
+    {DropReason::unknown_vlan, "unknown_vlan",
+     "The frame's VLAN tags are not its underlay port's, or its tenant port maps them to no "
+     "network."},
+    {DropReason::network_frame_tagged, "network_frame_tagged",
+     "The frame has a VLAN tag of its own within its network, and the port where it should leave "
+     "maps VLANs: it would end in another one (RFC 7348 section 6.1)."},
 }};
 
 constexpr bool drop_reasons_in_order() {
