@@ -11,13 +11,12 @@
 #include "pipelines/stages/gather_headers.hpp"
 #include "pipelines/stages/look_up_endpoint.hpp"
 #include "pipelines/stages/parse_frame.hpp"
-#include "pipelines/stages/tag_frame.hpp"
 
 namespace dp {
 
 using HostToWire = Pipeline<"host_to_wire", GatherHeaders,
                             Pass<AdmitTenant, ParseFrame<FramePlace::outermost>, ClassifyRoce>,
                             LookUpEndpoint<CameFrom::tenant>, Flood<CameFrom::tenant>,
-                            Pass<ChooseNextHop, Encapsulate>, TagFrame>;
+                            Pass<ChooseNextHop, Encapsulate>>;
 
 }  // namespace dp

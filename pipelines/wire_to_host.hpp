@@ -11,14 +11,12 @@
 #include "pipelines/stages/parse_frame.hpp"
 #include "pipelines/stages/parse_outer.hpp"
 #include "pipelines/stages/propagate_ecn.hpp"
-#include "pipelines/stages/tag_frame.hpp"
-#include "pipelines/stages/untag_frame.hpp"
 
 namespace dp {
 
 using WireToHost = Pipeline<
-    "wire_to_host", GatherHeaders, UntagFrame,
+    "wire_to_host", GatherHeaders,
     Pass<ParseOuter, Decapsulate, ParseFrame<FramePlace::in_tunnel>, ClassifyRoce, PropagateEcn>,
-    LookUpEndpoint<CameFrom::wire>, Flood<CameFrom::wire>, TagFrame>;
+    LookUpEndpoint<CameFrom::wire>, Flood<CameFrom::wire>>;
 
 }  // namespace dp

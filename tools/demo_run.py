@@ -196,7 +196,7 @@ def offer(scenario, stream):
 def run(options):
     with Testbed("demo") as bed:
         print("Starting two gateways and two hosts ...", file=sys.stderr, flush=True)
-        scenario = TwoGateways(bed).start()
+        scenario = TwoGateways(bed, options=("--user", "nobody")).start()
         counters = lambda: [Counters(gateway) for gateway in scenario.gateways]
         shots = all_shots()
         traffic = HostTraffic(bed, scenario.hosts, options.seconds)

@@ -50,17 +50,6 @@ std::uint64_t sum_of(const json::value* object) {
   return sum;
 }
 
-// The device; of a VLAN the parent and the tags that its frames have there.
-std::string device_text(const json::value& port) {
-  const json::value* parent = find_at(port, "parent");
-  std::string text = word(parent != nullptr ? parent : find_at(port, "device"));
-  const json::value* vlan = find_at(port, "vlan");
-  if (vlan == nullptr) return text;
-  text += " vlan " + word(vlan);
-  const json::value* inner = find_at(port, "inner_vlan");
-  return inner == nullptr ? text : text + "." + word(inner);
-}
-
 Table port_table(const json::array& list) {
   Table table({"NAME", "ROLE", "NETWORK", "LINK", "MTU>", "RX PACKETS>", "RX BYTES>", "TX PACKETS>",
                "TX BYTES>", "LOST>", "QUEUES>", "DRIVER", "DEVICE"});
@@ -72,7 +61,7 @@ Table port_table(const json::array& list) {
          count(port, "state.mtu"), count(port, "state.rx_packets"), count(port, "state.rx_bytes"),
          count(port, "state.tx_packets"), count(port, "state.tx_bytes"),
          with_commas(sum_of(find_at(port, "state.device_drops"))), count(port, "state.rx_queues"),
-         word(find_at(port, "state.driver")), device_text(port)});
+         word(find_at(port, "state.driver")), word(find_at(port, "device"))});
   }
   return table;
 }
@@ -112,12 +101,22 @@ Table endpoint_table(const json::array& list) {
   return table;
 }
 
+Table host_rule_table(const json::array& list) {
+  Table table({"CLASS", "ACTION", "RATE>", "BURST>"});
+  for (const json::value& rule : list) {
+    table.add({word(find_at(rule, "name")), word(find_at(rule, "action")),
+               word(find_at(rule, "rate")), word(find_at(rule, "burst"))});
+  }
+  return table;
+}
+
 Table table_of(ObjectKind kind, const json::array& list) {
   switch (kind) {
     case ObjectKind::port: return port_table(list);
     case ObjectKind::vtep: return vtep_table(list);
     case ObjectKind::network: return network_table(list);
     case ObjectKind::endpoint: return endpoint_table(list);
+    case ObjectKind::host_rule: return host_rule_table(list);
   }
   __builtin_unreachable();
 }

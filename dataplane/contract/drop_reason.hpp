@@ -67,8 +67,8 @@ enum class DropReason : std::uint8_t {
 
   // Came later.
   ipv6_extension_header,
-  unknown_vlan,
-  network_frame_tagged,
+  host_policed,
+  host_refused,
 
   count,
 };
@@ -164,12 +164,10 @@ inline constexpr std::array<DropReasonText, drop_reason_count> drop_reasons{{
     {DropReason::ipv6_extension_header, "ipv6_extension_header",
      "The outer IPv6 header is followed by an extension header or is a fragment's; no VTEP sends "
      "either."},
-    {DropReason::unknown_vlan, "unknown_vlan",
-     "The frame's VLAN tags are not its underlay port's, or its tenant port maps them to no "
-     "network."},
-    {DropReason::network_frame_tagged, "network_frame_tagged",
-     "The frame has a VLAN tag of its own within its network, and the port where it should leave "
-     "maps VLANs: it would end in another one (RFC 7348 section 6.1)."},
+    {DropReason::host_policed, "host_policed",
+     "The frame is for the host itself, and its class came faster than its rule allows."},
+    {DropReason::host_refused, "host_refused",
+     "The frame is for the host itself, and a rule drops its class."},
 }};
 
 constexpr bool drop_reasons_in_order() {

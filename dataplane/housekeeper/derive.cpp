@@ -13,6 +13,17 @@ constexpr std::uint8_t ttl_default = 64;       // RFC 1700's recommended default
 constexpr std::uint8_t copy_dscp_mask = 0xff;  // Outer TOS is the inner one.
 constexpr std::uint8_t ecn_mask = 0x03;        // Only ECN comes from the inner one.
 
+constexpr bool has_peer(contract::PortRole role) noexcept {
+  return role == contract::PortRole::transit || role == contract::PortRole::host;
+}
+
+HostRuleRecord make_host_rule(const contract::HostRuleSet& rule) noexcept {
+  return {.drops = rule.action == contract::HostAction::drop,
+          .reserved = {},
+          .rate = rule.rate,
+          .burst = rule.burst};
+}
+
 // Records without padding are equal where their bytes are.
 template <class Record>
   requires std::has_unique_object_representations_v<Record>
@@ -31,14 +42,6 @@ template <class Record>
 base::Status drop(VersionedArray<Record>& table, std::uint32_t id, base::Generation next) {
   if (table.staged(id) == nullptr) return {};
   return table.stage_removal(id, next);
-}
-
-// Of a VLAN's port less what its tags add: PortRecord::frame_bytes_max() leaves room for two.
-std::uint16_t mtu_of(const contract::PortSet& port, const DeviceFacts& device) noexcept {
-  const std::uint16_t mtu = port.mtu != 0 ? port.mtu : device.mtu;
-  if (port.parent == 0) return mtu;
-  const std::size_t tag_bytes = (port.inner_vlan == 0 ? 1 : 2) * sizeof(VlanTag);
-  return static_cast<std::uint16_t>(std::min(mtu, device.mtu) - tag_bytes);
 }
 
 // The tenant ports of `network`, one bit each.
@@ -93,61 +96,29 @@ void prepare_outer(VtepRecord& record, const contract::VtepSet& vtep, const Addr
       vtep.next_hop_mac.is_zero() ? 0 : port.mtu - std::min(port.mtu, added));
 }
 
-bool is_vlan_of(const ModelSlot<PortConfig>& port, std::uint32_t parent) noexcept {
-  return port.present && port.record.set.parent == parent + 1;
-}
+}  // namespace
 
-// Does any port have VLANs of its own, is any a VLAN?
-bool tags_in_use(const Model& model) noexcept {
-  for (std::uint32_t id = 0; id < model.port_slots(); ++id) {
-    if (model.port(id).present && model.port(id).record.set.vlan != 0) return true;
-  }
-  return false;
-}
-
-// With what the port's own records do not say.
-PortRecord with_vlans(PortRecord record, const Model& model, std::uint32_t id) noexcept {
-  for (std::uint32_t other = 0; other < model.port_slots(); ++other) {
-    if (!is_vlan_of(model.port(other), id)) continue;
-    record.untagged_network = record.network;
-    record.network = base::no_network;
-    record.maps_vlans = true;
-    break;
-  }
-  return record;
-}
-
-// All of them anew: they are few, and what is not set again goes.
-base::Status derive_vlan_keys(const Model& model, Tables& tables, base::Generation next) {
-  if (auto status = tables.port_by_vlan.begin_replace(next); !status) return status;
+std::array<base::PortId, contract::port_count_max> twins_of(const Model& model) noexcept {
+  std::array<base::PortId, contract::port_count_max> twins;
+  twins.fill(base::no_port);
   for (std::uint32_t id = 0; id < model.port_slots(); ++id) {
     const auto& port = model.port(id);
     const contract::PortSet& set = port.record.set;
-    if (!port.present || set.parent == 0) continue;
-    const base::PortId parent{static_cast<std::uint16_t>(set.parent - 1)};
-    const std::uint64_t key = vlan_key(parent, set.vlan, set.inner_vlan);
-    if (auto status = tables.port_by_vlan.set(key, id, next); !status) return status;
+    if (!port.present || set.role != contract::PortRole::host) continue;
+    if (set.transit_peer == base::no_port) continue;
+    twins[set.transit_peer.value] = base::PortId{static_cast<std::uint16_t>(id)};
   }
-  while (tables.port_by_vlan.sweep(next)) {
-  }
-  return {};
+  return twins;
 }
-
-}  // namespace
 
 PortRecord make_port_record(const PortConfig& port, const DeviceFacts& facts) noexcept {
   const contract::PortSet& set = port.set;
-  return {
-      .role = set.role,
-      .reserved = 0,
-      .network = set.role == contract::PortRole::tenant ? set.network : base::no_network,
-      .transit_peer = set.role == contract::PortRole::transit ? set.transit_peer : base::no_port,
-      .mtu = mtu_of(set, facts),
-      .mac = facts.mac,
-      .vlan = set.vlan,
-      .inner_vlan = set.inner_vlan,
-      .parent = set.parent != 0 ? base::PortId{static_cast<std::uint16_t>(set.parent - 1)}
-                                : base::no_port};
+  return {.role = set.role,
+          .reserved = 0,
+          .network = set.role == contract::PortRole::tenant ? set.network : base::no_network,
+          .transit_peer = has_peer(set.role) ? set.transit_peer : base::no_port,
+          .mtu = set.mtu != 0 ? set.mtu : facts.mtu,
+          .mac = facts.mac};
 }
 
 NetworkRecord make_network_record(const contract::NetworkSet& network,
@@ -185,19 +156,29 @@ VtepRecord make_vtep_record(const contract::VtepSet& vtep, const contract::VtepS
 
 base::Status Derivation::ports(const Model& model, const FactsByPort& facts, Tables& tables,
                                base::Generation next) {
-  const bool tagged = tags_in_use(model);
+  const auto twins = twins_of(model);
   for (std::uint32_t id = 0; id < model.port_slots(); ++id) {
     const auto& port = model.port(id);
-    const DeviceFacts* device = facts[device_port(port.record, id)];
-    if (!port.present || device == nullptr) {
+    if (!port.present || facts[id] == nullptr) {
       if (auto status = drop(tables.ports, id, next); !status) return status;
       continue;
     }
-    PortRecord record = with_vlans(make_port_record(port.record, *device), model, id);
-    record.tags_in_use = tagged;
+    PortRecord record = make_port_record(port.record, *facts[id]);
+    record.twin = twins[id];
     if (auto status = put(tables.ports, id, record, next); !status) return status;
   }
-  return derive_vlan_keys(model, tables, next);
+  return {};
+}
+
+base::Status Derivation::host_rules(const Model& model, Tables& tables, base::Generation next) {
+  for (std::uint32_t id = 0; id < contract::host_class_count; ++id) {
+    const auto& rule = model.host_rule(id);
+    const base::Status status = rule.present
+                                    ? put(tables.host_rules, id, make_host_rule(rule.record), next)
+                                    : drop(tables.host_rules, id, next);
+    if (!status) return status;
+  }
+  return {};
 }
 
 base::Result<bool> Derivation::step(const Model& model, const FactsByPort& facts, Tables& tables,
@@ -205,6 +186,9 @@ base::Result<bool> Derivation::step(const Model& model, const FactsByPort& facts
   if (!model.objects_touched()) return false;
   if (cursor_ == 0) {
     if (auto status = ports(model, facts, tables, next); !status) {
+      return std::unexpected(status.error());
+    }
+    if (auto status = host_rules(model, tables, next); !status) {
       return std::unexpected(status.error());
     }
   }

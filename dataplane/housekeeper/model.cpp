@@ -45,14 +45,6 @@ std::uint64_t digest_of(std::uint64_t key, std::uint32_t value) noexcept {
 
 }  // namespace
 
-bool has_device(const PortConfig& port) noexcept {
-  return port.add.device[0] != '\0';
-}
-
-std::uint32_t device_port(const PortConfig& port, std::uint32_t id) noexcept {
-  return port.set.parent != 0 ? port.set.parent - 1u : id;
-}
-
 bool same_device_settings(const PortConfig& a, const PortConfig& b) noexcept {
   return contract::to_view(a.add.device) == contract::to_view(b.add.device) &&
          a.add.rx_queues == b.add.rx_queues && a.add.rx_descriptors == b.add.rx_descriptors &&
@@ -63,7 +55,8 @@ Model::Model(Tables& tables)
     : tables_(tables),
       ports_(tables.ports.count()),
       networks_(tables.networks.count()),
-      vteps_(tables.vteps.count()) {
+      vteps_(tables.vteps.count()),
+      host_rules_(tables.host_rules.count()) {
   now_.network_endpoints.resize(networks_.size());
   now_.vtep_endpoints.resize(vteps_.size());
   before_ = now_;
@@ -95,11 +88,10 @@ base::Status Model::check_device(const contract::PortAdd& record) const {
   if (!is_terminated(record.name) || record.name[0] == '\0') {
     return fail(Errc::invalid_argument, "a port needs a name of 1 to 31 characters");
   }
-  if (!is_terminated(record.device)) {
+  if (!is_terminated(record.device) || record.device[0] == '\0') {
     return fail(Errc::invalid_argument,
-                "a port's device has at most 255 characters, as in net_tap0,iface=host0");
+                "a port needs a device of 1 to 255 characters, as in net_tap0,iface=host0");
   }
-  if (record.device[0] == '\0') return {};  // check_vlan() asks for its parent.
   if (record.rx_descriptors > descriptors_max || record.tx_descriptors > descriptors_max) {
     return fail(Errc::invalid_argument, "a queue has at most 32768 descriptors");
   }
@@ -135,30 +127,16 @@ base::Status Model::set(const contract::PortAdd& record) {
   return {};
 }
 
-base::Status Model::check_vlan_fields(const contract::PortSet& record) {
-  if (record.vlan > contract::vlan_max || record.inner_vlan > contract::vlan_max) {
-    return fail(Errc::invalid_argument, "a VLAN is 1 to 4094 (IEEE 802.1Q)");
-  }
-  if (record.parent != 0) {
-    if (record.role != PortRole::tenant || record.vlan == 0) {
-      return fail(Errc::invalid_argument, "a VLAN of another port is a tenant port and has a tag");
-    }
-  } else if (record.inner_vlan != 0 || (record.vlan != 0 && record.role != PortRole::underlay)) {
-    return fail(Errc::invalid_argument,
-                "only an underlay port has a VLAN of its own, and only one tag");
-  }
-  return {};
-}
-
 base::Status Model::set(const contract::PortSet& record) {
   if (!port_exists(record.port) || will_go(ports_[record.port.value])) {
     return fail(Errc::not_found, "no such port; add it first");
   }
-  if (record.role > PortRole::transit) {
-    return fail(Errc::invalid_argument, "a port's role is none, underlay, tenant or transit");
+  if (record.role > PortRole::host) {
+    return fail(Errc::invalid_argument, "a port's role is none, underlay, tenant, transit or host");
   }
-  if (record.reserved != 0) return fail(Errc::invalid_argument, "reserved fields must be zero");
-  if (auto status = check_vlan_fields(record); !status) return status;
+  if (record.reserved != 0 || record.reserved2 != 0) {
+    return fail(Errc::invalid_argument, "reserved fields must be zero");
+  }
   if (record.mtu != 0 && record.mtu < mtu_min) {
     return fail(Errc::invalid_argument, "an MTU is at least 68 bytes (RFC 791)");
   }
@@ -168,9 +146,6 @@ base::Status Model::set(const contract::PortSet& record) {
   }
   if (record.transit_peer != base::no_port && record.transit_peer.value >= ports_.size()) {
     return fail(Errc::invalid_argument, "peer's number beyond the data plane's capacity");
-  }
-  if (record.parent > ports_.size()) {
-    return fail(Errc::invalid_argument, "parent's number beyond the data plane's capacity");
   }
   if (record.transit_peer == record.port) {
     return fail(Errc::invalid_argument, "a port cannot be its own peer: frames would go back");
@@ -382,6 +357,42 @@ void Model::remove_vtep(std::uint32_t id) {
   slot.present = false;
   slot.record = {};
   --now_.vteps;
+}
+
+base::Status Model::set(const contract::HostRuleSet& record) {
+  const auto id = static_cast<std::uint32_t>(record.host_class);
+  if (id >= host_rules_.size()) {
+    return fail(Errc::unsupported, "a class of host traffic that this release does not know");
+  }
+  if (record.action > contract::HostAction::drop || record.reserved != 0) {
+    return fail(Errc::invalid_argument, "a host rule passes or drops, reserved fields are 0");
+  }
+  if (record.rate == 0 || record.rate > contract::host_rate_max || record.burst == 0 ||
+      record.burst > contract::host_burst_max) {
+    return fail(Errc::invalid_argument, "a host rule's rate is 1 to 10000000, its burst to 65535");
+  }
+  auto& slot = touch(host_rules_, host_rules_undo_, id);
+  if (slot.present) now_.digests.ports -= contract::record_digest(slot.record);
+  slot.present = true;
+  slot.record = record;
+  now_.digests.ports += contract::record_digest(record);
+  return {};
+}
+
+base::Status Model::remove(const contract::HostRuleRemove& record) {
+  const auto id = static_cast<std::uint32_t>(record.host_class);
+  if (id >= host_rules_.size() || !host_rules_[id].present) {
+    return fail(Errc::not_found, "no rule for this class of host traffic");
+  }
+  remove_host_rule(id);
+  return {};
+}
+
+void Model::remove_host_rule(std::uint32_t id) {
+  auto& slot = touch(host_rules_, host_rules_undo_, id);
+  now_.digests.ports -= contract::record_digest(slot.record);
+  slot.present = false;
+  slot.record = {};
 }
 
 base::Status Model::remove(const contract::EndpointRemove& record) {

@@ -33,10 +33,6 @@ struct PortConfig {
   bool is_set = false;    // There was one, so it counts in the digest.
 };
 
-// False: a VLAN of another port.
-bool has_device(const PortConfig& port) noexcept;
-// Whose device it sends and receives by: its own, or its parent's.
-std::uint32_t device_port(const PortConfig& port, std::uint32_t id) noexcept;
 // Can the device stay open? All but these settings can change while it runs.
 bool same_device_settings(const PortConfig& a, const PortConfig& b) noexcept;
 
@@ -52,10 +48,12 @@ class Model {
   base::Status set(const contract::NetworkSet& record);
   base::Status set(const contract::VtepSet& record);
   base::Status set(const contract::EndpointSet& record);
+  base::Status set(const contract::HostRuleSet& record);
   base::Status remove(const contract::PortRemove& record);
   base::Status remove(const contract::NetworkRemove& record);
   base::Status remove(const contract::VtepRemove& record);
   base::Status remove(const contract::EndpointRemove& record);
+  base::Status remove(const contract::HostRuleRemove& record);
 
   // Removes what a replace_all did not set again; true: call again.
   bool sweep();
@@ -72,6 +70,9 @@ class Model {
     return networks_[id];
   }
   const ModelSlot<contract::VtepSet>& vtep(std::uint32_t id) const noexcept { return vteps_[id]; }
+  const ModelSlot<contract::HostRuleSet>& host_rule(std::uint32_t id) const noexcept {
+    return host_rules_[id];
+  }
   std::uint32_t port_slots() const noexcept { return static_cast<std::uint32_t>(ports_.size()); }
   std::uint32_t network_slots() const noexcept {
     return static_cast<std::uint32_t>(networks_.size());
@@ -141,11 +142,11 @@ class Model {
   void remove_port(std::uint32_t id);
   void remove_network(std::uint32_t id);
   void remove_vtep(std::uint32_t id);
+  void remove_host_rule(std::uint32_t id);
   void count_endpoint(std::uint64_t key, std::uint32_t value, bool added) noexcept;
 
-  static base::Status check_vlan_fields(const contract::PortSet& record);
   base::Status check_ports() const;
-  base::Status check_vlan(const PortConfig& port) const;
+  base::Status check_peer(std::uint32_t id) const;
   base::Status check_network(std::uint32_t id) const;
   base::Status check_vtep(std::uint32_t id) const;
 
@@ -153,9 +154,11 @@ class Model {
   std::vector<ModelSlot<PortConfig>> ports_;
   std::vector<ModelSlot<contract::NetworkSet>> networks_;  // By id; 0 is never used.
   std::vector<ModelSlot<contract::VtepSet>> vteps_;
+  std::vector<ModelSlot<contract::HostRuleSet>> host_rules_;  // By HostClass.
   std::vector<Undo<PortConfig>> ports_undo_;
   std::vector<Undo<contract::NetworkSet>> networks_undo_;
   std::vector<Undo<contract::VtepSet>> vteps_undo_;
+  std::vector<Undo<contract::HostRuleSet>> host_rules_undo_;
   Counts now_;
   Counts before_;
   base::Generation next_ = 0;

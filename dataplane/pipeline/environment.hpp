@@ -14,10 +14,10 @@ struct Environment {
   const Tables& tables;
   contract::WorkerBlock counters;  // This worker's; it is the only writer.
   rte_mempool& pool;               // For copies.
-  // Of the batch under way; the worker sets both before each. A batch comes from one device; where
-  // that maps VLANs, PacketMeta::in_port says of which port each frame is.
+  // Of the batch under way; the worker sets both before each. A batch has one ingress port.
   base::Generation generation = 0;
   const PortRecord* in_port = nullptr;
+  std::uint64_t turn_cycles = 0;  // TSC at the start of the turn: the only clock that stages have.
 };
 
 }  // namespace dp

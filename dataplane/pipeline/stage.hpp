@@ -28,6 +28,10 @@ using contract::DropReason;
 // A packet's fate after one step: go on, or die for a reason.
 using Verdict = DropReason;
 inline constexpr Verdict keep = DropReason::none;
+// The packet is none of this pipeline's and not dead: it goes on, as it is, in the one for diverted
+// packets, once the burst is done. No reason has this value.
+inline constexpr Verdict divert{0xff};
+static_assert(contract::drop_reason_slots <= static_cast<std::size_t>(divert));
 
 // What stages may know about a packet. A stage names what it needs and what it adds; a pipeline
 // whose order does not provide it does not compile.
@@ -41,9 +45,8 @@ enum class Fact : std::uint32_t {
   destination = 1 << 6,    // vtep or out_port, or flood.
   single_target = 1 << 7,  // flood is settled: exactly one destination.
   next_hop = 1 << 8,       // next_hop and out_port for remote destinations; the frame fits.
-  finished = 1 << 9,       // The frame can leave at out_port, but for VLAN tags.
+  finished = 1 << 9,       // The frame can leave at out_port as it is.
   gathered = 1 << 10,      // The headers lie in one piece that may be written: head_bytes.
-  tagged = 1 << 11,  // The frame has the VLAN tags with which it leaves, and out_port a device.
 };
 
 struct Facts {

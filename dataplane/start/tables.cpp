@@ -14,22 +14,22 @@ base::Result<Tables> make_tables(const TableSizes& sizes) {
   // Twice: where all get another VNI or address in one transaction, old and new keys are there.
   auto network_by_vni = ExactMatch::make(2 * sizes.networks, random_seed());
   auto vtep_by_address = ExactMatch::make(2 * sizes.vteps, random_seed());
-  auto port_by_vlan = ExactMatch::make(2 * contract::port_count_max, random_seed());
   auto endpoints = ExactMatch::make(sizes.endpoints, random_seed());
   if (!ports) return std::unexpected(ports.error());
   if (!networks) return std::unexpected(networks.error());
   if (!vteps) return std::unexpected(vteps.error());
   if (!network_by_vni) return std::unexpected(network_by_vni.error());
   if (!vtep_by_address) return std::unexpected(vtep_by_address.error());
-  if (!port_by_vlan) return std::unexpected(port_by_vlan.error());
   if (!endpoints) return std::unexpected(endpoints.error());
+  auto host_rules = VersionedArray<HostRuleRecord>::make(contract::host_class_count);
+  if (!host_rules) return std::unexpected(host_rules.error());
   return Tables{.ports = std::move(*ports),
                 .networks = std::move(*networks),
                 .vteps = std::move(*vteps),
                 .network_by_vni = std::move(*network_by_vni),
                 .vtep_by_address = std::move(*vtep_by_address),
-                .port_by_vlan = std::move(*port_by_vlan),
-                .endpoints = std::move(*endpoints)};
+                .endpoints = std::move(*endpoints),
+                .host_rules = std::move(*host_rules)};
 }
 
 }  // namespace dp

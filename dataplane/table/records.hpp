@@ -18,24 +18,12 @@ namespace dp {
 struct PortRecord {
   contract::PortRole role;
   std::uint8_t reserved;
-  base::NetworkId network;    // Of a tenant port.
-  base::PortId transit_peer;  // Of a transit port.
-  std::uint16_t mtu;          // Largest IP packet, bytes; of a VLAN's port less its tags.
-  base::MacAddress mac;       // The device's.
+  base::NetworkId network;            // Of a tenant port.
+  base::PortId transit_peer;          // Of a transit or host port.
+  std::uint16_t mtu;                  // Largest IP packet, bytes.
+  base::MacAddress mac;               // The device's.
+  base::PortId twin = base::no_port;  // The host port whose peer this is.
 
-  // VLANs. A VLAN of a tenant port is a port of its own, without a device: its frames enter and
-  // leave at its parent with its tags, and have none between.
-  std::uint16_t vlan = 0;  // Of an underlay port, or of a VLAN's port its only or outer one.
-  std::uint16_t inner_vlan = 0;
-  base::PortId parent = base::no_port;                 // Of a VLAN's port.
-  base::NetworkId untagged_network{base::no_network};  // Of a port that maps VLANs.
-  bool maps_vlans = false;   // It has VLANs' ports, and `network` is none.
-  bool tags_in_use = false;  // Some port has a VLAN: frames are looked at before they leave.
-
-  // Frames of `one` may leave here.
-  constexpr bool is_in(base::NetworkId one) const noexcept {
-    return network == one || (maps_vlans && untagged_network == one);
-  }
   // With an Ethernet header and two VLAN tags, as net_tap counts: it stops at a larger frame, and
   // all behind that in the burst would be lost with it.
   constexpr std::uint32_t frame_bytes_max() const noexcept {
@@ -53,6 +41,13 @@ struct NetworkRecord {
   std::uint16_t flood_vtep_count;
   std::uint64_t local_ports;  // Bit n: tenant port n is in this network.
   std::array<base::VtepId, contract::flood_vteps_max> flood_vteps;
+};
+
+struct HostRuleRecord {
+  bool drops;
+  std::array<std::uint8_t, 3> reserved;
+  std::uint32_t rate;  // Packets a second.
+  std::uint32_t burst;
 };
 
 // What encapsulation puts in front of a frame.
@@ -106,12 +101,6 @@ constexpr std::uint64_t endpoint_key(base::NetworkId network,
 }
 constexpr std::uint64_t vni_key(std::uint32_t vni) noexcept {
   return (std::uint64_t{1} << 32) | vni;
-}
-// `inner` is 0 where there is one tag.
-constexpr std::uint64_t vlan_key(base::PortId parent, std::uint16_t vlan,
-                                 std::uint16_t inner) noexcept {
-  return (std::uint64_t{1} << 48) | (std::uint64_t{parent.value} << 32) |
-         (std::uint64_t{vlan} << 16) | inner;
 }
 constexpr std::uint64_t vtep_key(base::Ipv4Address address) noexcept {
   return (std::uint64_t{1} << 32) | address.host();

@@ -4,8 +4,6 @@
 #include "dataplane/packet/checksum.hpp"
 #include "dataplane/packet/udp_checksum.hpp"
 #include "dataplane/packet/udp_tunnel.hpp"
-#include "dataplane/packet/vlan.hpp"
-#include "pipelines/stages/parse_frame.hpp"
 
 #include <cstddef>
 
@@ -39,49 +37,49 @@ bool is_extension_header(std::uint8_t next_header) noexcept {
   }
 }
 
+// The groups of a link that a host may be in: everybody, IPv4's and IPv6's, and of the reserved
+// ones those of LLDP (IEEE 802.1AB table 7-1) and of the slow protocols (IEEE 802.3 annex 57A.3).
+bool is_hosts_group(const base::MacAddress& destination) noexcept {
+  const auto& bytes = destination.bytes;
+  if (bytes[0] == 0x33 && bytes[1] == 0x33) return true;
+  if (bytes[0] == 0x01 && bytes[1] == 0x00 && bytes[2] == 0x5e) return bytes[3] < 0x80;
+  if (destination == base::MacAddress{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}) return true;
+  const std::uint64_t reserved = destination.to_integer() ^ 0x0180'c200'0000;
+  return reserved == 0x00 || reserved == 0x02 || reserved == 0x03 || reserved == 0x0e;
+}
+
 }  // namespace
 
 Verdict ParseOuter::handle_rest(Packet packet) const noexcept {
   if (packet.contiguous() < sizeof(EthernetHeader)) return DropReason::frame_truncated;
-  if (ethertype::is_vlan(packet.header<EthernetHeader>(0).type)) {
-    if (const Verdict verdict = strip_priority_tag(packet); verdict != keep) return verdict;
-  }
   const auto& ethernet = packet.header<EthernetHeader>(0);
-  if (ethernet.destination != environment_.in_port->mac) return DropReason::wrong_destination_mac;
+  if (ethernet.destination != environment_.in_port->mac) {
+    return is_hosts_group(ethernet.destination) ? for_host_or(DropReason::wrong_destination_mac)
+                                                : DropReason::wrong_destination_mac;
+  }
   if (ethernet.type == be16(ethertype::ipv6)) return judge_ipv6(packet);
   if (ethernet.type == be16(ethertype::ipv4)) return judge_ipv4(packet);
-  return DropReason::ethertype_not_handled;
+  return for_host_or(DropReason::ethertype_not_handled);
 }
 
-// A tag of VID 0 has only a priority: the frame is untagged (IEEE 802.1Q). At a port with a VLAN
-// untag_frame has taken off the one that is right there.
-Verdict ParseOuter::strip_priority_tag(Packet packet) const noexcept {
-  if (packet.contiguous() < sizeof(EthernetHeader) + sizeof(VlanTag)) {
-    return DropReason::frame_truncated;
-  }
-  const auto& tag = packet.header<VlanTag>(sizeof(EthernetHeader));
-  if (environment_.in_port->vlan != 0 || tag.vid() != 0 || ethertype::is_vlan(tag.type)) {
-    return DropReason::unknown_vlan;
-  }
-  strip_tag(packet);
-  return keep;
-}
-
-Verdict ParseOuter::judge_ipv4(Packet packet) noexcept {
+Verdict ParseOuter::judge_ipv4(Packet packet) const noexcept {
   using Outer = UdpTunnelHeader<Ipv4Header>;
-  if (packet.contiguous() < sizeof(Outer)) return DropReason::frame_truncated;
-  const auto& outer = packet.header<Outer>(0);
-  const Ipv4Header& ip = outer.ip;
+  constexpr std::uint32_t ip_end = sizeof(EthernetHeader) + sizeof(Ipv4Header);
+  if (packet.contiguous() < ip_end) return DropReason::frame_truncated;
+  const auto& ip = packet.header<Ipv4Header>(sizeof(EthernetHeader));
   if (ip.version() != 4) return DropReason::ipv4_bad_version;
   if (ip.header_bytes() < sizeof(Ipv4Header)) return DropReason::ipv4_bad_header_length;
-  if (ip.header_bytes() > sizeof(Ipv4Header)) return DropReason::ipv4_options;
+  if (ip.header_bytes() > sizeof(Ipv4Header)) return for_host_or(DropReason::ipv4_options);
   const std::uint32_t total = ip.total_length.host();
   if (total < sizeof(Ipv4Header) || total > packet.length() - sizeof(EthernetHeader)) {
     return DropReason::ipv4_bad_total_length;
   }
   if (!checksum_holds(ip)) return DropReason::ipv4_bad_checksum;
-  if (ip.is_fragment()) return DropReason::ipv4_fragment;
-  if (ip.protocol != ip_protocol::udp) return DropReason::protocol_not_handled;
+  if (ip.is_fragment()) return for_host_or(DropReason::ipv4_fragment);
+  if (ip.protocol != ip_protocol::udp) return for_host_or(DropReason::protocol_not_handled);
+  if (packet.contiguous() < sizeof(Outer)) return DropReason::frame_truncated;
+  const auto& outer = packet.header<Outer>(0);
+  if (is_hosts_udp(outer.udp)) return divert;
   if (outer.udp.length.host() != total - sizeof(Ipv4Header) ||
       outer.udp.length.host() < sizeof(UdpHeader)) {
     return DropReason::udp_bad_length;
@@ -91,7 +89,7 @@ Verdict ParseOuter::judge_ipv4(Packet packet) noexcept {
   return keep;
 }
 
-Verdict ParseOuter::judge_ipv6(Packet packet) noexcept {
+Verdict ParseOuter::judge_ipv6(Packet packet) const noexcept {
   using Outer = UdpTunnelHeader<Ipv6Header>;
   constexpr std::uint32_t ip_end = sizeof(EthernetHeader) + sizeof(Ipv6Header);
   if (packet.contiguous() < ip_end) return DropReason::frame_truncated;
@@ -100,12 +98,13 @@ Verdict ParseOuter::judge_ipv6(Packet packet) noexcept {
   const std::uint32_t payload = ip.payload_length.host();
   if (payload > packet.length() - ip_end) return DropReason::ipv6_bad_payload_length;
   if (ip.next_header != ip_protocol::udp) {
-    return is_extension_header(ip.next_header) ? DropReason::ipv6_extension_header
-                                               : DropReason::protocol_not_handled;
+    return for_host_or(is_extension_header(ip.next_header) ? DropReason::ipv6_extension_header
+                                                           : DropReason::protocol_not_handled);
   }
   if (payload < sizeof(UdpHeader)) return DropReason::udp_bad_length;
   if (packet.contiguous() < sizeof(Outer)) return DropReason::frame_truncated;
   const auto& outer = packet.header<Outer>(0);
+  if (is_hosts_udp(outer.udp)) return divert;
   if (outer.udp.length.host() != payload) return DropReason::udp_bad_length;
   if (!udp_checksum_holds(packet, outer)) return DropReason::udp_bad_checksum;
   note<Ipv6Header>(packet.meta(), ip.traffic_class(), payload);

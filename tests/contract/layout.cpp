@@ -45,14 +45,11 @@ TEST(Layout, port_records_are_as_released) {
   EXPECT_EQ(offsetof(PortAdd, name), 8u);
   EXPECT_EQ(offsetof(PortAdd, device), 40u);
   EXPECT_EQ(sizeof(PortRemove), 2u);
-  EXPECT_EQ(sizeof(PortSet), 16u);
+  EXPECT_EQ(sizeof(PortSet), 12u);
   EXPECT_EQ(offsetof(PortSet, role), 2u);
   EXPECT_EQ(offsetof(PortSet, network), 4u);
   EXPECT_EQ(offsetof(PortSet, transit_peer), 6u);
   EXPECT_EQ(offsetof(PortSet, mtu), 8u);
-  EXPECT_EQ(offsetof(PortSet, vlan), 10u);
-  EXPECT_EQ(offsetof(PortSet, parent), 12u);
-  EXPECT_EQ(offsetof(PortSet, inner_vlan), 14u);
 }
 
 TEST(Layout, overlay_records_are_as_released) {
@@ -79,6 +76,17 @@ TEST(Layout, overlay_records_are_as_released) {
   EXPECT_EQ(offsetof(EndpointSet, target), 10u);
   EXPECT_EQ(sizeof(EndpointRemove), 8u);
   EXPECT_EQ(offsetof(EndpointRemove, mac), 2u);
+}
+
+TEST(Layout, host_rules_are_as_released) {
+  EXPECT_EQ(sizeof(HostRuleSet), 12u);
+  EXPECT_EQ(offsetof(HostRuleSet, action), 1u);
+  EXPECT_EQ(offsetof(HostRuleSet, rate), 4u);
+  EXPECT_EQ(offsetof(HostRuleSet, burst), 8u);
+  EXPECT_EQ(sizeof(HostRuleRemove), 1u);
+  EXPECT_EQ(static_cast<int>(HostClass::neighbour), 0);
+  EXPECT_EQ(static_cast<int>(HostClass::other), 8);
+  EXPECT_EQ(static_cast<int>(PortRole::host), 4);
 }
 
 TEST(Layout, trace_records_are_as_released) {
@@ -159,6 +167,8 @@ TEST(Layout, verbs_and_events_keep_their_numbers) {
   EXPECT_EQ(static_cast<int>(Verb::vtep_remove), 31);
   EXPECT_EQ(static_cast<int>(Verb::endpoint_remove), 41);
   EXPECT_EQ(static_cast<int>(Verb::trace_remove), 61);
+  EXPECT_EQ(static_cast<int>(Verb::host_rule_set), 70);
+  EXPECT_EQ(static_cast<int>(Verb::host_rule_remove), 71);
   EXPECT_EQ(static_cast<int>(EventType::hello_reply), 101);
   EXPECT_EQ(static_cast<int>(EventType::commit_reply), 103);
   EXPECT_EQ(static_cast<int>(EventType::trace_packet), 120);

@@ -76,30 +76,32 @@ void program_port(Gateway& gateway, std::istringstream& line) {
     std::uint16_t mtu = 0;
     line >> mtu;  // May be left out.
     gateway.add_port(port, mtu != 0 ? tenant_port(network, mtu) : tenant_port(network));
-  } else if (role == "trunk") {
-    gateway.add_port(port, trunk_port(next<std::uint16_t>(line)));
   } else if (role == "transit") {
     const auto peer = next<std::string>(line);
     gateway.add_port(port, transit_port(peer == "none" ? base::no_port.value
                                                        : static_cast<std::uint16_t>(stoi(peer))));
+  } else if (role == "host") {
+    const auto peer = next<std::uint16_t>(line);
+    gateway.add_port(port, host_port(peer, next<std::uint16_t>(line)));
   } else {
     const auto address = next<std::string>(line);
-    const auto mtu = next<std::uint16_t>(line);
-    std::uint16_t vlan = 0;
-    line >> vlan;  // May be left out.
-    gateway.add_port(port, underlay_port(address, mtu, vlan));
+    dp::PortRecord record = underlay_port(address, next<std::uint16_t>(line));
+    std::uint16_t twin = 0;
+    if (line >> twin) record.twin = base::PortId{twin};  // May be left out.
+    gateway.add_port(port, record);
   }
 }
 
-void program_vlan(Gateway& gateway, std::istringstream& line) {
-  const auto port = next<std::uint16_t>(line);
-  Gateway::Vlan vlan{.parent = next<std::uint16_t>(line),
-                     .network = next<std::uint16_t>(line),
-                     .vlan = next<std::uint16_t>(line)};
-  std::uint16_t mtu = 0;
-  line >> vlan.inner >> mtu;  // May be left out.
-  if (mtu != 0) vlan.mtu = mtu;
-  gateway.set_vlan(port, vlan);
+void program_host_rule(Gateway& gateway, std::istringstream& line) {
+  const auto host_class =
+      named<contract::HostClass>(next<std::string>(line), contract::host_class_count);
+  const auto rate = next<std::string>(line);
+  dp::HostRuleRecord rule{.drops = rate == "drop", .reserved = {}, .rate = 1, .burst = 1};
+  if (!rule.drops) {
+    rule.rate = static_cast<std::uint32_t>(stoul(rate));
+    rule.burst = next<std::uint32_t>(line);
+  }
+  gateway.set_host_rule(host_class, rule);
 }
 
 void program_vtep(Gateway& gateway, std::istringstream& line) {
@@ -171,10 +173,10 @@ void program(Gateway& gateway, const std::vector<std::string>& topology) {
     std::istringstream line(text);
     const auto what = next<std::string>(line);
     if (what == "port") program_port(gateway, line);
-    if (what == "vlan") program_vlan(gateway, line);
     if (what == "vtep") program_vtep(gateway, line);
     if (what == "network") program_network(gateway, line);
     if (what == "endpoint") program_endpoint(gateway, line);
+    if (what == "host_rule") program_host_rule(gateway, line);
   }
   gateway.commit();
 }

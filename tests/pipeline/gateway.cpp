@@ -79,13 +79,14 @@ void forbid_tail(rte_mbuf* mbuf) {
 
 dp::Tables make_tables(const GatewayOptions& options) {
   const auto seed = dp::HashSeed{1, 2};
-  return {.ports = must(dp::VersionedArray<dp::PortRecord>::make(contract::port_count_max)),
-          .networks = must(dp::VersionedArray<dp::NetworkRecord>::make(id_count)),
-          .vteps = must(dp::VersionedArray<dp::VtepRecord>::make(id_count)),
-          .network_by_vni = must(dp::ExactMatch::make(id_count, seed)),
-          .vtep_by_address = must(dp::ExactMatch::make(id_count, seed)),
-          .port_by_vlan = must(dp::ExactMatch::make(id_count, seed)),
-          .endpoints = must(dp::ExactMatch::make(options.endpoints, seed))};
+  return {
+      .ports = must(dp::VersionedArray<dp::PortRecord>::make(contract::port_count_max)),
+      .networks = must(dp::VersionedArray<dp::NetworkRecord>::make(id_count)),
+      .vteps = must(dp::VersionedArray<dp::VtepRecord>::make(id_count)),
+      .network_by_vni = must(dp::ExactMatch::make(id_count, seed)),
+      .vtep_by_address = must(dp::ExactMatch::make(id_count, seed)),
+      .endpoints = must(dp::ExactMatch::make(options.endpoints, seed)),
+      .host_rules = must(dp::VersionedArray<dp::HostRuleRecord>::make(contract::host_class_count))};
 }
 
 std::span<std::byte> align_to_line(std::vector<std::byte>& memory, std::size_t bytes) {
@@ -149,14 +150,13 @@ dp::PortRecord tenant_port(std::uint16_t network, std::uint16_t mtu) {
           .mac = mac("02:70:63:61:70:01")};
 }
 
-dp::PortRecord underlay_port(std::string_view address, std::uint16_t mtu, std::uint16_t vlan) {
+dp::PortRecord underlay_port(std::string_view address, std::uint16_t mtu) {
   return {.role = contract::PortRole::underlay,
           .reserved = 0,
           .network = base::no_network,
           .transit_peer = base::no_port,
           .mtu = mtu,
-          .mac = mac(address),
-          .vlan = vlan};
+          .mac = mac(address)};
 }
 
 dp::PortRecord transit_port(std::uint16_t peer) {
@@ -166,6 +166,15 @@ dp::PortRecord transit_port(std::uint16_t peer) {
           .transit_peer = base::PortId{peer},
           .mtu = 1600,
           .mac = mac("02:70:63:61:70:02")};
+}
+
+dp::PortRecord host_port(std::uint16_t peer, std::uint16_t mtu) {
+  return {.role = contract::PortRole::host,
+          .reserved = 0,
+          .network = base::no_network,
+          .transit_peer = base::PortId{peer},
+          .mtu = mtu,
+          .mac = mac("02:70:63:61:70:00")};
 }
 
 dp::EndpointValue at_port(std::uint16_t port) {
@@ -356,13 +365,18 @@ void Gateway::remove_endpoint(std::uint16_t network, std::string_view address) {
                                 epoch_.current() + 1));
 }
 
-void Gateway::find_local_ports(base::Generation next) {
+void Gateway::set_host_rule(contract::HostClass host_class, const dp::HostRuleRecord& rule) {
+  must(
+      tables_.host_rules.stage(static_cast<std::uint32_t>(host_class), rule, epoch_.current() + 1));
+}
+
+void Gateway::commit() {
+  const base::Generation next = epoch_.current() + 1;
   std::vector<std::pair<std::uint32_t, dp::NetworkRecord>> changed;
   tables_.networks.for_each([&](std::uint32_t network, const dp::NetworkRecord& record) {
-    const base::NetworkId id{static_cast<std::uint16_t>(network)};
     std::uint64_t local_ports = 0;
     tables_.ports.for_each([&](std::uint32_t port, const dp::PortRecord& port_record) {
-      if (port_record.role == contract::PortRole::tenant && port_record.is_in(id)) {
+      if (port_record.role == contract::PortRole::tenant && port_record.network.value == network) {
         local_ports |= std::uint64_t{1} << port;
       }
     });
@@ -373,12 +387,7 @@ void Gateway::find_local_ports(base::Generation next) {
   for (const auto& [network, record] : changed) {
     must(tables_.networks.stage(network, record, next));
   }
-}
 
-void Gateway::commit() {
-  const base::Generation next = epoch_.current() + 1;
-  note_tags(next);
-  find_local_ports(next);
   epoch_.flip();
   wait_for_workers(next);
   tables_.ports.settle();
@@ -386,8 +395,8 @@ void Gateway::commit() {
   tables_.vteps.settle();
   tables_.network_by_vni.settle();
   tables_.vtep_by_address.settle();
-  tables_.port_by_vlan.settle();
   tables_.endpoints.settle();
+  tables_.host_rules.settle();
 }
 
 void Gateway::wait_for_workers(base::Generation next) {
@@ -443,7 +452,6 @@ void Gateway::run() {
 
 std::vector<Bytes> Gateway::take_sent(std::uint16_t port) {
   std::vector<Bytes> all;
-  if (ports_[port] == nullptr) return all;  // A VLAN of another port.
   for (std::uint16_t worker = 0; worker < options_.workers; ++worker) {
     for (Bytes& frame : take_sent_by(port, worker)) all.push_back(std::move(frame));
   }

@@ -62,16 +62,6 @@ class Gateway {
   void add_port(std::uint16_t port, const dp::PortRecord& record);
   void set_port(std::uint16_t port, const dp::PortRecord& record);
   void remove_port_record(std::uint16_t port);
-  // A VLAN of the tenant port `parent`, as a port of its own; `inner` 0: one tag.
-  struct Vlan {
-    std::uint16_t parent;
-    std::uint16_t network;
-    std::uint16_t vlan;
-    std::uint16_t inner = 0;
-    std::uint16_t mtu = 9000;
-  };
-  void set_vlan(std::uint16_t port, const Vlan& vlan);
-  void remove_vlan(std::uint16_t port, const Vlan& vlan);
   // The port vanishes while tables still point to it.
   void unplug(std::uint16_t port);
   // local_ports follow from the port records at commit().
@@ -96,6 +86,7 @@ class Gateway {
   void collide_vtep(std::uint16_t vtep, std::string_view address);
   void set_endpoint(std::uint16_t network, std::string_view mac, dp::EndpointValue value);
   void remove_endpoint(std::uint16_t network, std::string_view mac);
+  void set_host_rule(contract::HostClass host_class, const dp::HostRuleRecord& rule);
   void commit();
 
   // The workers run on threads of their own from start to stop; commit() then waits for them, and
@@ -127,6 +118,7 @@ class Gateway {
   contract::WorkerTotals totals() const;
   contract::NetworkCounters network_counters(std::uint16_t network) const;
   contract::VtepCounters vtep_counters(std::uint16_t vtep) const;
+  contract::PortCounters port_counters(std::uint16_t port) const;
   std::int64_t mismatch() const;  // Of the accounting identity, sum over workers.
   std::uint32_t mbufs_in_use() const;
 
@@ -143,8 +135,6 @@ class Gateway {
 
   void check_sound() const;
   void wait_for_workers(base::Generation next);
-  void note_tags(base::Generation next);
-  void find_local_ports(base::Generation next);
 
   GatewayOptions options_;
   std::unique_ptr<rte_mempool, PoolDeleter> pool_;
@@ -164,11 +154,10 @@ class Gateway {
 
 // A record with what most tests want.
 dp::PortRecord tenant_port(std::uint16_t network, std::uint16_t mtu = 9000);
-dp::PortRecord underlay_port(std::string_view mac, std::uint16_t mtu = 1600,
-                             std::uint16_t vlan = 0);
-// A tenant port that maps VLANs; 0: untagged frames belong to no network.
-dp::PortRecord trunk_port(std::uint16_t untagged_network);
+dp::PortRecord underlay_port(std::string_view mac, std::uint16_t mtu = 1600);
 dp::PortRecord transit_port(std::uint16_t peer);
+// The underlay port's record names it as its twin.
+dp::PortRecord host_port(std::uint16_t peer, std::uint16_t mtu = 1600);
 dp::EndpointValue at_port(std::uint16_t port);
 dp::EndpointValue at_vtep(std::uint16_t vtep);
 

@@ -321,6 +321,16 @@ class Gateway:
                  f"weir-dataplane of {self.name} listens", 30)
         self.must_live(self.dataplane)
 
+    def descriptors_held(self):
+        """Of the data plane. The fewest that were seen: a question that is just being asked holds
+        a socket."""
+        folder = Path(f"/proc/{self.dataplane_pid()}/fd")
+        counts = []
+        for _ in range(10):
+            counts.append(len(list(folder.iterdir())))
+            time.sleep(0.01)
+        return min(counts)
+
     def dataplane_pid(self):
         return int(self.pid_file.read_text()) if self.supervised else self.dataplane.pid
 

@@ -63,85 +63,58 @@ TEST(IntentValidate, fields_of_a_port_fit_its_role) {
   EXPECT_EQ(error_of(with_port("name: wire1, role: underlay, device: net_null7, network: blue")),
             "line 4:63: port wire1: network: only a tenant port has a network; this is an underlay "
             "port");
-  EXPECT_EQ(
-      error_of(with_port("name: wire1, role: underlay, device: net_null7, peer: wire0")),
-      "line 4:60: port wire1: peer: only a transit port has a peer; this is an underlay port");
+  EXPECT_EQ(error_of(with_port("name: wire1, role: underlay, device: net_null7, peer: wire0")),
+            "line 4:60: port wire1: peer: only a transit or host port has a peer; this is an "
+            "underlay port");
   EXPECT_EQ(error_of(with_port("name: host1, role: tenant, device: net_null7, network: bleu")),
             "line 4:61: port host1: network: there is no network \"bleu\" (nearest: blue)");
 }
 
-TEST(IntentValidate, vlans_are_ports_of_a_tenant_port) {
-  EXPECT_EQ(error_of(with_port("name: host0.100, role: tenant, parent: host0, vlan: 100, "
-                               "network: blue}\n"
-                               "  - {name: host0.9.7, role: tenant, parent: host0, vlan: 9, "
-                               "inner_vlan: 7, network: blue")),
-            "");
-  EXPECT_EQ(error_of(with_port("name: v, role: tenant, parent: host1, vlan: 100, network: blue")),
-            "line 4:37: port v: parent: there is no port \"host1\" (nearest: host0)");
-  EXPECT_EQ(error_of(with_port("name: v, role: tenant, parent: wire0, vlan: 100, network: blue")),
-            "line 4:37: port v: parent: \"wire0\" is an underlay port; VLANs are of tenant ports "
-            "(nearest: host0)");
-  EXPECT_EQ(error_of(with_port("name: v, role: tenant, parent: v, vlan: 100, network: blue")),
-            "line 4:37: port v: parent: a port cannot be a VLAN of itself (nearest: host0)");
-  EXPECT_EQ(
-      error_of(with_port("name: v, role: underlay, parent: wire0, vlan: 100")),
-      "line 4:39: port v: parent: only a tenant port is a VLAN of another; this is an underlay "
-      "port");
-  EXPECT_EQ(error_of(with_port("name: v, role: tenant, parent: host0, network: blue")),
-            "line 4:5: port v: vlan: is missing: the tag by which the parent knows its frames");
-  EXPECT_EQ(
-      error_of(with_port("name: v, role: tenant, parent: host0, vlan: 100")),
-      "line 4:5: port v: network: is missing: a tenant port carries the frames of one network "
-      "(nearest: blue)");
-  EXPECT_EQ(error_of(with_port("name: v, role: tenant, parent: host0, vlan: 100, network: blue, "
-                               "device: net_null7")),
-            "line 4:78: port v: device: a VLAN has its parent's device, and none of its own");
-  EXPECT_EQ(error_of(with_port("name: v, role: tenant, parent: host0, vlan: 100, network: blue, "
-                               "rx_queues: 2")),
-            "line 4:81: port v: rx_queues: belongs to the parent, which has the device");
-  EXPECT_EQ(
-      error_of(with_port("name: v, role: tenant, parent: host0, vlan: 100, network: blue}\n"
-                         "  - {name: w, role: tenant, parent: host0, vlan: 100, network: blue")),
-      "line 5:50: port w: vlan: port \"v\" already is VLAN 100 of \"host0\"");
-  EXPECT_EQ(error_of(with_port("name: v, role: tenant, parent: host0, vlan: 100, network: blue}\n"
-                               "  - {name: w, role: tenant, parent: v, vlan: 7, network: blue")),
-            "line 5:37: port w: parent: \"v\" is a VLAN itself; say its parent, and both tags here "
-            "(nearest: host0)");
+TEST(IntentValidate, a_host_port_is_the_one_twin_of_an_underlay_port) {
+  const std::string twin = "name: h0, role: host, device: net_tap7";
+  EXPECT_EQ(error_of(with_port(twin + ", peer: wire0")), "");
+  EXPECT_EQ(error_of(with_port(twin + ", peer: wire0, mtu: 1500")), "");
+  EXPECT_EQ(error_of(with_port(twin)),
+            "line 4:5: port h0: peer: is missing: a host port is the twin of an underlay port "
+            "(nearest: wire0)");
+  EXPECT_EQ(error_of(with_port(twin + ", peer: host0")),
+            "line 4:52: port h0: peer: \"host0\" is a tenant port; the peer of a host port is an "
+            "underlay port");
+  EXPECT_EQ(error_of(with_port("name: x0, role: underlay, device: \"xdp:eth7\"}\n"
+                               "  - {" +
+                               twin + ", peer: x0")),
+            "line 5:52: port h0: peer: \"x0\" is an xdp port, whose interface the kernel has "
+            "already: it needs no twin");
+  EXPECT_EQ(error_of(with_port(twin + ", peer: wire0, mtu: 1700")),
+            "line 4:64: port h0: mtu: is larger than that of its peer \"wire0\", where it leaves "
+            "(nearest: 1600)");
+  EXPECT_EQ(error_of(with_port(twin + ", peer: wire0}\n"
+                                      "  - {name: h1, role: host, device: net_tap8, peer: wire0")),
+            "line 5:52: port h1: peer: \"wire0\" already has the twin \"h0\"");
 }
 
-TEST(IntentValidate, a_vlan_is_of_an_underlay_port_or_has_a_parent) {
-  const auto wire = [](std::string_view fields) {
-    return with_port("name: w, role: underlay, device: net_null7, " + std::string(fields));
+TEST(IntentValidate, host_rules_are_about_classes_that_there_are) {
+  const auto with_rule = [](std::string_view fields) {
+    return std::string(sample_yaml) + "host_rules:\n  - {" + std::string(fields) + "}\n";
   };
-  EXPECT_EQ(error_of(wire("vlan: 300")), "");
-  for (const char* vlan : {"0", "4095", "65536", "-1"}) {
-    EXPECT_NE(error_of(wire("vlan: " + std::string(vlan))).find("must be a number 1..4094"),
-              std::string::npos);
-  }
-  EXPECT_NE(error_of(with_port("name: w, role: underlay, device: \"xdp:eth7\", vlan: 300"))
-                .find("frames with a tag stay with the kernel"),
-            std::string::npos);
-  EXPECT_EQ(error_of(wire("vlan: 300, inner_vlan: 7")),
-            "line 4:73: port w: inner_vlan: only a VLAN of a tenant port (parent) has two tags");
-  EXPECT_EQ(
-      error_of(with_port("name: t, role: tenant, device: net_null7, network: blue, vlan: 9")),
-      "line 4:69: port t: vlan: a VLAN of a tenant port is a port of its own, with this one as "
-      "parent (nearest: {name: t.9, role: tenant, parent: t, vlan: 9, network: …})");
-  const std::string transit =
-      "name: t0, role: transit, device: net_null7, peer: t1, vlan: 9}\n"
-      "  - {name: t1, role: transit, device: net_null8, peer: t0";
-  EXPECT_EQ(error_of(with_port(transit)),
-            "line 4:66: port t0: vlan: a transit port's frames pass with the tags that they have");
-  EXPECT_EQ(error_of(with_port("name: w, role: underlay")),
-            "line 4:5: port w: device: is missing; only a VLAN of another port (parent) has none "
-            "(nearest: e.g. device: net_tap0,iface=host0)");
-}
-
-TEST(IntentValidate, a_port_with_vlans_needs_no_network) {
-  EXPECT_EQ(
-      error_of(with_port("name: host1, role: tenant, device: net_null7}\n"
-                         "  - {name: v, role: tenant, parent: host1, vlan: 9, network: blue")),
-      "");
+  EXPECT_EQ(error_of(with_rule("name: icmp, rate: 100, burst: 20")), "");
+  EXPECT_EQ(error_of(with_rule("name: other, action: drop")), "");
+  const auto ends_with = [](const std::string& text, std::string_view end) {
+    EXPECT_TRUE(text.ends_with(end)) << text;
+  };
+  ends_with(error_of(with_rule("name: imcp, rate: 100")),
+            "host_rule imcp: name: there is no class \"imcp\" of traffic for the host (nearest: "
+            "icmp)");
+  ends_with(
+      error_of(with_rule("name: icmp, rate: 0")),
+      "host_rule icmp: rate: must be a number 1..10000000 (packets/s), not \"0\" (nearest: 1)");
+  ends_with(
+      error_of(with_rule("name: icmp, burst: 65536")),
+      "host_rule icmp: burst: must be a number 1..65535 (packets), not \"65536\" (nearest: 65535)");
+  ends_with(error_of(with_rule("name: icmp, action: drop, rate: 5")),
+            "host_rule icmp: rate: says nothing where the action is drop");
+  ends_with(error_of(with_rule("name: icmp}\n  - {name: icmp, rate: 5")),
+            "host_rule icmp: name: there are two host_rules of this name");
 }
 
 TEST(IntentValidate, transit_ports_name_each_other) {

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// From this gateway's own kernel to the fabric: what the kernel sends by a twin leaves at its peer,
+// as it is. Never into a tunnel.
+#pragma once
+
+#include "dataplane/pipeline/pipeline.hpp"
+#include "pipelines/stages/gather_headers.hpp"
+#include "pipelines/stages/pick_peer.hpp"
+
+namespace dp {
+
+using FromHost = Pipeline<"from_host", GatherHeaders, Pass<PickPeer>>;
+
+}  // namespace dp
