@@ -35,9 +35,6 @@ struct DeviceRequest {
   // Opened anew, as its interface was removed: the MAC that it had. Refused as long as the
   // interface is not complete.
   std::optional<base::MacAddress> again_as = std::nullopt;
-  // All zero: its own. A twin has its peer's, so that neighbours find the kernel by the same MAC.
-  base::MacAddress mac = {};
-  bool all_multicast = false;  // Best effort.
 };
 
 // What turned out: a device may have more queues or another MTU than asked for.

@@ -25,7 +25,6 @@ ExitCode run_object_edit(const Client& client, const Invocation& invocation);
 // What is going on.
 ExitCode run_status(const Client& client, const Invocation& invocation);
 ExitCode run_stats_show(const Client& client, const Invocation& invocation);
-ExitCode run_host_show(const Client& client, const Invocation& invocation);
 ExitCode run_drop_show(const Client& client, const Invocation& invocation);
 ExitCode run_pipeline_show(const Client& client, const Invocation& invocation);
 ExitCode run_worker_show(const Client& client, const Invocation& invocation);

@@ -7,7 +7,6 @@
 #pragma once
 
 #include "controlplane/intent/model.hpp"
-#include "dataplane/contract/host_class.hpp"
 #include "dataplane/contract/limits.hpp"
 
 #include <boost/describe.hpp>
@@ -21,11 +20,10 @@
 
 namespace cp {
 
-BOOST_DESCRIBE_ENUM(PortRole, underlay, tenant, transit, host)
+BOOST_DESCRIBE_ENUM(PortRole, underlay, tenant, transit)
 BOOST_DESCRIBE_ENUM(VtepKind, local, remote)
 BOOST_DESCRIBE_ENUM(UdpChecksum, zero, full)
 BOOST_DESCRIBE_ENUM(UnknownUnicast, flood, drop)
-BOOST_DESCRIBE_ENUM(HostAction, to_host, drop)
 
 BOOST_DESCRIBE_STRUCT(Port, (),
                       (name, role, device, network, peer, mtu, rx_queues, rx_descriptors,
@@ -34,7 +32,6 @@ BOOST_DESCRIBE_STRUCT(Vtep, (),
                       (name, kind, address, port, source, next_hop_mac, dscp, ttl, udp_checksum))
 BOOST_DESCRIBE_STRUCT(Network, (), (name, vni, flood, unknown_unicast))
 BOOST_DESCRIBE_STRUCT(Endpoint, (), (network, mac, vtep, port))
-BOOST_DESCRIBE_STRUCT(HostRule, (), (name, action, rate, burst))
 
 // What a table says of a field; a member that is left out says nothing.
 struct FieldText {
@@ -78,9 +75,8 @@ struct Description<Port> {
           &Port::name,
           {.help = "What the port is called.", .example = "wire0", .required = true, .key = true}),
       field(&Port::role,
-            {.help = "Towards the fabric (underlay), towards a host or VM (tenant), "
-                     "from fabric to fabric (transit), or an underlay port's twin in this "
-                     "gateway's own kernel (host).",
+            {.help = "Towards the fabric (underlay), towards a host or VM (tenant), or "
+                     "from fabric to fabric (transit).",
              .example = "underlay",
              .required = true}),
       field(&Port::device, {.help = "DPDK device arguments, a PCI address, or xdp:INTERFACE.",
@@ -89,15 +85,13 @@ struct Description<Port> {
       field(&Port::network, {.help = "The network whose frames a tenant port carries.",
                              .example = "blue",
                              .refers_to = ObjectKind::network}),
-      field(&Port::peer,
-            {.help = "The transit port where this transit port's frames leave; of a host "
-                     "port, the underlay port whose twin it is.",
-             .example = "wire1",
-             .refers_to = ObjectKind::port}),
+      field(&Port::peer, {.help = "The transit port where this transit port's frames leave.",
+                          .example = "wire1",
+                          .refers_to = ObjectKind::port}),
       field(&Port::mtu, {.help = "Largest IP packet that may leave here.",
                          .example = "1600",
                          .unit = "bytes",
-                         .initial = "the device's; of a host port, its peer's",
+                         .initial = "the device's",
                          .least = mtu_min,
                          .most = mtu_max}),
       field(&Port::rx_queues, {.help = "Receive queues, spread over the workers.",
@@ -220,34 +214,6 @@ struct Description<Endpoint> {
   };
 };
 
-template <>
-struct Description<HostRule> {
-  static constexpr std::string_view help =
-      "What of one class of traffic for this host itself passes a port that has a twin.";
-  static constexpr auto fields = std::tuple{
-      field(&HostRule::name, {.help = "The class: neighbour, lldp, lacp, bfd, bgp, ssh, icmp, "
-                                      "fragment or other.",
-                              .example = "icmp",
-                              .required = true,
-                              .key = true}),
-      field(&HostRule::action, {.help = "Whether the host gets such frames, or none of them.",
-                                .example = "drop",
-                                .initial = "to_host"}),
-      field(&HostRule::rate, {.help = "As many a second each worker lets through from each port.",
-                              .example = "1000",
-                              .unit = "packets/s",
-                              .initial = "the class's",
-                              .least = 1,
-                              .most = contract::host_rate_max}),
-      field(&HostRule::burst, {.help = "As many at once.",
-                               .example = "200",
-                               .unit = "packets",
-                               .initial = "the class's",
-                               .least = 1,
-                               .most = contract::host_burst_max}),
-  };
-};
-
 template <class T>
 using Members = boost::describe::describe_members<T, boost::describe::mod_any_access>;
 
@@ -269,7 +235,7 @@ constexpr bool described() {
   return table_fits<T>(std::make_index_sequence<field_count<T>>{});
 }
 static_assert(described<Port>() && described<Vtep>() && described<Network>() &&
-                  described<Endpoint>() && described<HostRule>(),
+                  described<Endpoint>(),
               "the table's entries stand in the order of the members");
 
 template <class T, std::size_t I>

@@ -24,7 +24,6 @@ std::uint32_t limit_of(const Limits& limits, ObjectKind kind) noexcept {
     case ObjectKind::vtep: return limits.vteps;
     case ObjectKind::network: return limits.networks;
     case ObjectKind::endpoint: return limits.endpoints;
-    case ObjectKind::host_rule: return UINT32_MAX;  // As many as there are classes.
   }
   __builtin_unreachable();
 }
@@ -142,7 +141,7 @@ std::string Document::expected() const {
   switch (level_) {
     case Level::before:
       if (only_object_) return "the fields of " + with_article(kind_);
-      return "a map with ports, vteps, networks, endpoints and host_rules";
+      return "a map with ports, vteps, networks and endpoints";
     case Level::intent: return "a list of " + std::string(plural(kind_));
     case Level::kind_list: return "the fields of " + with_article(kind_);
     case Level::name_list: return "a name";

@@ -83,8 +83,7 @@ void for_each_user(const Intent& intent, ObjectKind kind, std::string_view name,
       scan(intent.ports, &Port::network);
       scan(intent.endpoints, &Endpoint::network);
       return;
-    case ObjectKind::endpoint:
-    case ObjectKind::host_rule: return;
+    case ObjectKind::endpoint: return;
   }
 }
 

@@ -49,8 +49,6 @@ class Judge {
                          std::optional<std::uint16_t> descriptors);
   void judge_network_of(const Port& port);
   void judge_peer_of(const Port& port);
-  void judge_peering(const Port& port, const Port& peer);
-  void judge_twins();
   void judge_devices();
 
   // judge_vtep.cpp
@@ -72,9 +70,6 @@ class Judge {
   void judge_place_of(const Endpoint& endpoint);
   void judge_port_of(const Endpoint& endpoint);
   void judge_endpoint_keys();
-
-  // judge_host_rule.cpp
-  void judge(const HostRule& rule);
 
   // `object` is an element of its list in the intent.
   template <class T>
@@ -148,7 +143,6 @@ class Judge {
   ByName<Port> ports_;
   ByName<Vtep> vteps_;
   ByName<Network> networks_;
-  ByName<HostRule> host_rules_;
   Name known_network_;  // Of the last endpoint: neighbours share it.
   std::vector<Finding> findings_;
 };

@@ -38,20 +38,17 @@ void Judge::judge_network_of(const Port& port) {
 }
 
 void Judge::judge_peer_of(const Port& port) {
-  const bool is_host = port.role == PortRole::host;
-  if (!is_host && port.role != PortRole::transit) {
+  if (port.role != PortRole::transit) {
     if (!port.peer.empty()) {
-      report(port, "peer", "only a transit or host port has a peer; this is " + a_port(port.role));
+      report(port, "peer", "only a transit port has a peer; this is " + a_port(port.role));
     }
     return;
   }
   const auto fits = [&](const Port& other) {
-    return other.role == (is_host ? PortRole::underlay : PortRole::transit) && &other != &port;
+    return other.role == PortRole::transit && &other != &port;
   };
   if (port.peer.empty()) {
-    report(port, "peer",
-           "is missing: " + a_port(port.role) +
-               (is_host ? " is the twin of an underlay port" : "'s frames leave at its peer"),
+    report(port, "peer", "is missing: a transit port's frames leave at its peer",
            only_name(intent_.ports, fits));
     return;
   }
@@ -60,40 +57,15 @@ void Judge::judge_peer_of(const Port& port) {
     return;
   }
   const Port* peer = resolve(port, "peer", port.peer, ports_, fits);
-  if (peer != nullptr) judge_peering(port, *peer);
-}
-
-void Judge::judge_peering(const Port& port, const Port& peer) {
-  const PortRole wanted = port.role == PortRole::host ? PortRole::underlay : PortRole::transit;
-  if (peer.role != wanted) {
+  if (peer == nullptr) return;
+  if (peer->role != PortRole::transit) {
     report(port, "peer",
-           quoted(port.peer) + " is " + a_port(peer.role) + "; the peer of " + a_port(port.role) +
-               " is " + a_port(wanted));
-  } else if (port.role == PortRole::host && peer.device.starts_with("xdp:")) {
+           quoted(port.peer) + " is " + a_port(peer->role) +
+               "; the peer of a transit port is a transit port");
+  } else if (peer->peer != port.name) {
     report(port, "peer",
-           quoted(port.peer) +
-               " is an xdp port, whose interface the kernel has already: it needs "
-               "no twin");
-  } else if (port.role == PortRole::transit && peer.peer != port.name) {
-    report(port, "peer",
-           "port " + quoted(port.peer) + " has the peer " + quoted(peer.peer) +
+           "port " + quoted(port.peer) + " has the peer " + quoted(peer->peer) +
                "; peers name each other");
-  } else if (port.role == PortRole::host && port.mtu.value_or(0) > peer.mtu.value_or(mtu_max)) {
-    report(port, "mtu",
-           "is larger than that of its peer " + quoted(port.peer) + ", where it leaves",
-           std::to_string(*peer.mtu));
-  }
-}
-
-// The kernel has one twin of a port, or it would not know which address is whose.
-void Judge::judge_twins() {
-  ByName<Port> by_peer;
-  for (const Port& port : intent_.ports) {
-    if (port.role != PortRole::host || port.peer.empty()) continue;
-    const auto [at, is_new] = by_peer.emplace(port.peer.view(), &port);
-    if (is_new) continue;
-    report(port, "peer", quoted(port.peer) + " already has the twin " + quoted(at->second->name),
-           {}, base::Errc::already_exists);
   }
 }
 

@@ -8,9 +8,9 @@ namespace cp {
 namespace {
 
 constexpr std::array<std::string_view, object_kind_count> singulars = {"port", "vtep", "network",
-                                                                       "endpoint", "host_rule"};
+                                                                       "endpoint"};
 constexpr std::array<std::string_view, object_kind_count> plurals = {"ports", "vteps", "networks",
-                                                                     "endpoints", "host_rules"};
+                                                                     "endpoints"};
 
 template <class T>
 const T* find_name(const std::vector<T>& list, std::string_view name) noexcept {
@@ -71,9 +71,6 @@ std::string key_of(const Endpoint& endpoint) {
   if (endpoint.network.empty() && endpoint.mac.is_zero()) return {};
   return std::string(endpoint.network.view()) + "/" + base::to_string(endpoint.mac);
 }
-std::string key_of(const HostRule& rule) {
-  return std::string(rule.name.view());
-}
 std::string key_of(const Object& object) {
   return std::visit([](const auto& o) { return key_of(o); }, object);
 }
@@ -109,16 +106,11 @@ bool key_less(const Endpoint& left, const Endpoint& right) noexcept {
   return by_network != 0 ? by_network < 0 : left.mac < right.mac;
 }
 
-bool key_less(const HostRule& left, const HostRule& right) noexcept {
-  return left.name < right.name;
-}
-
 void sort(Intent& intent) {
   sort_list(intent.ports);
   sort_list(intent.vteps);
   sort_list(intent.networks);
   sort_list(intent.endpoints);
-  sort_list(intent.host_rules);
 }
 
 const Port* find_port(const Intent& intent, std::string_view name) noexcept {
@@ -156,7 +148,6 @@ std::optional<Object> find(const Intent& intent, ObjectKind kind, std::string_vi
       if (!parts) return std::nullopt;
       return copy_of(find_endpoint(intent, parts->network, parts->mac));
     }
-    case ObjectKind::host_rule: return copy_of(find_name(intent.host_rules, key));
   }
   __builtin_unreachable();
 }

@@ -20,11 +20,10 @@
 
 namespace cp {
 
-enum class PortRole : std::uint8_t { underlay, tenant, transit, host };
+enum class PortRole : std::uint8_t { underlay, tenant, transit };
 enum class VtepKind : std::uint8_t { local, remote };
 enum class UdpChecksum : std::uint8_t { zero, full };
 enum class UnknownUnicast : std::uint8_t { flood, drop };
-enum class HostAction : std::uint8_t { to_host, drop };
 
 // The DSCP of an outer header: a constant, or the inner one (RFC 2983).
 struct Dscp {
@@ -81,32 +80,21 @@ struct Endpoint {
 };
 static_assert(sizeof(Endpoint) == 32);
 
-// Of one class of traffic for the host itself; what is left out is the class's own.
-struct HostRule {
-  Name name;  // The class: contract::host_classes.
-  HostAction action = HostAction::to_host;
-  std::optional<std::uint32_t> rate;
-  std::optional<std::uint32_t> burst;
-
-  friend bool operator==(const HostRule&, const HostRule&) = default;
-};
-
 // Each list is in the order of its keys (sort()); find() relies on it.
 struct Intent {
   std::vector<Port> ports;
   std::vector<Vtep> vteps;
   std::vector<Network> networks;
   std::vector<Endpoint> endpoints;
-  std::vector<HostRule> host_rules;
 
   friend bool operator==(const Intent&, const Intent&) = default;
 };
 
-enum class ObjectKind : std::uint8_t { port, vtep, network, endpoint, host_rule };
-inline constexpr std::size_t object_kind_count = 5;
+enum class ObjectKind : std::uint8_t { port, vtep, network, endpoint };
+inline constexpr std::size_t object_kind_count = 4;
 
 // Any object, for code that does not care which; the alternatives are in ObjectKind's order.
-using Object = std::variant<Port, Vtep, Network, Endpoint, HostRule>;
+using Object = std::variant<Port, Vtep, Network, Endpoint>;
 
 inline ObjectKind kind_of(const Object& object) noexcept {
   return static_cast<ObjectKind>(object.index());
@@ -124,7 +112,6 @@ std::string key_of(const Port& port);
 std::string key_of(const Vtep& vtep);
 std::string key_of(const Network& network);
 std::string key_of(const Endpoint& endpoint);
-std::string key_of(const HostRule& rule);
 std::string key_of(const Object& object);
 // "port wire0", as errors say it.
 std::string title_of(ObjectKind kind, std::string_view key);
@@ -161,11 +148,6 @@ inline const std::vector<Endpoint>& list_of<Endpoint>(const Intent& intent) noex
   return intent.endpoints;
 }
 
-template <>
-inline const std::vector<HostRule>& list_of<HostRule>(const Intent& intent) noexcept {
-  return intent.host_rules;
-}
-
 template <class T>
 inline constexpr ObjectKind kind_of_type = ObjectKind{object_kind_count};  // Not an object.
 template <>
@@ -176,8 +158,6 @@ template <>
 inline constexpr ObjectKind kind_of_type<Network> = ObjectKind::network;
 template <>
 inline constexpr ObjectKind kind_of_type<Endpoint> = ObjectKind::endpoint;
-template <>
-inline constexpr ObjectKind kind_of_type<HostRule> = ObjectKind::host_rule;
 
 // Calls f with a T of the kind's type: visit_kind(kind, []<class T>(std::type_identity<T>) {…}).
 template <class F>
@@ -187,7 +167,6 @@ decltype(auto) visit_kind(ObjectKind kind, F&& f) {
     case ObjectKind::vtep: return f(std::type_identity<Vtep>{});
     case ObjectKind::network: return f(std::type_identity<Network>{});
     case ObjectKind::endpoint: return f(std::type_identity<Endpoint>{});
-    case ObjectKind::host_rule: return f(std::type_identity<HostRule>{});
   }
   __builtin_unreachable();
 }
@@ -197,7 +176,6 @@ bool key_less(const Port& left, const Port& right) noexcept;
 bool key_less(const Vtep& left, const Vtep& right) noexcept;
 bool key_less(const Network& left, const Network& right) noexcept;
 bool key_less(const Endpoint& left, const Endpoint& right) noexcept;
-bool key_less(const HostRule& left, const HostRule& right) noexcept;
 void sort(Intent& intent);
 
 // nullptr where the intent has none. Borrowed from the intent.

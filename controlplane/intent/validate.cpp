@@ -10,17 +10,14 @@ std::vector<Finding> Judge::run() {
   index_names(intent_.ports, ports_);
   index_names(intent_.vteps, vteps_);
   index_names(intent_.networks, networks_);
-  index_names(intent_.host_rules, host_rules_);
   judge_list(intent_.ports);
   judge_devices();
-  judge_twins();
   judge_list(intent_.vteps);
   judge_addresses();
   judge_list(intent_.networks);
   judge_vnis();
   judge_list(intent_.endpoints);
   judge_endpoint_keys();
-  judge_list(intent_.host_rules);
   return std::move(findings_);
 }
 

@@ -118,8 +118,7 @@ const Numbers* Allocation::of(ObjectKind kind) const noexcept {
     case ObjectKind::port: return &ports;
     case ObjectKind::vtep: return &vteps;
     case ObjectKind::network: return &networks;
-    case ObjectKind::endpoint:
-    case ObjectKind::host_rule: return nullptr;
+    case ObjectKind::endpoint: return nullptr;
   }
   __builtin_unreachable();
 }

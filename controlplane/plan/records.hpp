@@ -24,12 +24,8 @@ class Records {
   contract::VtepSet vtep_set(const Vtep& vtep) const;
   contract::NetworkSet network_set(const Network& network) const;
   contract::EndpointSet endpoint_set(const Endpoint& endpoint) const;
-  static contract::HostRuleSet host_rule_set(const HostRule& rule);
 
  private:
-  std::uint16_t mtu_of(const Port& port) const;
-
-  const Intent& intent_;
   const Allocation& allocation_;
   using VtepByPort = std::unordered_map<std::string_view, const Vtep*>;
   // The first local VTEP of each port, which is the source where none is named; IPv6, IPv4.

@@ -67,8 +67,6 @@ enum class DropReason : std::uint8_t {
 
   // Came later.
   ipv6_extension_header,
-  host_policed,
-  host_refused,
 
   count,
 };
@@ -164,10 +162,6 @@ inline constexpr std::array<DropReasonText, drop_reason_count> drop_reasons{{
     {DropReason::ipv6_extension_header, "ipv6_extension_header",
      "The outer IPv6 header is followed by an extension header or is a fragment's; no VTEP sends "
      "either."},
-    {DropReason::host_policed, "host_policed",
-     "The frame is for the host itself, and its class came faster than its rule allows."},
-    {DropReason::host_refused, "host_refused",
-     "The frame is for the host itself, and a rule drops its class."},
 }};
 
 constexpr bool drop_reasons_in_order() {

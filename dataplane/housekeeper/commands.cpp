@@ -31,9 +31,7 @@ bool is_record_verb(Verb verb) noexcept {
     case Verb::vtep_set:
     case Verb::vtep_remove:
     case Verb::endpoint_set:
-    case Verb::endpoint_remove:
-    case Verb::host_rule_set:
-    case Verb::host_rule_remove: return true;
+    case Verb::endpoint_remove: return true;
     case Verb::hello:
     case Verb::begin:
     case Verb::commit:
@@ -191,9 +189,6 @@ base::Status Housekeeper::stage(const contract::FrameView& frame, std::size_t in
     case Verb::network_remove: return model_.remove(frame.record<contract::NetworkRemove>(index));
     case Verb::vtep_remove: return model_.remove(frame.record<contract::VtepRemove>(index));
     case Verb::endpoint_remove: return model_.remove(frame.record<contract::EndpointRemove>(index));
-    case Verb::host_rule_set: return model_.set(frame.record<contract::HostRuleSet>(index));
-    case Verb::host_rule_remove:
-      return model_.remove(frame.record<contract::HostRuleRemove>(index));
     case Verb::hello:
     case Verb::begin:
     case Verb::commit:

@@ -48,12 +48,10 @@ class Model {
   base::Status set(const contract::NetworkSet& record);
   base::Status set(const contract::VtepSet& record);
   base::Status set(const contract::EndpointSet& record);
-  base::Status set(const contract::HostRuleSet& record);
   base::Status remove(const contract::PortRemove& record);
   base::Status remove(const contract::NetworkRemove& record);
   base::Status remove(const contract::VtepRemove& record);
   base::Status remove(const contract::EndpointRemove& record);
-  base::Status remove(const contract::HostRuleRemove& record);
 
   // Removes what a replace_all did not set again; true: call again.
   bool sweep();
@@ -70,9 +68,6 @@ class Model {
     return networks_[id];
   }
   const ModelSlot<contract::VtepSet>& vtep(std::uint32_t id) const noexcept { return vteps_[id]; }
-  const ModelSlot<contract::HostRuleSet>& host_rule(std::uint32_t id) const noexcept {
-    return host_rules_[id];
-  }
   std::uint32_t port_slots() const noexcept { return static_cast<std::uint32_t>(ports_.size()); }
   std::uint32_t network_slots() const noexcept {
     return static_cast<std::uint32_t>(networks_.size());
@@ -142,11 +137,9 @@ class Model {
   void remove_port(std::uint32_t id);
   void remove_network(std::uint32_t id);
   void remove_vtep(std::uint32_t id);
-  void remove_host_rule(std::uint32_t id);
   void count_endpoint(std::uint64_t key, std::uint32_t value, bool added) noexcept;
 
   base::Status check_ports() const;
-  base::Status check_peer(std::uint32_t id) const;
   base::Status check_network(std::uint32_t id) const;
   base::Status check_vtep(std::uint32_t id) const;
 
@@ -154,11 +147,9 @@ class Model {
   std::vector<ModelSlot<PortConfig>> ports_;
   std::vector<ModelSlot<contract::NetworkSet>> networks_;  // By id; 0 is never used.
   std::vector<ModelSlot<contract::VtepSet>> vteps_;
-  std::vector<ModelSlot<contract::HostRuleSet>> host_rules_;  // By HostClass.
   std::vector<Undo<PortConfig>> ports_undo_;
   std::vector<Undo<contract::NetworkSet>> networks_undo_;
   std::vector<Undo<contract::VtepSet>> vteps_undo_;
-  std::vector<Undo<contract::HostRuleSet>> host_rules_undo_;
   Counts now_;
   Counts before_;
   base::Generation next_ = 0;

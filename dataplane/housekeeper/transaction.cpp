@@ -22,7 +22,6 @@ bool any_table(Tables& tables, F&& f) {
   more |= f(tables.network_by_vni);
   more |= f(tables.vtep_by_address);
   more |= f(tables.endpoints);
-  more |= f(tables.host_rules);
   return more;
 }
 

@@ -17,7 +17,6 @@ struct Environment {
   // Of the batch under way; the worker sets both before each. A batch has one ingress port.
   base::Generation generation = 0;
   const PortRecord* in_port = nullptr;
-  std::uint64_t turn_cycles = 0;  // TSC at the start of the turn: the only clock that stages have.
 };
 
 }  // namespace dp

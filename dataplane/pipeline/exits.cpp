@@ -36,12 +36,6 @@ void Exits::drop(std::uint16_t stage, rte_mbuf* mbuf, const PacketMeta& meta,
   dead_[dead_count_++] = mbuf;
 }
 
-void Exits::end(std::uint16_t stage, Packet packet, Verdict verdict) noexcept {
-  if (verdict != divert) return drop(stage, packet.mbuf(), packet.meta(), verdict);
-  tracer_.hop(stage, packet);
-  diverted_.push(packet.mbuf(), packet.meta());
-}
-
 void Exits::drop_uncreated(std::uint16_t stage, DropReason reason) noexcept {
   totals_.created += 1;
   count_drop(stage, reason, 1);

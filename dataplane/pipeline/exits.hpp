@@ -31,10 +31,6 @@ class Exits {
   // Ends a packet's life; takes ownership. `stage` is the index in the region's stage list.
   void drop(std::uint16_t stage, rte_mbuf* mbuf, const PacketMeta& meta,
             DropReason reason) noexcept;
-  // What a verdict other than `keep` means: diverted, or dropped.
-  void end(std::uint16_t stage, Packet packet, Verdict verdict) noexcept;
-  // Packets that wait for the pipeline of diverted ones: at most as many as entered the one before.
-  Batch& diverted() noexcept { return diverted_; }
   // A copy that could not be made: created and dropped at once, so that it shows in both.
   void drop_uncreated(std::uint16_t stage, DropReason reason) noexcept;
   void created(std::uint16_t count) noexcept { totals_.created += count; }
@@ -74,7 +70,6 @@ class Exits {
   std::uint64_t touched_ = 0;              // Bit n: outbox n is not empty.
   std::uint64_t used_ = 0;                 // Bit n: outbox n has ever had a frame.
   std::array<Outbox, contract::port_count_max> outboxes_;
-  Batch diverted_;
 };
 static_assert(contract::port_count_max == 64, "touched_ has one bit per port");
 

@@ -28,10 +28,6 @@ using contract::DropReason;
 // A packet's fate after one step: go on, or die for a reason.
 using Verdict = DropReason;
 inline constexpr Verdict keep = DropReason::none;
-// The packet is none of this pipeline's and not dead: it goes on, as it is, in the one for diverted
-// packets, once the burst is done. No reason has this value.
-inline constexpr Verdict divert{0xff};
-static_assert(contract::drop_reason_slots <= static_cast<std::size_t>(divert));
 
 // What stages may know about a packet. A stage names what it needs and what it adds; a pipeline
 // whose order does not provide it does not compile.

@@ -21,15 +21,12 @@ base::Result<Tables> make_tables(const TableSizes& sizes) {
   if (!network_by_vni) return std::unexpected(network_by_vni.error());
   if (!vtep_by_address) return std::unexpected(vtep_by_address.error());
   if (!endpoints) return std::unexpected(endpoints.error());
-  auto host_rules = VersionedArray<HostRuleRecord>::make(contract::host_class_count);
-  if (!host_rules) return std::unexpected(host_rules.error());
   return Tables{.ports = std::move(*ports),
                 .networks = std::move(*networks),
                 .vteps = std::move(*vteps),
                 .network_by_vni = std::move(*network_by_vni),
                 .vtep_by_address = std::move(*vtep_by_address),
-                .endpoints = std::move(*endpoints),
-                .host_rules = std::move(*host_rules)};
+                .endpoints = std::move(*endpoints)};
 }
 
 }  // namespace dp

@@ -18,11 +18,10 @@ namespace dp {
 struct PortRecord {
   contract::PortRole role;
   std::uint8_t reserved;
-  base::NetworkId network;            // Of a tenant port.
-  base::PortId transit_peer;          // Of a transit or host port.
-  std::uint16_t mtu;                  // Largest IP packet, bytes.
-  base::MacAddress mac;               // The device's.
-  base::PortId twin = base::no_port;  // The host port whose peer this is.
+  base::NetworkId network;    // Of a tenant port.
+  base::PortId transit_peer;  // Of a transit port.
+  std::uint16_t mtu;          // Largest IP packet, bytes.
+  base::MacAddress mac;       // The device's.
 
   // With an Ethernet header and two VLAN tags, as net_tap counts: it stops at a larger frame, and
   // all behind that in the burst would be lost with it.
@@ -41,13 +40,6 @@ struct NetworkRecord {
   std::uint16_t flood_vtep_count;
   std::uint64_t local_ports;  // Bit n: tenant port n is in this network.
   std::array<base::VtepId, contract::flood_vteps_max> flood_vteps;
-};
-
-struct HostRuleRecord {
-  bool drops;
-  std::array<std::uint8_t, 3> reserved;
-  std::uint32_t rate;  // Packets a second.
-  std::uint32_t burst;
 };
 
 // What encapsulation puts in front of a frame.

@@ -12,13 +12,12 @@
 namespace dp {
 
 struct Tables {
-  VersionedArray<PortRecord> ports;           // By PortId.
-  VersionedArray<NetworkRecord> networks;     // By NetworkId.
-  VersionedArray<VtepRecord> vteps;           // By VtepId; local and remote.
-  ExactMatch network_by_vni;                  // vni_key → NetworkId.
-  ExactMatch vtep_by_address;                 // vtep_key → VtepId; compare VtepRecord::address.
-  ExactMatch endpoints;                       // endpoint_key → EndpointValue.
-  VersionedArray<HostRuleRecord> host_rules;  // By HostClass; absent: host_classes say it.
+  VersionedArray<PortRecord> ports;        // By PortId.
+  VersionedArray<NetworkRecord> networks;  // By NetworkId.
+  VersionedArray<VtepRecord> vteps;        // By VtepId; local and remote.
+  ExactMatch network_by_vni;               // vni_key → NetworkId.
+  ExactMatch vtep_by_address;              // vtep_key → VtepId; compare VtepRecord::address.
+  ExactMatch endpoints;                    // endpoint_key → EndpointValue.
 
   // An IPv6 address is longer than a key, so another one may lead to the same VTEP.
   std::uint64_t vtep_key(const base::IpAddress& address) const noexcept {

@@ -57,7 +57,6 @@ void Worker::run() noexcept {
 std::uint32_t Worker::turn() noexcept {
   const std::uint64_t started = rte_rdtsc();
   environment_.generation = epoch_.enter_batch();
-  environment_.turn_cycles = started;
   // Acquire pairs with the release in assign().
   current_ = assignment_.load(std::memory_order_acquire);
   std::uint32_t frames = 0;
@@ -73,7 +72,7 @@ std::uint32_t Worker::serve(const RxSource& source) noexcept {
   const PortRecord* port =
       environment_.tables.ports.find(source.port.value, environment_.generation);
   if (port == nullptr) return 0;
-  AnyPipeline* pipeline = pipelines_.by_role[static_cast<std::size_t>(port->role)].get();
+  AnyPipeline* pipeline = pipelines_[static_cast<std::size_t>(port->role)].get();
   if (pipeline == nullptr) return 0;
 
   receive(*current_->ports[source.port.value], source.queue, batch_);
@@ -95,11 +94,7 @@ std::uint32_t Worker::serve(const RxSource& source) noexcept {
 
   environment_.in_port = port;
   batch_.reset_metas(source.port);
-  const Mode mode = choose_mode();
-  pipeline->run(batch_, exits_, mode);
-  if (!exits_.diverted().empty()) [[unlikely]]  // The host's own traffic is little beside RDMA.
-    pipelines_.diverted->run(exits_.diverted(), exits_, mode);
-  if (mode == Mode::observed) tracer_.finish();
+  pipeline->run(batch_, exits_, choose_mode());
   return frames;
 }
 

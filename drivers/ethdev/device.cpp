@@ -90,12 +90,7 @@ base::Result<std::unique_ptr<Device>> EthdevDevice::open(const DeviceRequest& re
   std::uint16_t mtu = request.mtu;
   if (mtu == 0) mtu = interface_mtu(devargs_value(request.device, "iface"));
   std::string devargs = complete_devargs(request.device, queues, mtu);
-  // An interface that gets another MAC later has told its neighbours the first one.
-  if (request.again_as) {
-    keep_mac(devargs, *request.again_as);
-  } else if (!request.mac.is_zero()) {
-    keep_mac(devargs, request.mac);
-  }
+  if (request.again_as) keep_mac(devargs, *request.again_as);
   if (find_port(devargs)) {
     return fail(Errc::already_exists,
                 "DPDK has a device of this name already; number it differently (net_tap1)");
@@ -181,8 +176,6 @@ base::Status EthdevDevice::set_up() {
   }
   discard_early_frames();
   set_promiscuous(request_.promiscuous);
-  set_all_multicast(request_.all_multicast);
-  if (auto status = set_mac(request_.mac); !status) return status;
   rte_ether_addr mac{};
   if (int error = rte_eth_macaddr_get(dpdk_port_, &mac); error != 0) {
     return fail(Errc::device_failed, "the device has no MAC address", -error);
@@ -336,29 +329,6 @@ base::Status EthdevDevice::set_mtu(std::uint16_t mtu) {
               -error);
 }
 
-base::Status EthdevDevice::set_mac(const base::MacAddress& mac) {
-  if (mac.is_zero() || mac == facts_.mac) return {};
-  rte_ether_addr address{};
-  std::copy_n(mac.bytes.begin(), mac.bytes.size(), address.addr_bytes);
-  if (int error = rte_eth_dev_default_mac_addr_set(dpdk_port_, &address); error != 0) {
-    return fail(Errc::device_failed,
-                "the device does not take the MAC of the port whose twin it shall be; a TAP does, "
-                "while its interface is in the data plane's namespace",
-                -error);
-  }
-  facts_.mac = mac;
-  return {};
-}
-
-void EthdevDevice::set_all_multicast(bool all) noexcept {
-  const int error =
-      all ? rte_eth_allmulticast_enable(dpdk_port_) : rte_eth_allmulticast_disable(dpdk_port_);
-  // As with the promiscuous mode.
-  if (error != 0 && error != -ENOTSUP) {
-    LOG(warning, "all_multicast_refused", {"device", request_.device}, {"errno", -error});
-  }
-}
-
 void EthdevDevice::set_promiscuous(bool promiscuous) noexcept {
   const int error = promiscuous ? rte_eth_promiscuous_enable(dpdk_port_)
                                 : rte_eth_promiscuous_disable(dpdk_port_);
@@ -377,8 +347,7 @@ base::Status EthdevDevice::adjust(const DeviceRequest& request) {
   }
   facts_.mtu = wanted;
   set_promiscuous(request.promiscuous);
-  set_all_multicast(request.all_multicast);
-  return set_mac(request.mac);
+  return {};
 }
 
 Observation EthdevDevice::observe() noexcept {

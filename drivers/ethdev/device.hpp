@@ -40,9 +40,7 @@ class EthdevDevice final : public Device {
   base::Status choose_segments(const rte_eth_dev_info& info, std::uint16_t mtu, rte_eth_conf& conf);
   base::Status set_up_queues(const rte_eth_dev_info& info);
   base::Status set_mtu(std::uint16_t mtu);
-  base::Status set_mac(const base::MacAddress& mac);
   void set_promiscuous(bool promiscuous) noexcept;
-  void set_all_multicast(bool all) noexcept;
   void return_frames() noexcept;
   void discard_early_frames() noexcept;
 

@@ -28,7 +28,6 @@ weir_steer_what what_for(PortRole role) noexcept {
     case PortRole::underlay: return weir_steer_vxlan;
     case PortRole::tenant: return weir_steer_all;
     case PortRole::transit: return weir_steer_roce;
-    case PortRole::host: return weir_steer_all;
   }
   return weir_steer_nothing;
 }
@@ -170,9 +169,6 @@ base::Status XdpDevice::adjust(const DeviceRequest& request) {
   // The kernel's to change, which is asked for how it is now.
   if (const auto interface = ask_interface(name_.interface)) facts_.mtu = interface->mtu;
   if (auto status = check_mtu(request); !status) return status;
-  if (!request.mac.is_zero() && request.mac != facts_.mac) {
-    return fail(Errc::unsupported, "an xdp port keeps the MAC of its interface; a twin is a TAP");
-  }
   if (auto status = program_->steer_by(steering_for(request)); !status) return status;
   set_promiscuous(request.promiscuous);
   return {};

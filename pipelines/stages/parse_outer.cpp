@@ -4,6 +4,7 @@
 #include "dataplane/packet/checksum.hpp"
 #include "dataplane/packet/udp_checksum.hpp"
 #include "dataplane/packet/udp_tunnel.hpp"
+#include "pipelines/stages/parse_frame.hpp"
 
 #include <cstddef>
 
@@ -37,49 +38,32 @@ bool is_extension_header(std::uint8_t next_header) noexcept {
   }
 }
 
-// The groups of a link that a host may be in: everybody, IPv4's and IPv6's, and of the reserved
-// ones those of LLDP (IEEE 802.1AB table 7-1) and of the slow protocols (IEEE 802.3 annex 57A.3).
-bool is_hosts_group(const base::MacAddress& destination) noexcept {
-  const auto& bytes = destination.bytes;
-  if (bytes[0] == 0x33 && bytes[1] == 0x33) return true;
-  if (bytes[0] == 0x01 && bytes[1] == 0x00 && bytes[2] == 0x5e) return bytes[3] < 0x80;
-  if (destination == base::MacAddress{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}) return true;
-  const std::uint64_t reserved = destination.to_integer() ^ 0x0180'c200'0000;
-  return reserved == 0x00 || reserved == 0x02 || reserved == 0x03 || reserved == 0x0e;
-}
-
 }  // namespace
 
 Verdict ParseOuter::handle_rest(Packet packet) const noexcept {
   if (packet.contiguous() < sizeof(EthernetHeader)) return DropReason::frame_truncated;
   const auto& ethernet = packet.header<EthernetHeader>(0);
-  if (ethernet.destination != environment_.in_port->mac) {
-    return is_hosts_group(ethernet.destination) ? for_host_or(DropReason::wrong_destination_mac)
-                                                : DropReason::wrong_destination_mac;
-  }
+  if (ethernet.destination != environment_.in_port->mac) return DropReason::wrong_destination_mac;
   if (ethernet.type == be16(ethertype::ipv6)) return judge_ipv6(packet);
   if (ethernet.type == be16(ethertype::ipv4)) return judge_ipv4(packet);
-  return for_host_or(DropReason::ethertype_not_handled);
+  return DropReason::ethertype_not_handled;
 }
 
-Verdict ParseOuter::judge_ipv4(Packet packet) const noexcept {
+Verdict ParseOuter::judge_ipv4(Packet packet) noexcept {
   using Outer = UdpTunnelHeader<Ipv4Header>;
-  constexpr std::uint32_t ip_end = sizeof(EthernetHeader) + sizeof(Ipv4Header);
-  if (packet.contiguous() < ip_end) return DropReason::frame_truncated;
-  const auto& ip = packet.header<Ipv4Header>(sizeof(EthernetHeader));
+  if (packet.contiguous() < sizeof(Outer)) return DropReason::frame_truncated;
+  const auto& outer = packet.header<Outer>(0);
+  const Ipv4Header& ip = outer.ip;
   if (ip.version() != 4) return DropReason::ipv4_bad_version;
   if (ip.header_bytes() < sizeof(Ipv4Header)) return DropReason::ipv4_bad_header_length;
-  if (ip.header_bytes() > sizeof(Ipv4Header)) return for_host_or(DropReason::ipv4_options);
+  if (ip.header_bytes() > sizeof(Ipv4Header)) return DropReason::ipv4_options;
   const std::uint32_t total = ip.total_length.host();
   if (total < sizeof(Ipv4Header) || total > packet.length() - sizeof(EthernetHeader)) {
     return DropReason::ipv4_bad_total_length;
   }
   if (!checksum_holds(ip)) return DropReason::ipv4_bad_checksum;
-  if (ip.is_fragment()) return for_host_or(DropReason::ipv4_fragment);
-  if (ip.protocol != ip_protocol::udp) return for_host_or(DropReason::protocol_not_handled);
-  if (packet.contiguous() < sizeof(Outer)) return DropReason::frame_truncated;
-  const auto& outer = packet.header<Outer>(0);
-  if (is_hosts_udp(outer.udp)) return divert;
+  if (ip.is_fragment()) return DropReason::ipv4_fragment;
+  if (ip.protocol != ip_protocol::udp) return DropReason::protocol_not_handled;
   if (outer.udp.length.host() != total - sizeof(Ipv4Header) ||
       outer.udp.length.host() < sizeof(UdpHeader)) {
     return DropReason::udp_bad_length;
@@ -89,7 +73,7 @@ Verdict ParseOuter::judge_ipv4(Packet packet) const noexcept {
   return keep;
 }
 
-Verdict ParseOuter::judge_ipv6(Packet packet) const noexcept {
+Verdict ParseOuter::judge_ipv6(Packet packet) noexcept {
   using Outer = UdpTunnelHeader<Ipv6Header>;
   constexpr std::uint32_t ip_end = sizeof(EthernetHeader) + sizeof(Ipv6Header);
   if (packet.contiguous() < ip_end) return DropReason::frame_truncated;
@@ -98,13 +82,12 @@ Verdict ParseOuter::judge_ipv6(Packet packet) const noexcept {
   const std::uint32_t payload = ip.payload_length.host();
   if (payload > packet.length() - ip_end) return DropReason::ipv6_bad_payload_length;
   if (ip.next_header != ip_protocol::udp) {
-    return for_host_or(is_extension_header(ip.next_header) ? DropReason::ipv6_extension_header
-                                                           : DropReason::protocol_not_handled);
+    return is_extension_header(ip.next_header) ? DropReason::ipv6_extension_header
+                                               : DropReason::protocol_not_handled;
   }
   if (payload < sizeof(UdpHeader)) return DropReason::udp_bad_length;
   if (packet.contiguous() < sizeof(Outer)) return DropReason::frame_truncated;
   const auto& outer = packet.header<Outer>(0);
-  if (is_hosts_udp(outer.udp)) return divert;
   if (outer.udp.length.host() != payload) return DropReason::udp_bad_length;
   if (!udp_checksum_holds(packet, outer)) return DropReason::udp_bad_checksum;
   note<Ipv6Header>(packet.meta(), ip.traffic_class(), payload);

@@ -64,14 +64,12 @@ T must(base::Result<T> result) {
 
 dp::Tables make_tables() {
   const dp::HashSeed seed{1, 2};
-  return {
-      .ports = must(dp::VersionedArray<dp::PortRecord>::make(contract::port_count_max)),
-      .networks = must(dp::VersionedArray<dp::NetworkRecord>::make(16)),
-      .vteps = must(dp::VersionedArray<dp::VtepRecord>::make(16)),
-      .network_by_vni = must(dp::ExactMatch::make(16, seed)),
-      .vtep_by_address = must(dp::ExactMatch::make(16, seed)),
-      .endpoints = must(dp::ExactMatch::make(64, seed)),
-      .host_rules = must(dp::VersionedArray<dp::HostRuleRecord>::make(contract::host_class_count))};
+  return {.ports = must(dp::VersionedArray<dp::PortRecord>::make(contract::port_count_max)),
+          .networks = must(dp::VersionedArray<dp::NetworkRecord>::make(16)),
+          .vteps = must(dp::VersionedArray<dp::VtepRecord>::make(16)),
+          .network_by_vni = must(dp::ExactMatch::make(16, seed)),
+          .vtep_by_address = must(dp::ExactMatch::make(16, seed)),
+          .endpoints = must(dp::ExactMatch::make(64, seed))};
 }
 
 std::size_t record_bytes(Verb verb) {
@@ -89,20 +87,17 @@ std::size_t record_bytes(Verb verb) {
     case Verb::vtep_remove: return sizeof(contract::VtepRemove);
     case Verb::endpoint_set: return sizeof(contract::EndpointSet);
     case Verb::endpoint_remove: return sizeof(contract::EndpointRemove);
-    case Verb::host_rule_set: return sizeof(contract::HostRuleSet);
-    case Verb::host_rule_remove: return sizeof(contract::HostRuleRemove);
     case Verb::trace_add: return sizeof(contract::TraceAdd);
     case Verb::trace_remove: return sizeof(contract::TraceRemove);
   }
   return 4;
 }
 
-constexpr std::array verbs{Verb::hello,         Verb::begin,           Verb::commit,
-                           Verb::abort,         Verb::port_add,        Verb::port_remove,
-                           Verb::port_set,      Verb::network_set,     Verb::vtep_set,
-                           Verb::vtep_remove,   Verb::network_remove,  Verb::endpoint_set,
-                           Verb::trace_add,     Verb::trace_remove,    Verb::endpoint_remove,
-                           Verb::host_rule_set, Verb::host_rule_remove};
+constexpr std::array verbs{Verb::hello,       Verb::begin,          Verb::commit,
+                           Verb::abort,       Verb::port_add,       Verb::port_remove,
+                           Verb::port_set,    Verb::network_set,    Verb::vtep_set,
+                           Verb::vtep_remove, Verb::network_remove, Verb::endpoint_set,
+                           Verb::trace_add,   Verb::trace_remove,   Verb::endpoint_remove};
 
 class Session {
  public:

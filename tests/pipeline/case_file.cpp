@@ -80,28 +80,10 @@ void program_port(Gateway& gateway, std::istringstream& line) {
     const auto peer = next<std::string>(line);
     gateway.add_port(port, transit_port(peer == "none" ? base::no_port.value
                                                        : static_cast<std::uint16_t>(stoi(peer))));
-  } else if (role == "host") {
-    const auto peer = next<std::uint16_t>(line);
-    gateway.add_port(port, host_port(peer, next<std::uint16_t>(line)));
   } else {
     const auto address = next<std::string>(line);
-    dp::PortRecord record = underlay_port(address, next<std::uint16_t>(line));
-    std::uint16_t twin = 0;
-    if (line >> twin) record.twin = base::PortId{twin};  // May be left out.
-    gateway.add_port(port, record);
+    gateway.add_port(port, underlay_port(address, next<std::uint16_t>(line)));
   }
-}
-
-void program_host_rule(Gateway& gateway, std::istringstream& line) {
-  const auto host_class =
-      named<contract::HostClass>(next<std::string>(line), contract::host_class_count);
-  const auto rate = next<std::string>(line);
-  dp::HostRuleRecord rule{.drops = rate == "drop", .reserved = {}, .rate = 1, .burst = 1};
-  if (!rule.drops) {
-    rule.rate = static_cast<std::uint32_t>(stoul(rate));
-    rule.burst = next<std::uint32_t>(line);
-  }
-  gateway.set_host_rule(host_class, rule);
 }
 
 void program_vtep(Gateway& gateway, std::istringstream& line) {
@@ -176,7 +158,6 @@ void program(Gateway& gateway, const std::vector<std::string>& topology) {
     if (what == "vtep") program_vtep(gateway, line);
     if (what == "network") program_network(gateway, line);
     if (what == "endpoint") program_endpoint(gateway, line);
-    if (what == "host_rule") program_host_rule(gateway, line);
   }
   gateway.commit();
 }

@@ -79,14 +79,12 @@ void forbid_tail(rte_mbuf* mbuf) {
 
 dp::Tables make_tables(const GatewayOptions& options) {
   const auto seed = dp::HashSeed{1, 2};
-  return {
-      .ports = must(dp::VersionedArray<dp::PortRecord>::make(contract::port_count_max)),
-      .networks = must(dp::VersionedArray<dp::NetworkRecord>::make(id_count)),
-      .vteps = must(dp::VersionedArray<dp::VtepRecord>::make(id_count)),
-      .network_by_vni = must(dp::ExactMatch::make(id_count, seed)),
-      .vtep_by_address = must(dp::ExactMatch::make(id_count, seed)),
-      .endpoints = must(dp::ExactMatch::make(options.endpoints, seed)),
-      .host_rules = must(dp::VersionedArray<dp::HostRuleRecord>::make(contract::host_class_count))};
+  return {.ports = must(dp::VersionedArray<dp::PortRecord>::make(contract::port_count_max)),
+          .networks = must(dp::VersionedArray<dp::NetworkRecord>::make(id_count)),
+          .vteps = must(dp::VersionedArray<dp::VtepRecord>::make(id_count)),
+          .network_by_vni = must(dp::ExactMatch::make(id_count, seed)),
+          .vtep_by_address = must(dp::ExactMatch::make(id_count, seed)),
+          .endpoints = must(dp::ExactMatch::make(options.endpoints, seed))};
 }
 
 std::span<std::byte> align_to_line(std::vector<std::byte>& memory, std::size_t bytes) {
@@ -166,15 +164,6 @@ dp::PortRecord transit_port(std::uint16_t peer) {
           .transit_peer = base::PortId{peer},
           .mtu = 1600,
           .mac = mac("02:70:63:61:70:02")};
-}
-
-dp::PortRecord host_port(std::uint16_t peer, std::uint16_t mtu) {
-  return {.role = contract::PortRole::host,
-          .reserved = 0,
-          .network = base::no_network,
-          .transit_peer = base::PortId{peer},
-          .mtu = mtu,
-          .mac = mac("02:70:63:61:70:00")};
 }
 
 dp::EndpointValue at_port(std::uint16_t port) {
@@ -365,11 +354,6 @@ void Gateway::remove_endpoint(std::uint16_t network, std::string_view address) {
                                 epoch_.current() + 1));
 }
 
-void Gateway::set_host_rule(contract::HostClass host_class, const dp::HostRuleRecord& rule) {
-  must(
-      tables_.host_rules.stage(static_cast<std::uint32_t>(host_class), rule, epoch_.current() + 1));
-}
-
 void Gateway::commit() {
   const base::Generation next = epoch_.current() + 1;
   std::vector<std::pair<std::uint32_t, dp::NetworkRecord>> changed;
@@ -396,7 +380,6 @@ void Gateway::commit() {
   tables_.network_by_vni.settle();
   tables_.vtep_by_address.settle();
   tables_.endpoints.settle();
-  tables_.host_rules.settle();
 }
 
 void Gateway::wait_for_workers(base::Generation next) {

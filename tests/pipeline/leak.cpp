@@ -49,8 +49,8 @@ void break_transit(test::Gateway& gateway, std::uint16_t worker_index) {
   gateway.add_port(right, test::transit_port(left));
   gateway.commit();
   dp::Worker& worker = gateway.worker(worker_index);
-  dp::Pipelines pipelines;
-  pipelines.by_role[static_cast<std::size_t>(contract::PortRole::transit)] =
+  dp::PipelinesByRole pipelines;
+  pipelines[static_cast<std::size_t>(contract::PortRole::transit)] =
       std::make_unique<BrokenTransit<fault>>(worker.environment(), dp::catalog()[2].first_stage);
   worker.set_pipelines(std::move(pipelines));
 }

@@ -7,12 +7,13 @@ import os
 import signal
 
 from context import (SIDES, Counters, Gateway, RawPort, Testbed, check_gateways, roce, run, settle,
-                     test, wait_for)
+                     shape, test, wait_for)
 
 FRAMES = 8000                                    # The queues hold 512 (cable) and 1,000 (TAP) each.
 FLOWS = 64                                       # So that every queue of a port gets many.
 TAP, CABLE = "tap0", "cable0"
 NEAR, FAR = SIDES
+QUEUES = shape()[1]
 
 
 def intent():
@@ -38,7 +39,7 @@ def send(port, count):
 def accounted(gateway, name):
     counters = Counters(gateway)
     dropped = counters.drops_of_devices(name)
-    assert set(dropped) <= {"kernel_dropped"}, dropped
+    assert set(dropped) <= {"kernel_dropped", "rx_no_mbuf"}, dropped
     return counters.port(name)["rx_packets"], dropped.get("kernel_dropped", 0)
 
 
@@ -80,6 +81,31 @@ def each_frame_is_received_or_counted_as_dropped_by_the_kernel():
                      f"{name} receives everything again")
         totals = settle([gateway])[0].totals()
         assert totals["dropped"] == totals["mismatch"] == totals["held"] == 0, totals
+
+
+@test
+def a_port_that_finds_no_buffer_says_so_and_goes_on():
+    with Testbed("no-buffers") as bed:
+        # All but six lie in the rings of two TAPs, which have a queue for each worker.
+        gateway = Gateway(bed, "gw1", options=("--mbufs", 2 * QUEUES * 512 + 6)).start()
+        host = bed.namespace("host")
+        gateway.apply({"ports": [
+            {"name": name, "role": "transit", "peer": peer, "rx_descriptors": 512,
+             "device": f"net_tap{number},iface={name}"}
+            for number, (name, peer) in enumerate(((TAP, "tap1"), ("tap1", TAP)))]})
+        wait_for(lambda: gateway.namespace.has_interface(TAP), "the TAP")
+        gateway.namespace.ip("link", "set", TAP, "netns", host.name)
+        host.ip("link", "set", TAP, "up")
+        port = RawPort(host.name, TAP)
+
+        os.kill(gateway.dataplane_pid(), signal.SIGSTOP)
+        sent = send(port, 100)
+        os.kill(gateway.dataplane_pid(), signal.SIGCONT)
+        wait_for(lambda: Counters(gateway).drops_of_devices(TAP).get("rx_no_mbuf", 0) > 0, "a lack")
+        # net_tap looks for what it left behind when a queue's next frame comes.
+        wait_for(lambda: send(port, FLOWS) and accounted(gateway, TAP)[0] > 2 * sent, "it goes on")
+        totals = settle([gateway])[0].totals()
+        assert totals["mismatch"] == totals["held"] == 0, totals
 
 
 @test

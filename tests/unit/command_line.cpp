@@ -28,7 +28,6 @@ Words complete(const Words& words) {
       case cp::ObjectKind::vtep: return {"gw2", "self"};
       case cp::ObjectKind::network: return {"blue"};
       case cp::ObjectKind::endpoint: return {"blue/02:00:00:00:0a:01"};
-      case cp::ObjectKind::host_rule: return {"icmp"};
     }
     return {};
   });

@@ -30,9 +30,6 @@ std::string key_of(const T& record) {
   } else if constexpr (std::is_same_v<T, contract::VtepSet> ||
                        std::is_same_v<T, contract::VtepRemove>) {
     return "vtep " + std::to_string(record.vtep.value);
-  } else if constexpr (std::is_same_v<T, contract::HostRuleSet> ||
-                       std::is_same_v<T, contract::HostRuleRemove>) {
-    return "port rule " + std::to_string(static_cast<int>(record.host_class));
   } else {
     return "endpoint " + std::to_string(record.network.value) + base::to_string(record.mac);
   }
@@ -202,8 +199,6 @@ void FakeDataplane::take_records(const FrameView& frame, contract::Reply& reply)
     case Verb::network_remove: return erase<contract::NetworkRemove>(frame, next_);
     case Verb::vtep_remove: return erase<contract::VtepRemove>(frame, next_);
     case Verb::endpoint_remove: return erase<contract::EndpointRemove>(frame, next_);
-    case Verb::host_rule_set: return put<contract::HostRuleSet>(frame, next_);
-    case Verb::host_rule_remove: return erase<contract::HostRuleRemove>(frame, next_);
     case Verb::hello:
     case Verb::begin:
     case Verb::commit:
