@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <functional>
@@ -205,6 +206,14 @@ TEST_F(Served, closes_descriptors_that_it_did_not_ask_for) {
   const int before = held_descriptors();
   const std::vector<int> few(2, 0);
   EXPECT_EQ(ask(bytes_of(program_request()), few), Errc::malformed);
+  EXPECT_EQ(held_descriptors(), before);
+}
+
+TEST_F(Served, closes_descriptors_that_it_has_no_room_for) {
+  // qemu-user lends the kernel twice the room and never closes what it cannot pass on.
+  const char* emulator = std::getenv("WEIR_EMULATOR");
+  if (emulator != nullptr && *emulator != '\0') GTEST_SKIP() << "the emulator keeps them";
+  const int before = held_descriptors();
   send_many(ours_.get(), bytes_of(program_request()));
   EXPECT_EQ(answer(), Errc::malformed);
   EXPECT_EQ(held_descriptors(), before);
