@@ -17,6 +17,12 @@
 
 namespace {
 
+void log_ready(const dp::Options& options, const dp::Eal& eal) {
+  LOG(info, "ready", {"runtime_dir", options.runtime_dir}, {"workers", options.workers},
+      {"mbufs", options.mbufs}, {"endpoints", options.endpoints}, {"networks", options.networks},
+      {"vteps", options.vteps}, {"next_hops", options.next_hops}, {"hugepages", eal.hugepages()});
+}
+
 base::Status run(const dp::Options& options) {
   const auto stop = dp::signals_as_descriptor();
   if (!stop) return std::unexpected(stop.error());
@@ -41,7 +47,10 @@ base::Status run(const dp::Options& options) {
   if (!pool) return std::unexpected(pool.error());
   if (auto handed = rights->hand_over(options.runtime_dir); !handed) return handed;
   if (auto bound = rights->bound(); !bound) return bound;
-  auto tables = dp::make_tables({options.networks, options.vteps, options.endpoints});
+  auto tables = dp::make_tables({.networks = options.networks,
+                                 .vteps = options.vteps,
+                                 .endpoints = options.endpoints,
+                                 .next_hops = options.next_hops});
   if (!tables) return std::unexpected(tables.error());
   auto epoch = dp::Epoch::make(options.workers);
   if (!epoch) return std::unexpected(epoch.error());
@@ -49,9 +58,9 @@ base::Status run(const dp::Options& options) {
                                          .port_count = contract::port_count_max,
                                          .network_count = options.networks + 1,
                                          .vtep_count = options.vteps + 1,
+                                         .next_hop_count = options.next_hops + 1,
                                          .stages = dp::stage_names()});
   if (!region) return std::unexpected(region.error());
-
   dp::TraceBoard traces;
   dp::WorkerThreads workers(*tables, *epoch, **pool, traces);
   auto started = workers.start(
@@ -70,13 +79,12 @@ base::Status run(const dp::Options& options) {
        .opener = opener,
        .workers = workers.workers(),
        .trace_board = traces,
-       .trace_rings = workers.rings(),
+       .trace_rings = workers.trace_rings(),
+       .frame_rings = workers.frame_rings(),
        .pool = **pool},
       {.boot_id = dp::make_boot_id(), .tsc_hz = rte_get_tsc_hz(), .hugepages = eal->hugepages()},
       {.rx_descriptors = options.rx_descriptors, .tx_descriptors = options.tx_descriptors});
-  LOG(info, "ready", {"runtime_dir", options.runtime_dir}, {"workers", options.workers},
-      {"mbufs", options.mbufs}, {"endpoints", options.endpoints}, {"networks", options.networks},
-      {"vteps", options.vteps}, {"hugepages", eal->hugepages()});
+  log_ready(options, *eal);
   housekeeper.run(*stop);
   workers.stop();
   LOG(info, "stopped", {"longest_turn_us", housekeeper.longest_turn().wall_ns / 1000},

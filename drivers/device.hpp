@@ -49,8 +49,9 @@ struct DeviceFacts {
   bool receives_segmented;  // Frames may come in several buffers.
   // As operators know it: "net_tap", "xdp native copy".
   contract::Text<contract::name_bytes> driver{};
-  unsigned ifindex = 0;     // Of the kernel's interface, in this namespace; 0: it has none.
-  bool can_reopen = false;  // Once that was removed.
+  unsigned ifindex = 0;         // Of the kernel's interface, in this namespace; 0: it has none.
+  bool can_reopen = false;      // Once that was removed.
+  bool kernel_answers = false;  // ARP and neighbour discovery there are the kernel's.
 };
 
 struct LinkState {

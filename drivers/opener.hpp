@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opens whatever the name of a device says: an interface of the kernel (xdp:eth0), or any device of
-// DPDK.
+// Opens whatever the name of a device says: an interface of the kernel (xdp:eth0), a new one of
+// its own (tap:host0), or any device of DPDK.
 #pragma once
 
 #include "drivers/ethdev/devargs.hpp"
 #include "drivers/ethdev/device.hpp"
+#include "drivers/tap/device.hpp"
 #include "drivers/xdp/device.hpp"
 
 #include <functional>
@@ -24,10 +25,12 @@ class Opener final : public DeviceOpener {
 
   base::Result<std::unique_ptr<Device>> open(const DeviceRequest& request) override {
     if (is_xdp_device(request.device)) return XdpDevice::open(request, pool_, helper_);
+    if (is_tap_device(request.device)) return TapDevice::open(request, pool_);
     return EthdevDevice::open(request, pool_);
   }
   base::Status may_open(const DeviceRequest& request) const override {
-    if (!given_up_ || !takes_privilege(request.device)) return {};
+    const bool takes_some = is_tap_device(request.device) || takes_privilege(request.device);
+    if (!given_up_ || !takes_some) return {};
     return base::fail(
         base::Errc::unsupported,
         "this device takes privilege, which weir-dataplane has given up (--user) when "

@@ -8,6 +8,7 @@
 #include "dataplane/packet/batch.hpp"
 #include "drivers/ethdev/port.hpp"
 #include "drivers/memory/port.hpp"
+#include "drivers/tap/port.hpp"
 #include "drivers/xdp/port.hpp"
 
 #include <concepts>
@@ -26,15 +27,18 @@ concept PortKind =
       { port.send(queue, frames) } noexcept -> std::same_as<std::uint16_t>;
     };
 
-static_assert(PortKind<EthdevPort> && PortKind<MemoryPort> && PortKind<XdpPort>);
+static_assert(PortKind<EthdevPort> && PortKind<MemoryPort> && PortKind<TapPort> &&
+              PortKind<XdpPort>);
 
-using Port = std::variant<EthdevPort, MemoryPort, XdpPort>;
+using Port = std::variant<EthdevPort, MemoryPort, XdpPort, TapPort>;
 
 inline void receive(Port& port, base::QueueId queue, Batch& batch) noexcept {
   if (auto* ethdev = std::get_if<EthdevPort>(&port)) {
     ethdev->receive(queue, batch);
   } else if (auto* xdp = std::get_if<XdpPort>(&port)) {
     xdp->receive(queue, batch);
+  } else if (auto* tap = std::get_if<TapPort>(&port)) {
+    tap->receive(queue, batch);
   } else {
     std::get_if<MemoryPort>(&port)->receive(queue, batch);
   }
@@ -43,6 +47,7 @@ inline void receive(Port& port, base::QueueId queue, Batch& batch) noexcept {
 inline std::uint16_t send(Port& port, base::QueueId queue, std::span<rte_mbuf*> frames) noexcept {
   if (auto* ethdev = std::get_if<EthdevPort>(&port)) return ethdev->send(queue, frames);
   if (auto* xdp = std::get_if<XdpPort>(&port)) return xdp->send(queue, frames);
+  if (auto* tap = std::get_if<TapPort>(&port)) return tap->send(queue, frames);
   return std::get_if<MemoryPort>(&port)->send(queue, frames);
 }
 

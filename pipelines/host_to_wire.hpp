@@ -11,10 +11,11 @@
 #include "pipelines/stages/gather_headers.hpp"
 #include "pipelines/stages/look_up_endpoint.hpp"
 #include "pipelines/stages/parse_frame.hpp"
+#include "pipelines/stages/segment_large.hpp"
 
 namespace dp {
 
-using HostToWire = Pipeline<"host_to_wire", GatherHeaders,
+using HostToWire = Pipeline<"host_to_wire", GatherHeaders, SegmentLarge,
                             Pass<AdmitTenant, ParseFrame<FramePlace::outermost>, ClassifyRoce>,
                             LookUpEndpoint<CameFrom::tenant>, Flood<CameFrom::tenant>,
                             Pass<ChooseNextHop, Encapsulate>>;

@@ -9,11 +9,12 @@
 #include "pipelines/stages/look_into_tunnel.hpp"
 #include "pipelines/stages/parse_frame.hpp"
 #include "pipelines/stages/pick_peer.hpp"
+#include "pipelines/stages/segment_large.hpp"
 
 namespace dp {
 
 using Transit =
-    Pipeline<"transit", GatherHeaders,
+    Pipeline<"transit", GatherHeaders, SegmentLarge,
              Pass<ParseFrame<FramePlace::outermost>, LookIntoTunnel, ClassifyRoce, PickPeer>>;
 
 }  // namespace dp

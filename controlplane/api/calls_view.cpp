@@ -57,6 +57,7 @@ Api::Answer Api::get_status(Call&) {
                          {"records", link.records},
                          {"capacity", json::object{{"ports", link.limits.ports},
                                                    {"vteps", link.limits.vteps},
+                                                   {"next_hops", link.limits.next_hops},
                                                    {"networks", link.limits.networks},
                                                    {"endpoints", link.limits.endpoints}}},
                          {"last_error", link.last_error}};

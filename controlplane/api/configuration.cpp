@@ -36,6 +36,7 @@ PositionNames Configuration::position_names() const {
   add("port", allocation_.ports);
   add("network", allocation_.networks);
   add("vtep", allocation_.vteps);
+  add("next_hop", allocation_.next_hops);
   return names;
 }
 
@@ -168,6 +169,9 @@ void Configuration::on_event(const contract::FrameView& event) {
       const auto packet = event.record<contract::TracePacket>(i);
       traces_.take(packet, allocation_, link_->region());
       events_.publish("trace_packet", {{"trace", packet.trace}, {"remaining", packet.remaining}});
+    } else if (event.header().type ==
+               static_cast<std::uint16_t>(contract::EventType::neighbour_change)) {
+      tell_neighbour(event.record<contract::NeighbourChange>(i));
     } else {
       const auto change = event.record<contract::LinkChange>(i);
       const std::string port(allocation_.ports.name_of(change.port.value));
@@ -178,6 +182,17 @@ void Configuration::on_event(const contract::FrameView& event) {
                                       {"speed_mbps", change.speed_mbps}});
     }
   }
+}
+
+void Configuration::tell_neighbour(const contract::NeighbourChange& change) {
+  const std::string port(allocation_.ports.name_of(change.port.value));
+  const std::string address = base::to_string(change.address);
+  LOG(info, "neighbour_change", {"what", contract::name(change.what)}, {"port", port},
+      {"address", address}, {"mac", base::to_string(change.mac)});
+  json::object members{{"what", contract::name(change.what)}, {"port", port}, {"address", address}};
+  if (!change.mac.is_zero()) members["mac"] = base::to_string(change.mac);
+  if (!change.before.is_zero()) members["before"] = base::to_string(change.before);
+  events_.publish("neighbour_change", std::move(members));
 }
 
 void Configuration::on_status(const LinkStatus& status) {

@@ -69,6 +69,7 @@ class Configuration : public LinkOwner {
 
  private:
   boost::asio::awaitable<Result<bool>> program(const Intent& next, const Plan& plan);
+  void tell_neighbour(const contract::NeighbourChange& change);
   void note_applied(const LinkStatus& status);
   Status keep(Intent next, const ChangeRequest& request, ChangeReport& report);
 

@@ -49,7 +49,7 @@ constexpr std::array schemas{
   "changes": {"type": "array", "items": {
     "type": "object", "required": ["change", "kind", "key"],
     "properties": {"change": {"enum": ["add", "change", "remove"]},
-                   "kind": {"enum": ["port", "vtep", "network", "endpoint"]},
+                   "kind": {"enum": ["port", "next_hop", "vtep", "network", "endpoint"]},
                    "key": {"type": "string"}, "fields": {"type": "object"}}}}}})"},
     Schema{"check", R"({
 "type": "object", "required": ["status", "message", "objects"],
@@ -73,7 +73,8 @@ constexpr std::array schemas{
   "intent": {"type": "object", "required": ["objects"]}}})"},
     Schema{"stats", R"({
 "type": "object",
-"required": ["time", "dataplane", "totals", "drops", "ports", "networks", "vteps", "tables"],
+"required": ["time", "dataplane", "totals", "drops", "ports", "networks", "vteps", "next_hops",
+             "tables"],
 "properties": {
   "time": {"type": "string"},
   "dataplane": {"type": "object", "required": ["generation", "uptime_seconds", "workers"]},
@@ -91,6 +92,8 @@ constexpr std::array schemas{
                    "ecn_decap": {"$ref": "#/$defs/matrix"}}}},
   "vteps": {"type": "array", "items": {"type": "object",
     "required": ["name", "encap_packets", "decap_packets"]}},
+  "next_hops": {"type": "array", "items": {"type": "object",
+    "required": ["name", "usable", "resolved", "link_up", "changes", "mac"]}},
   "tables": {"type": "object", "additionalProperties": {
     "type": "object", "required": ["used", "capacity"],
     "additionalProperties": {"type": "integer"}}}},
@@ -198,8 +201,8 @@ std::optional<std::string> schema_of(std::string_view name) {
 }
 
 std::vector<std::string_view> schema_names() {
-  std::vector<std::string_view> names{"intent",   "port",   "vtep",   "network",
-                                      "endpoint", "object", "objects"};
+  std::vector<std::string_view> names{"intent",  "port",     "next_hop", "vtep",
+                                      "network", "endpoint", "object",   "objects"};
   for (const Schema& schema : schemas) names.push_back(schema.name);
   return names;
 }

@@ -205,7 +205,7 @@ std::string ending_of(const contract::TracePacket& packet, const Allocation& nam
     }
     return text;
   }
-  if (packet.bytes_out == 0) return "not sent";
+  if (packet.bytes_out == 0) return "punted to the housekeeper";
   std::string text = "sent with " + std::to_string(packet.bytes_out) + " bytes";
   if (last.out_port != base::no_port) {
     text.append(" at port ").append(names.ports.name_of(last.out_port.value));

@@ -136,6 +136,7 @@ json::object stats_view(const RegionView& region, const PositionNames& names) {
           {"ports", objects_of(region, names, "port", {"port_state", "port"})},
           {"networks", objects_of(region, names, "network", {"network"})},
           {"vteps", objects_of(region, names, "vtep", {"vtep"})},
+          {"next_hops", objects_of(region, names, "next_hop", {"next_hop"})},
           {"tables", tables_of(region)}};
 }
 

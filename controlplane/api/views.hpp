@@ -11,7 +11,7 @@
 
 namespace cp {
 
-// {"totals", "tables", "ports", "networks", "vteps", "drops", "dataplane"}.
+// {"totals", "tables", "ports", "networks", "vteps", "next_hops", "drops", "dataplane"}.
 boost::json::object stats_view(const contract::RegionView& region, const PositionNames& names);
 
 // {"drops": [{"reason", "help", "packets", "stages", "ports"}]}; reasons that never happened are

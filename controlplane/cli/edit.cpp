@@ -60,9 +60,10 @@ bool is_blank(char c) {
 std::expected<Edit, Error> parse_line(const std::vector<std::string>& words) {
   const auto kind = parse_kind(words[0]);
   if (!kind) {
-    return std::unexpected(usage(
-        "a batch holds edits of ports, vteps, networks and endpoints, not \"" + words[0] + "\"",
-        nearest(words[0], {"port", "vtep", "network", "endpoint"})));
+    return std::unexpected(
+        usage("a batch holds edits of ports, next hops, vteps, networks and endpoints, not \"" +
+                  words[0] + "\"",
+              nearest(words[0], kind_nouns())));
   }
   if (words.size() < 2) return std::unexpected(usage("a verb is missing: add, set or delete"));
   return parse_edit(*kind, words[1], {words.begin() + 2, words.end()});
@@ -79,7 +80,7 @@ std::expected<Edit, Error> parse_edit(ObjectKind kind, std::string_view verb,
   }
   if (words.empty()) {
     return std::unexpected(
-        usage(std::string(singular(kind)) + " " + std::string(verb) + ": the name is missing"));
+        usage(std::string(noun(kind)) + " " + std::string(verb) + ": the name is missing"));
   }
   Edit edit{.verb = std::string(verb), .kind = kind, .key = {}, .fields = {}};
   std::size_t next = take_key(kind, words, edit.key);

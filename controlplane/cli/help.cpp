@@ -200,9 +200,9 @@ std::string manual_page() {
   }
   text += ".SH \"OPTIONS OF COMMANDS\"\n" + roff_rows(option_rows);
   text += ".SH FIELDS\n";
-  for (const ObjectKind kind :
-       {ObjectKind::port, ObjectKind::vtep, ObjectKind::network, ObjectKind::endpoint}) {
-    text += ".SS \"" + std::string(singular(kind)) + "\"\n" + roff(help(kind)) + "\n" +
+  for (const ObjectKind kind : {ObjectKind::port, ObjectKind::next_hop, ObjectKind::vtep,
+                                ObjectKind::network, ObjectKind::endpoint}) {
+    text += ".SS \"" + std::string(noun(kind)) + "\"\n" + roff(help(kind)) + "\n" +
             roff_rows(field_rows(kind, true));
   }
   text += ".SH \"TRACE FILTERS\"\n" + roff_rows(filter_rows());

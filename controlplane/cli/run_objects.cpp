@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// weir port|vtep|network|endpoint show.
+// weir port|next-hop|vtep|network|endpoint show.
 #include "controlplane/cli/answer.hpp"
 #include "controlplane/cli/run.hpp"
 #include "controlplane/cli/table.hpp"
@@ -67,14 +67,36 @@ Table port_table(const json::array& list) {
 }
 
 Table vtep_table(const json::array& list) {
-  Table table({"NAME", "KIND", "ADDRESS", "PORT", "SOURCE", "NEXT HOP MAC", "DSCP", "TTL>",
+  Table table({"NAME", "KIND", "ADDRESS", "PORT", "SOURCE", "NEXT HOP", "DSCP", "TTL>",
                "ENCAP PACKETS>", "DECAP PACKETS>"});
   for (const json::value& vtep : list) {
+    const json::value* next_hop = find_at(vtep, "next_hops");
+    if (next_hop == nullptr) next_hop = find_at(vtep, "next_hop_mac");
     table.add({word(find_at(vtep, "name")), word(find_at(vtep, "kind")),
                word(find_at(vtep, "address")), word(find_at(vtep, "port")),
-               word(find_at(vtep, "source")), word(find_at(vtep, "next_hop_mac")),
-               word(find_at(vtep, "dscp")), word(find_at(vtep, "ttl")),
-               count(vtep, "state.encap_packets"), count(vtep, "state.decap_packets")});
+               word(find_at(vtep, "source")), word(next_hop), word(find_at(vtep, "dscp")),
+               word(find_at(vtep, "ttl")), count(vtep, "state.encap_packets"),
+               count(vtep, "state.decap_packets")});
+  }
+  return table;
+}
+
+std::string next_hop_word(const json::value& next_hop) {
+  if (find_at(next_hop, "state") == nullptr) return "-";
+  if (number_at(next_hop, "state.present") == 0) return "absent";
+  if (number_at(next_hop, "state.usable") != 0) return "usable";
+  return number_at(next_hop, "state.link_up") == 0 ? "link down" : "unresolved";
+}
+
+Table next_hop_table(const json::array& list) {
+  Table table({"NAME", "PORT", "ADDRESS", "MAC", "STATE", "CHANGES>"});
+  for (const json::value& next_hop : list) {
+    const std::string resolved = word(find_at(next_hop, "state.mac"));
+    const bool known = !resolved.empty() && resolved != "-";
+    table.add({word(find_at(next_hop, "name")), word(find_at(next_hop, "port")),
+               word(find_at(next_hop, "address")),
+               known ? resolved : word(find_at(next_hop, "mac")), next_hop_word(next_hop),
+               count(next_hop, "state.changes")});
   }
   return table;
 }
@@ -107,6 +129,7 @@ Table table_of(ObjectKind kind, const json::array& list) {
     case ObjectKind::vtep: return vtep_table(list);
     case ObjectKind::network: return network_table(list);
     case ObjectKind::endpoint: return endpoint_table(list);
+    case ObjectKind::next_hop: return next_hop_table(list);
   }
   __builtin_unreachable();
 }
@@ -154,7 +177,7 @@ ExitCode run_object_show(const Client& client, const Invocation& invocation) {
     }
     const json::value* list = find_at(look.now, list_name);
     if (list == nullptr || !list->is_array() || list->get_array().empty()) {
-      return "no " + list_name + "; `weir " + std::string(singular(kind)) +
+      return "no " + list_name + "; `weir " + std::string(noun(kind)) +
              " add --help` tells how to add one\n";
     }
     return table_of(kind, list->get_array()).text();

@@ -53,6 +53,11 @@ constexpr std::array kinds{
               "Remove a port and close its device.", "port show wire0",
               "port add host0 role tenant device net_tap0,iface=host0 network blue",
               "port set wire0 mtu 1600", "port delete host0"},
+    KindTexts{ObjectKind::next_hop, "Show next hops with their MACs and whether they are usable.",
+              "Add a next hop: a router or gateway on a port's link.",
+              "Change fields of a next hop.", "Remove a next hop.", "next-hop show",
+              "next-hop add spine1 port wire0 address 198.18.0.0",
+              "next-hop set spine1 address 198.18.0.2", "next-hop delete spine1"},
     KindTexts{ObjectKind::vtep, "Show VTEPs with their counters.",
               "Add a VTEP: an address where a tunnel ends.", "Change fields of a VTEP.",
               "Remove a VTEP.", "vtep show",
@@ -71,7 +76,6 @@ constexpr std::array kinds{
 };
 
 void add_kind(std::vector<Command>& list, const KindTexts& texts) {
-  const std::string_view noun = singular(texts.kind);
   const bool is_endpoint = texts.kind == ObjectKind::endpoint;
   const Argument key{
       .name = is_endpoint ? "NETWORK/MAC" : "NAME", .help = "Which one.", .expects = Expects::key};
@@ -88,7 +92,7 @@ void add_kind(std::vector<Command>& list, const KindTexts& texts) {
                        .help = "Only this one.",
                        .expects = Expects::key,
                        .least = 0};
-  list.push_back({.noun = noun,
+  list.push_back({.noun = noun(texts.kind),
                   .verb = "show",
                   .help = texts.show_help,
                   .example = texts.show_example,
@@ -96,7 +100,7 @@ void add_kind(std::vector<Command>& list, const KindTexts& texts) {
                   .options = {Option::watch},
                   .kind = texts.kind,
                   .run = run_object_show});
-  list.push_back({.noun = noun,
+  list.push_back({.noun = noun(texts.kind),
                   .verb = "add",
                   .help = texts.add_help,
                   .example = texts.add_example,
@@ -104,7 +108,7 @@ void add_kind(std::vector<Command>& list, const KindTexts& texts) {
                   .options = {Option::dry_run},
                   .kind = texts.kind,
                   .run = run_object_edit});
-  list.push_back({.noun = noun,
+  list.push_back({.noun = noun(texts.kind),
                   .verb = "set",
                   .help = texts.set_help,
                   .example = texts.set_example,
@@ -112,7 +116,7 @@ void add_kind(std::vector<Command>& list, const KindTexts& texts) {
                   .options = {Option::dry_run},
                   .kind = texts.kind,
                   .run = run_object_edit});
-  list.push_back({.noun = noun,
+  list.push_back({.noun = noun(texts.kind),
                   .verb = "delete",
                   .help = texts.delete_help,
                   .example = texts.delete_example,

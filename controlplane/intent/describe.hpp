@@ -26,12 +26,14 @@ BOOST_DESCRIBE_ENUM(UdpChecksum, zero, full)
 BOOST_DESCRIBE_ENUM(UnknownUnicast, flood, drop)
 
 BOOST_DESCRIBE_STRUCT(Port, (),
-                      (name, role, device, network, peer, mtu, rx_queues, rx_descriptors,
+                      (name, role, device, network, peer, mtu, addresses, rx_queues, rx_descriptors,
                        tx_descriptors))
 BOOST_DESCRIBE_STRUCT(Vtep, (),
-                      (name, kind, address, port, source, next_hop_mac, dscp, ttl, udp_checksum))
+                      (name, kind, address, port, source, next_hop_mac, next_hops, dscp, ttl,
+                       udp_checksum))
 BOOST_DESCRIBE_STRUCT(Network, (), (name, vni, flood, unknown_unicast))
 BOOST_DESCRIBE_STRUCT(Endpoint, (), (network, mac, vtep, port))
+BOOST_DESCRIBE_STRUCT(NextHop, (), (name, port, address, mac))
 
 // What a table says of a field; a member that is left out says nothing.
 struct FieldText {
@@ -79,7 +81,8 @@ struct Description<Port> {
                      "from fabric to fabric (transit).",
              .example = "underlay",
              .required = true}),
-      field(&Port::device, {.help = "DPDK device arguments, a PCI address, or xdp:INTERFACE.",
+      field(&Port::device, {.help = "DPDK device arguments, a PCI address, xdp:INTERFACE, or "
+                                    "tap:INTERFACE.",
                             .example = "net_af_packet0,iface=eth1",
                             .required = true}),
       field(&Port::network, {.help = "The network whose frames a tenant port carries.",
@@ -94,6 +97,11 @@ struct Description<Port> {
                          .initial = "the device's",
                          .least = mtu_min,
                          .most = mtu_max}),
+      field(&Port::addresses,
+            {.help = "This gateway's own addresses on the link of an underlay or transit port.",
+             .example = "[198.18.0.1/31]",
+             .initial = "none",
+             .most = contract::port_addresses_max}),
       field(&Port::rx_queues, {.help = "Receive queues, spread over the workers.",
                                .example = "2",
                                .unit = "queues",
@@ -129,21 +137,28 @@ struct Description<Vtep> {
                              .example = "198.18.0.2",
                              .required = true}),
       field(&Vtep::port, {.help = "The underlay port where its packets arrive (local) or leave "
-                                  "(remote).",
+                                  "(remote, with next_hop_mac).",
                           .example = "wire0",
-                          .refers_to = ObjectKind::port,
-                          .required = true}),
+                          .initial = "local: every underlay port; remote: where next_hops are",
+                          .refers_to = ObjectKind::port}),
       field(&Vtep::source,
             {.help = "The local VTEP whose address is the outer source of packets to "
                      "this remote one.",
              .example = "self",
-             .initial = "the only local VTEP of its family on the port",
+             .initial = "the only local VTEP of its family there",
              .refers_to = ObjectKind::vtep}),
       field(&Vtep::next_hop_mac,
             {.help = "Destination MAC of packets to this remote VTEP: its own, "
-                     "or the router's.",
+                     "or the router's; or name next_hops.",
              .example = "02:00:00:00:ff:02",
              .initial = "not resolved: packets to it are dropped"}),
+      field(&Vtep::next_hops,
+            {.help = "Next hops to this remote VTEP instead of port and next_hop_mac; the first "
+                     "one that is usable is taken.",
+             .example = "[spine1,spine2]",
+             .initial = "port and next_hop_mac say it",
+             .most = contract::vtep_next_hops_max,
+             .refers_to = ObjectKind::next_hop}),
       field(&Vtep::dscp,
             {.help = "DSCP of the outer header towards this remote VTEP: the inner one "
                      "(copy) or a constant.",
@@ -214,6 +229,28 @@ struct Description<Endpoint> {
   };
 };
 
+template <>
+struct Description<NextHop> {
+  static constexpr std::string_view help =
+      "A router or gateway on the link of a port, to which packets for remote VTEPs are sent.";
+  static constexpr auto fields = std::tuple{
+      field(&NextHop::name, {.help = "What the next hop is called.",
+                             .example = "spine1",
+                             .required = true,
+                             .key = true}),
+      field(&NextHop::port, {.help = "The underlay port on whose link it is.",
+                             .example = "wire0",
+                             .refers_to = ObjectKind::port,
+                             .required = true}),
+      field(&NextHop::address,
+            {.help = "Its address, whose MAC is resolved; a link-local IPv6 one serves VTEPs of "
+                     "both families. This or mac.",
+             .example = "198.18.0.0"}),
+      field(&NextHop::mac, {.help = "Its MAC, where that is not to be resolved. This or address.",
+                            .example = "02:00:00:00:ff:02"}),
+  };
+};
+
 template <class T>
 using Members = boost::describe::describe_members<T, boost::describe::mod_any_access>;
 
@@ -235,7 +272,7 @@ constexpr bool described() {
   return table_fits<T>(std::make_index_sequence<field_count<T>>{});
 }
 static_assert(described<Port>() && described<Vtep>() && described<Network>() &&
-                  described<Endpoint>(),
+                  described<Endpoint>() && described<NextHop>(),
               "the table's entries stand in the order of the members");
 
 template <class T, std::size_t I>

@@ -24,8 +24,18 @@ std::uint32_t limit_of(const Limits& limits, ObjectKind kind) noexcept {
     case ObjectKind::vtep: return limits.vteps;
     case ObjectKind::network: return limits.networks;
     case ObjectKind::endpoint: return limits.endpoints;
+    case ObjectKind::next_hop: return limits.next_hops;
   }
   __builtin_unreachable();
+}
+
+bool is_list_field(const FieldInfo& field) noexcept {
+  return field.type == FieldType::name_list || field.type == FieldType::address_list;
+}
+
+// What a list of such values holds.
+std::string_view items_of(const FieldInfo& field) noexcept {
+  return field.type == FieldType::name_list ? "names" : "addresses";
 }
 
 std::vector<std::string_view> field_names(ObjectKind kind) {
@@ -72,12 +82,10 @@ bool Document::end_map() {
 
 bool Document::begin_list(Place place) {
   if (skip_depth_ > 0 || skip_value_) return skip_container();
-  const bool is_name_list =
-      level_ == Level::object && fields(kind_)[field_].type == FieldType::name_list;
-  if (is_name_list) {
-    level_ = Level::name_list;
+  if (level_ == Level::object && is_list_field(fields(kind_)[field_])) {
+    level_ = Level::item_list;
     field_places_[field_] = place;
-    names_.clear();
+    visit_list([](auto& list) { list.clear(); });
     return true;
   }
   if (level_ == Level::intent) {
@@ -93,8 +101,7 @@ bool Document::end_list() {
     --skip_depth_;
     return go_on();
   }
-  if (level_ == Level::name_list) {
-    std::get<Network>(object_).flood = std::move(names_);
+  if (level_ == Level::item_list) {
     level_ = Level::object;
   } else {
     level_ = Level::intent;
@@ -116,7 +123,7 @@ bool Document::scalar(const Scalar& scalar, Place place) {
   switch (level_) {
     case Level::object:
       return std::visit([&](auto& object) { return set(object, scalar, place); }, object_);
-    case Level::name_list: return name_of_list(scalar, place);
+    case Level::item_list: return item_of_list(scalar, place);
     case Level::intent:
       if (is_none(scalar)) return true;  // "endpoints:" with nothing behind is an empty list.
       break;
@@ -141,10 +148,11 @@ std::string Document::expected() const {
   switch (level_) {
     case Level::before:
       if (only_object_) return "the fields of " + with_article(kind_);
-      return "a map with ports, vteps, networks and endpoints";
+      return "a map with ports, next_hops, vteps, networks and endpoints";
     case Level::intent: return "a list of " + std::string(plural(kind_));
     case Level::kind_list: return "the fields of " + with_article(kind_);
-    case Level::name_list: return "a name";
+    case Level::item_list:
+      return fields(kind_)[field_].type == FieldType::name_list ? "a name" : "an address";
     case Level::object: return range_text(fields(kind_)[field_]);
     case Level::after: return "nothing more";
   }
@@ -154,7 +162,7 @@ std::string Document::expected() const {
 bool Document::unexpected(Place place, std::string_view found) {
   refuse(place, "must be " + expected() + ", not " + std::string(found), {},
          base::Errc::invalid_argument);
-  if (level_ == Level::object || level_ == Level::name_list) {
+  if (level_ == Level::object || level_ == Level::item_list) {
     errors_.back().field = fields(kind_)[field_].name;
   }
   return go_on();
@@ -310,8 +318,9 @@ bool Document::set(T& object, const Scalar& scalar, Place place) {
       object.*member = M{};
       return;
     }
-    if constexpr (std::same_as<M, std::vector<Name>>) {
-      fault = ValueFault{.message = "must be a list of names, not " + shown(scalar.text),
+    if constexpr (is_list<M>) {
+      fault = ValueFault{.message = "must be a list of " + std::string(items_of(field)) + ", not " +
+                                    shown(scalar.text),
                          .suggestion = "[" + std::string(scalar.text.substr(0, 64)) + "]"};
     } else {
       auto value = parse<M>(scalar, field);
@@ -328,19 +337,38 @@ bool Document::set(T& object, const Scalar& scalar, Place place) {
   return go_on();
 }
 
-bool Document::name_of_list(const Scalar& scalar, Place place) {
+template <class F>
+void Document::visit_list(F&& f) {
+  std::visit(
+      [&]<class T>(T& object) {
+        for_each_field<T>(
+            [&]<std::size_t I, class M>(std::string_view, M T::* member, const FieldText&) {
+              if constexpr (is_list<M>) {
+                if (I == field_) f(object.*member);
+              }
+            });
+      },
+      object_);
+}
+
+bool Document::item_of_list(const Scalar& scalar, Place place) {
   const FieldInfo& field = fields(kind_)[field_];
-  if (names_.size() >= field.most) {
-    refuse_field(place, {.message = "has more than " + std::to_string(field.most) + " names"});
-    full_ = true;
-    return false;
-  }
-  auto name = parse<Name>(scalar, field);
-  if (name) {
-    names_.push_back(std::move(*name));
-  } else {
-    refuse_field(place, std::move(name.error()));
-  }
+  std::optional<ValueFault> fault;
+  visit_list([&]<class Item>(std::vector<Item>& list) {
+    if (list.size() >= field.most) {
+      full_ = true;
+      fault = ValueFault{.message = "has more than " + std::to_string(field.most) + " " +
+                                    std::string(items_of(field))};
+      return;
+    }
+    auto item = parse<Item>(scalar, field);
+    if (item) {
+      list.push_back(std::move(*item));
+    } else {
+      fault = std::move(item.error());
+    }
+  });
+  if (fault) refuse_field(place, std::move(*fault));
   return go_on();
 }
 
@@ -361,7 +389,7 @@ void Document::add_places(std::vector<Finding> findings) {
 }
 
 Result<Intent> Document::take_intent() {
-  if (level_ == Level::object || level_ == Level::name_list) name_errors();
+  if (level_ == Level::object || level_ == Level::item_list) name_errors();
   if (errors_.empty() && level_ != Level::after) {
     refuse({.line = 1, .column = 1}, "there is no document; {} wants nothing", "{}");
   }
@@ -372,7 +400,7 @@ Result<Intent> Document::take_intent() {
 }
 
 Result<Object> Document::take_object() {
-  if (level_ == Level::object || level_ == Level::name_list) name_errors();
+  if (level_ == Level::object || level_ == Level::item_list) name_errors();
   if (errors_.empty() && level_ != Level::after) {
     refuse({.line = 1, .column = 1}, "there is no document; fields in braces are expected");
   }

@@ -52,7 +52,7 @@ class Document {
   Result<Object> take_object();
 
  private:
-  enum class Level : std::uint8_t { before, intent, kind_list, object, name_list, after };
+  enum class Level : std::uint8_t { before, intent, kind_list, object, item_list, after };
 
   bool go_on() const noexcept { return errors_.size() < error_count_max && !full_; }
   bool unexpected(Place place, std::string_view found);
@@ -62,7 +62,10 @@ class Document {
   bool end_object();
   bool key_of_intent(std::string_view text, Place place);
   bool key_of_object(std::string_view text, Place place);
-  bool name_of_list(const Scalar& scalar, Place place);
+  // Calls f(list) with the member that is the list being read.
+  template <class F>
+  void visit_list(F&& f);
+  bool item_of_list(const Scalar& scalar, Place place);
   template <class T>
   bool set(T& object, const Scalar& scalar, Place place);
   template <class M>
@@ -82,7 +85,8 @@ class Document {
 
   Intent intent_;
   std::tuple<std::vector<ObjectPlace<Port>>, std::vector<ObjectPlace<Vtep>>,
-             std::vector<ObjectPlace<Network>>, std::vector<ObjectPlace<Endpoint>>>
+             std::vector<ObjectPlace<Network>>, std::vector<ObjectPlace<Endpoint>>,
+             std::vector<ObjectPlace<NextHop>>>
       places_;
   std::uint32_t kinds_seen_ = 0;  // Bit per ObjectKind.
 
@@ -98,7 +102,6 @@ class Document {
   std::array<Place, 16> field_places_{};
   std::size_t errors_before_ = 0;
   std::size_t field_ = 0;
-  std::vector<Name> names_;
 
   struct TextHash {
     using is_transparent = void;

@@ -35,7 +35,7 @@ bool is_at(const std::vector<T>& list, typename std::vector<T>::const_iterator a
 
 Error no_such(const Intent& intent, ObjectKind kind, std::string_view key) {
   Error error = error_of(base::Errc::not_found, title_of(kind, key),
-                         "there is no such " + std::string(singular(kind)));
+                         "there is no such " + std::string(noun(kind)));
   std::vector<std::string> keys;
   visit_kind(kind, [&]<class T>(std::type_identity<T>) {
     // Among more than this nobody searches by eye, and the distance costs time.
@@ -62,27 +62,32 @@ void for_each_user(const Intent& intent, ObjectKind kind, std::string_view name,
       if ((object.*member).view() == name) f(object);
     }
   };
+  const auto scan_lists = [&]<class T>(const std::vector<T>& list, std::vector<Name> T::* member) {
+    for (const T& object : list) {
+      const std::vector<Name>& names = object.*member;
+      if (std::any_of(names.begin(), names.end(),
+                      [&](const Name& used) { return used.view() == name; })) {
+        f(object);
+      }
+    }
+  };
   switch (kind) {
     case ObjectKind::port:
       scan(intent.ports, &Port::peer);
       scan(intent.vteps, &Vtep::port);
       scan(intent.endpoints, &Endpoint::port);
+      scan(intent.next_hops, &NextHop::port);
       return;
     case ObjectKind::vtep:
       scan(intent.vteps, &Vtep::source);
-      for (const Network& network : intent.networks) {
-        const auto& flood = network.flood;
-        if (std::any_of(flood.begin(), flood.end(),
-                        [&](const Name& vtep) { return vtep.view() == name; })) {
-          f(network);
-        }
-      }
+      scan_lists(intent.networks, &Network::flood);
       scan(intent.endpoints, &Endpoint::vtep);
       return;
     case ObjectKind::network:
       scan(intent.ports, &Port::network);
       scan(intent.endpoints, &Endpoint::network);
       return;
+    case ObjectKind::next_hop: scan_lists(intent.vteps, &Vtep::next_hops); return;
     case ObjectKind::endpoint: return;
   }
 }
@@ -189,7 +194,7 @@ Status set(Intent& intent, ObjectKind kind, std::string_view key,
       if (field_text(*object, setting.field) == setting.text) continue;
       Error error = error_of(
           base::Errc::invalid_argument, title_of(*object),
-          "cannot be changed; add a new " + std::string(singular(kind)) + " and remove this one");
+          "cannot be changed; add a new " + std::string(noun(kind)) + " and remove this one");
       error.field = setting.field;
       errors.push_back(std::move(error));
       continue;

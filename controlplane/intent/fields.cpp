@@ -50,25 +50,26 @@ Error error_of(const Object& object, std::string_view field, ValueFault fault) {
 }
 
 // "gw2,gw3", also with blanks.
-std::expected<std::vector<Name>, ValueFault> parse_names(std::string_view text,
-                                                         const FieldInfo& field) {
-  std::vector<Name> names;
+template <class Item>
+std::expected<std::vector<Item>, ValueFault> parse_list(std::string_view text,
+                                                        const FieldInfo& field) {
+  std::vector<Item> items;
   while (!text.empty()) {
     const std::size_t end = std::min(text.find_first_of(", "), text.size());
     if (end > 0) {
-      auto name = parse_name({.text = text.substr(0, end), .form = Form::plain}, field);
-      if (!name) return std::unexpected(name.error());
-      names.push_back(std::move(*name));
+      auto item = parse_value<Item>({.text = text.substr(0, end), .form = Form::plain}, field);
+      if (!item) return std::unexpected(item.error());
+      items.push_back(std::move(*item));
     }
     text.remove_prefix(std::min(end + 1, text.size()));
   }
-  return names;
+  return items;
 }
 
 template <class M>
 std::expected<M, ValueFault> parse_words(std::string_view text, const FieldInfo& field) {
-  if constexpr (std::same_as<M, std::vector<Name>>) {
-    return parse_names(text, field);
+  if constexpr (is_list<M>) {
+    return parse_list<typename M::value_type>(text, field);
   } else {
     if (text.empty() && field.required) return std::unexpected(ValueFault{"must have a value"});
     if (text.empty()) return M{};
@@ -80,11 +81,11 @@ template <class M>
 std::string words_of(const M& value) {
   if constexpr (is_optional<M>) {
     return text_of(*value).text;
-  } else if constexpr (std::same_as<M, std::vector<Name>>) {
+  } else if constexpr (is_list<M>) {
     std::string text;
-    for (const Name& name : value) {
+    for (const auto& item : value) {
       if (!text.empty()) text += ",";
-      text += name.view();
+      text += text_of(item).text;
     }
     return text;
   } else {
@@ -122,6 +123,7 @@ std::string range_text(const FieldInfo& field) {
     case FieldType::dscp: return "copy | " + numbers;
     case FieldType::name_list:
       return numbers + " names of " + std::string(plural(field.refers_to.value()));
+    case FieldType::address_list: return numbers + " addresses with prefix lengths";
     case FieldType::choice: break;
   }
   std::string text;

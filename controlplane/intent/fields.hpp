@@ -24,6 +24,7 @@ enum class FieldType : std::uint8_t {
   ip,
   dscp,  // "copy" or 0..63.
   name_list,
+  address_list,  // Each with its prefix length.
 };
 
 struct FieldInfo {

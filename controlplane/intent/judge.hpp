@@ -50,12 +50,24 @@ class Judge {
   void judge_network_of(const Port& port);
   void judge_peer_of(const Port& port);
   void judge_devices();
+  void judge_addresses_of(const Port& port);
+  void judge_own_addresses();
+
+  // judge_next_hop.cpp
+  void judge(const NextHop& next_hop);
+  void judge_address_of(const NextHop& next_hop);
+  void judge_on_link(const NextHop& next_hop, const Port& port);
 
   // judge_vtep.cpp
   void judge(const Vtep& vtep);
   void judge_address(const Vtep& vtep);
   void judge_local(const Vtep& vtep);
   void judge_remote(const Vtep& vtep);
+  void judge_short_form(const Vtep& vtep);
+  void judge_next_hops_of(const Vtep& vtep);
+  void judge_mtu(const Vtep& vtep, std::string_view field, const Port& port);
+  // Where its packets leave, as far as that is known.
+  std::vector<Name> ports_of(const Vtep& remote) const;
   void judge_source(const Vtep& vtep);
   void judge_default_source(const Vtep& vtep);
   void judge_addresses();
@@ -125,8 +137,7 @@ class Judge {
     }
     std::string near = nearest(name.view(), candidates);
     if (near.empty() && candidates.size() == 1) near = candidates.front();
-    report(object, field,
-           "there is no " + std::string(singular(kind_of_type<U>)) + " " + quoted(name),
+    report(object, field, "there is no " + std::string(noun(kind_of_type<U>)) + " " + quoted(name),
            std::move(near), base::Errc::not_found);
     return nullptr;
   }
@@ -143,6 +154,7 @@ class Judge {
   ByName<Port> ports_;
   ByName<Vtep> vteps_;
   ByName<Network> networks_;
+  ByName<NextHop> next_hops_;
   Name known_network_;  // Of the last endpoint: neighbours share it.
   std::vector<Finding> findings_;
 };

@@ -11,6 +11,7 @@ void Judge::judge(const Port& port) {
   judge_descriptors(port, "tx_descriptors", port.tx_descriptors);
   judge_network_of(port);
   judge_peer_of(port);
+  judge_addresses_of(port);
 }
 
 void Judge::judge_descriptors(const Port& port, std::string_view field,
@@ -66,6 +67,80 @@ void Judge::judge_peer_of(const Port& port) {
     report(port, "peer",
            "port " + quoted(port.peer) + " has the peer " + quoted(peer->peer) +
                "; peers name each other");
+  }
+}
+
+namespace {
+
+// All bits behind the prefix are equal to `bit`.
+bool rest_is(const LinkAddress& own, bool bit) noexcept {
+  const int offset = own.address.is_v4() ? 96 : 0;
+  for (int i = offset + own.prefix_length; i < 128; ++i) {
+    const bool is_set = (own.address.v6.bytes[i / 8] >> (7 - i % 8) & 1) != 0;
+    if (is_set != bit) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+void Judge::judge_addresses_of(const Port& port) {
+  if (!port.addresses.empty() && port.role == PortRole::tenant) {
+    report(port, "addresses",
+           "only underlay and transit ports have addresses; this is " + a_port(port.role));
+    return;
+  }
+  if (port.addresses.size() > contract::port_addresses_max) {
+    report(port, "addresses",
+           "has " + std::to_string(port.addresses.size()) + " addresses; a port has at most " +
+               std::to_string(contract::port_addresses_max));
+    return;
+  }
+  for (std::size_t i = 0; i < port.addresses.size(); ++i) {
+    const LinkAddress& own = port.addresses[i];
+    const std::string text = text_of(own).text;
+    const auto before = port.addresses.begin() + static_cast<std::ptrdiff_t>(i);
+    const auto is_same = [&](const LinkAddress& other) {
+      return other.address == own.address;
+    };
+    const bool is_v4 = own.address.is_v4();
+    if (own.prefix_length == 0 || own.prefix_length > (is_v4 ? 32 : 128)) {
+      report(port, "addresses", "must have prefix lengths of 1..32 or, with IPv6, 1..128: " + text);
+    } else if (!own.address.is_unicast() && !own.address.is_link_local()) {
+      report(port, "addresses", "must be addresses of one host, not " + text);
+    } else if (std::any_of(port.addresses.begin(), before, is_same)) {
+      report(port, "addresses", "has " + base::to_string(own.address) + " twice");
+    } else if (own.prefix_length < (is_v4 ? 31 : 127) &&  // Links of two have neither (RFC 3021).
+               rest_is(own, false)) {
+      report(port, "addresses",
+             text +
+                 (is_v4 ? " is the address of the network" : " is the routers' anycast address") +
+                 "; give the one of this gateway in it");
+    } else if (is_v4 && own.prefix_length < 31 && rest_is(own, true)) {
+      report(port, "addresses",
+             text + " is the broadcast address of the network; give the one of this gateway in it");
+    }
+  }
+}
+
+// On two links there may be the same link-local address, but no other.
+void Judge::judge_own_addresses() {
+  std::vector<std::pair<base::IpAddress, const Port*>> owners;
+  for (const Port& port : intent_.ports) {
+    for (const LinkAddress& own : port.addresses) {
+      if (own.address.is_link_local()) continue;
+      owners.emplace_back(own.address, &port);
+    }
+  }
+  std::stable_sort(owners.begin(), owners.end(),
+                   [](const auto& l, const auto& r) { return l.first < r.first; });
+  for (std::size_t i = 1; i < owners.size(); ++i) {
+    const auto& [address, port] = owners[i];
+    if (owners[i - 1].first != address || owners[i - 1].second == port) continue;
+    report(
+        *port, "addresses",
+        "port " + quoted(owners[i - 1].second->name) + " already has " + base::to_string(address),
+        {}, base::Errc::already_exists);
   }
 }
 

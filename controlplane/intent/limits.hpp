@@ -15,6 +15,7 @@ struct Limits {
   std::uint32_t vteps = 4096;
   std::uint32_t networks = 4096;
   std::uint32_t endpoints = 65536;
+  std::uint32_t next_hops = 1024;
 
   friend bool operator==(const Limits&, const Limits&) = default;
 };

@@ -8,9 +8,11 @@ namespace cp {
 namespace {
 
 constexpr std::array<std::string_view, object_kind_count> singulars = {"port", "vtep", "network",
-                                                                       "endpoint"};
+                                                                       "endpoint", "next_hop"};
 constexpr std::array<std::string_view, object_kind_count> plurals = {"ports", "vteps", "networks",
-                                                                     "endpoints"};
+                                                                     "endpoints", "next_hops"};
+constexpr std::array<std::string_view, object_kind_count> nouns = {"port", "vtep", "network",
+                                                                   "endpoint", "next-hop"};
 
 template <class T>
 const T* find_name(const std::vector<T>& list, std::string_view name) noexcept {
@@ -44,16 +46,26 @@ std::string_view singular(ObjectKind kind) noexcept {
 }
 
 std::string with_article(ObjectKind kind) {
-  return (kind == ObjectKind::endpoint ? "an " : "a ") + std::string(singular(kind));
+  return (kind == ObjectKind::endpoint ? "an " : "a ") + std::string(noun(kind));
 }
 
 std::string_view plural(ObjectKind kind) noexcept {
   return plurals[static_cast<std::size_t>(kind)];
 }
 
+std::string_view noun(ObjectKind kind) noexcept {
+  return nouns[static_cast<std::size_t>(kind)];
+}
+
+std::vector<std::string_view> kind_nouns() {
+  return {nouns.begin(), nouns.end()};
+}
+
 std::optional<ObjectKind> parse_kind(std::string_view word) noexcept {
   for (std::size_t i = 0; i < object_kind_count; ++i) {
-    if (word == singulars[i] || word == plurals[i]) return static_cast<ObjectKind>(i);
+    if (word == singulars[i] || word == plurals[i] || word == nouns[i]) {
+      return static_cast<ObjectKind>(i);
+    }
   }
   return std::nullopt;
 }
@@ -71,12 +83,15 @@ std::string key_of(const Endpoint& endpoint) {
   if (endpoint.network.empty() && endpoint.mac.is_zero()) return {};
   return std::string(endpoint.network.view()) + "/" + base::to_string(endpoint.mac);
 }
+std::string key_of(const NextHop& next_hop) {
+  return std::string(next_hop.name.view());
+}
 std::string key_of(const Object& object) {
   return std::visit([](const auto& o) { return key_of(o); }, object);
 }
 
 std::string title_of(ObjectKind kind, std::string_view key) {
-  std::string title(singular(kind));
+  std::string title(noun(kind));
   if (!key.empty()) title.append(" ").append(key);
   return title;
 }
@@ -101,6 +116,9 @@ bool key_less(const Vtep& left, const Vtep& right) noexcept {
 bool key_less(const Network& left, const Network& right) noexcept {
   return left.name < right.name;
 }
+bool key_less(const NextHop& left, const NextHop& right) noexcept {
+  return left.name < right.name;
+}
 bool key_less(const Endpoint& left, const Endpoint& right) noexcept {
   const auto by_network = left.network <=> right.network;
   return by_network != 0 ? by_network < 0 : left.mac < right.mac;
@@ -111,6 +129,7 @@ void sort(Intent& intent) {
   sort_list(intent.vteps);
   sort_list(intent.networks);
   sort_list(intent.endpoints);
+  sort_list(intent.next_hops);
 }
 
 const Port* find_port(const Intent& intent, std::string_view name) noexcept {
@@ -123,6 +142,10 @@ const Vtep* find_vtep(const Intent& intent, std::string_view name) noexcept {
 
 const Network* find_network(const Intent& intent, std::string_view name) noexcept {
   return find_name(intent.networks, name);
+}
+
+const NextHop* find_next_hop(const Intent& intent, std::string_view name) noexcept {
+  return find_name(intent.next_hops, name);
 }
 
 const Endpoint* find_endpoint(const Intent& intent, std::string_view network,
@@ -148,6 +171,7 @@ std::optional<Object> find(const Intent& intent, ObjectKind kind, std::string_vi
       if (!parts) return std::nullopt;
       return copy_of(find_endpoint(intent, parts->network, parts->mac));
     }
+    case ObjectKind::next_hop: return copy_of(find_next_hop(intent, key));
   }
   __builtin_unreachable();
 }

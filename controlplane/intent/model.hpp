@@ -32,6 +32,14 @@ struct Dscp {
   friend bool operator==(const Dscp&, const Dscp&) = default;
 };
 
+// An address on a link, and how many of its bits all on that link share: "198.18.0.1/31".
+struct LinkAddress {
+  base::IpAddress address{};
+  std::uint8_t prefix_length = 0;  // Of its own family: 1..32 or 1..128.
+
+  friend bool operator==(const LinkAddress&, const LinkAddress&) = default;
+};
+
 struct Port {
   Name name;
   PortRole role = PortRole::underlay;
@@ -39,6 +47,7 @@ struct Port {
   Name network;
   Name peer;
   std::optional<std::uint16_t> mtu;
+  std::vector<LinkAddress> addresses;
   std::optional<std::uint16_t> rx_queues;
   std::optional<std::uint16_t> rx_descriptors;
   std::optional<std::uint16_t> tx_descriptors;
@@ -53,6 +62,7 @@ struct Vtep {
   Name port;
   Name source;
   std::optional<base::MacAddress> next_hop_mac;
+  std::vector<Name> next_hops;
   std::optional<Dscp> dscp;
   std::optional<std::uint8_t> ttl;
   std::optional<UdpChecksum> udp_checksum;
@@ -80,21 +90,32 @@ struct Endpoint {
 };
 static_assert(sizeof(Endpoint) == 32);
 
+struct NextHop {
+  Name name;
+  Name port;
+  std::optional<base::IpAddress> address;
+  std::optional<base::MacAddress> mac;
+
+  friend bool operator==(const NextHop&, const NextHop&) = default;
+};
+
 // Each list is in the order of its keys (sort()); find() relies on it.
 struct Intent {
   std::vector<Port> ports;
   std::vector<Vtep> vteps;
   std::vector<Network> networks;
   std::vector<Endpoint> endpoints;
+  std::vector<NextHop> next_hops;
 
   friend bool operator==(const Intent&, const Intent&) = default;
 };
 
-enum class ObjectKind : std::uint8_t { port, vtep, network, endpoint };
-inline constexpr std::size_t object_kind_count = 4;
+// The store keeps their numbers.
+enum class ObjectKind : std::uint8_t { port, vtep, network, endpoint, next_hop };
+inline constexpr std::size_t object_kind_count = 5;
 
 // Any object, for code that does not care which; the alternatives are in ObjectKind's order.
-using Object = std::variant<Port, Vtep, Network, Endpoint>;
+using Object = std::variant<Port, Vtep, Network, Endpoint, NextHop>;
 
 inline ObjectKind kind_of(const Object& object) noexcept {
   return static_cast<ObjectKind>(object.index());
@@ -104,7 +125,11 @@ inline ObjectKind kind_of(const Object& object) noexcept {
 std::string_view singular(ObjectKind kind) noexcept;
 std::string with_article(ObjectKind kind);
 std::string_view plural(ObjectKind kind) noexcept;
-// Either word, as in "weir port …" and "/v1/ports".
+// The singular as a word of a command line: "next-hop".
+std::string_view noun(ObjectKind kind) noexcept;
+// The same of all kinds, in order.
+std::vector<std::string_view> kind_nouns();
+// Any of these words, as in "weir port …" and "/v1/ports".
 std::optional<ObjectKind> parse_kind(std::string_view word) noexcept;
 
 // What an object is called: its name, of an endpoint "network/mac".
@@ -112,6 +137,7 @@ std::string key_of(const Port& port);
 std::string key_of(const Vtep& vtep);
 std::string key_of(const Network& network);
 std::string key_of(const Endpoint& endpoint);
+std::string key_of(const NextHop& next_hop);
 std::string key_of(const Object& object);
 // "port wire0", as errors say it.
 std::string title_of(ObjectKind kind, std::string_view key);
@@ -148,6 +174,11 @@ inline const std::vector<Endpoint>& list_of<Endpoint>(const Intent& intent) noex
   return intent.endpoints;
 }
 
+template <>
+inline const std::vector<NextHop>& list_of<NextHop>(const Intent& intent) noexcept {
+  return intent.next_hops;
+}
+
 template <class T>
 inline constexpr ObjectKind kind_of_type = ObjectKind{object_kind_count};  // Not an object.
 template <>
@@ -158,6 +189,8 @@ template <>
 inline constexpr ObjectKind kind_of_type<Network> = ObjectKind::network;
 template <>
 inline constexpr ObjectKind kind_of_type<Endpoint> = ObjectKind::endpoint;
+template <>
+inline constexpr ObjectKind kind_of_type<NextHop> = ObjectKind::next_hop;
 
 // Calls f with a T of the kind's type: visit_kind(kind, []<class T>(std::type_identity<T>) {…}).
 template <class F>
@@ -167,6 +200,7 @@ decltype(auto) visit_kind(ObjectKind kind, F&& f) {
     case ObjectKind::vtep: return f(std::type_identity<Vtep>{});
     case ObjectKind::network: return f(std::type_identity<Network>{});
     case ObjectKind::endpoint: return f(std::type_identity<Endpoint>{});
+    case ObjectKind::next_hop: return f(std::type_identity<NextHop>{});
   }
   __builtin_unreachable();
 }
@@ -176,6 +210,7 @@ bool key_less(const Port& left, const Port& right) noexcept;
 bool key_less(const Vtep& left, const Vtep& right) noexcept;
 bool key_less(const Network& left, const Network& right) noexcept;
 bool key_less(const Endpoint& left, const Endpoint& right) noexcept;
+bool key_less(const NextHop& left, const NextHop& right) noexcept;
 void sort(Intent& intent);
 
 // nullptr where the intent has none. Borrowed from the intent.
@@ -184,6 +219,7 @@ const Vtep* find_vtep(const Intent& intent, std::string_view name) noexcept;
 const Network* find_network(const Intent& intent, std::string_view name) noexcept;
 const Endpoint* find_endpoint(const Intent& intent, std::string_view network,
                               const base::MacAddress& mac) noexcept;
+const NextHop* find_next_hop(const Intent& intent, std::string_view name) noexcept;
 // By its key; nullopt where there is none.
 std::optional<Object> find(const Intent& intent, ObjectKind kind, std::string_view key);
 

@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::string_view dialect = "https://json-schema.org/draft/2020-12/schema";
 constexpr std::string_view name_pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,30}$";
+constexpr std::string_view link_address_pattern = "^[0-9A-Fa-f.:]+/[1-9][0-9]{0,2}$";
 constexpr std::string_view mac_pattern = "^[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}$";
 
 std::string number_bounds(const FieldInfo& field) {
@@ -31,6 +32,9 @@ std::string type_of(const FieldInfo& field) {
     case FieldType::name_list:
       return R"("type":"array","uniqueItems":true,"maxItems":)" + std::to_string(field.most) +
              R"(,"items":{)" + name_type() + "}";
+    case FieldType::address_list:
+      return R"("type":"array","uniqueItems":true,"maxItems":)" + std::to_string(field.most) +
+             R"(,"items":{"type":"string","pattern":)" + json_string(link_address_pattern) + "}";
     case FieldType::choice: break;
   }
   std::string words;

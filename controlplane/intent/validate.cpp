@@ -10,8 +10,11 @@ std::vector<Finding> Judge::run() {
   index_names(intent_.ports, ports_);
   index_names(intent_.vteps, vteps_);
   index_names(intent_.networks, networks_);
+  index_names(intent_.next_hops, next_hops_);
   judge_list(intent_.ports);
   judge_devices();
+  judge_own_addresses();
+  judge_list(intent_.next_hops);
   judge_list(intent_.vteps);
   judge_addresses();
   judge_list(intent_.networks);
@@ -23,7 +26,7 @@ std::vector<Finding> Judge::run() {
 
 std::string room_hint(ObjectKind kind) {
   if (kind == ObjectKind::port) return {};
-  return " (its option --" + std::string(plural(kind)) + ")";
+  return " (its option --" + std::string(noun(kind)) + "s)";
 }
 
 void Judge::count_all() {
@@ -31,6 +34,7 @@ void Judge::count_all() {
   count_list(intent_.vteps, limits_.vteps);
   count_list(intent_.networks, limits_.networks);
   count_list(intent_.endpoints, limits_.endpoints);
+  count_list(intent_.next_hops, limits_.next_hops);
 }
 
 template <class T>
@@ -76,12 +80,12 @@ Status validate(const Intent& intent, const Limits& limits) {
   return std::unexpected(std::move(errors));
 }
 
-const Vtep* source_of(const Intent& intent, const Vtep& remote) noexcept {
-  if (!remote.source.empty()) return find_vtep(intent, remote.source.view());
-  const auto at = std::find_if(intent.vteps.begin(), intent.vteps.end(), [&](const Vtep& vtep) {
-    return vtep.kind == VtepKind::local && vtep.port == remote.port;
-  });
-  return at != intent.vteps.end() ? &*at : nullptr;
+bool may_be_source(const Vtep& remote, const Vtep& local, const std::vector<Name>& ports) noexcept {
+  if (local.kind != VtepKind::local || local.address.is_v4() != remote.address.is_v4()) {
+    return false;
+  }
+  return local.port.empty() || std::all_of(ports.begin(), ports.end(),
+                                           [&](const Name& port) { return port == local.port; });
 }
 
 }  // namespace cp

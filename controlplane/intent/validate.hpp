@@ -29,8 +29,8 @@ Status validate(const Intent& intent, const Limits& limits);
 // What makes room for more of a kind, as the end of a message; nothing does for ports.
 std::string room_hint(ObjectKind kind);
 
-// The local VTEP whose address packets to this remote one carry: `source`, or the only local one
-// on its port; nullptr where there is no such, which no valid intent has. The intent is sorted.
-const Vtep* source_of(const Intent& intent, const Vtep& remote) noexcept;
+// Whether packets to `remote`, which leave at `ports`, carry the address of `local` where no source
+// is named: answers to it must be welcome at each of these ports.
+bool may_be_source(const Vtep& remote, const Vtep& local, const std::vector<Name>& ports) noexcept;
 
 }  // namespace cp

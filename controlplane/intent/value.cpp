@@ -148,6 +148,27 @@ std::expected<base::IpAddress, ValueFault> parse_ip(const Scalar& scalar, const 
   return wrong(must_be(what, scalar), base::parse_ip(address) ? std::string(address) : "");
 }
 
+std::expected<LinkAddress, ValueFault> parse_link_address(const Scalar& scalar, const FieldInfo&) {
+  constexpr std::string_view what =
+      "an address with its prefix length like 198.18.0.1/31 or fd00::1/127";
+  const std::size_t slash = std::min(scalar.text.find('/'), scalar.text.size());
+  const auto address =
+      is_text(scalar) ? base::parse_ip(scalar.text.substr(0, slash)) : std::nullopt;
+  if (!address) return wrong(must_be(what, scalar));
+  // What a link between two gateways has where nothing else is known.
+  const std::string point_to_point =
+      base::to_string(*address) + (address->is_v4() ? "/31" : "/127");
+  const std::string_view digits = scalar.text.substr(std::min(slash + 1, scalar.text.size()));
+  const std::uint64_t most = address->is_v4() ? 32 : 128;
+  std::uint64_t length = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
+  if (error != std::errc{} || end != digits.data() + digits.size() || length == 0 ||
+      length > most || digits[0] == '0') {
+    return wrong(must_be(what, scalar), point_to_point);
+  }
+  return LinkAddress{.address = *address, .prefix_length = static_cast<std::uint8_t>(length)};
+}
+
 std::expected<Dscp, ValueFault> parse_dscp(const Scalar& scalar, const FieldInfo& field) {
   if (is_text(scalar) && scalar.text == "copy") return Dscp{};
   if (const auto number = parse_number(scalar, field)) {
@@ -167,6 +188,10 @@ std::expected<std::size_t, ValueFault> parse_choice(const Scalar& scalar, const 
   }
   return wrong(must_be(range_text(field), scalar),
                nearest(scalar.text, {field.choices.begin(), field.choices.end()}));
+}
+
+ValueText text_of(const LinkAddress& address) {
+  return {base::to_string(address.address) + "/" + std::to_string(address.prefix_length), false};
 }
 
 ValueText text_of(const Dscp& dscp) {

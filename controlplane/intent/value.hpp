@@ -49,6 +49,8 @@ std::expected<Name, ValueFault> parse_name(const Scalar& scalar, const FieldInfo
 std::expected<std::string, ValueFault> parse_text(const Scalar& scalar, const FieldInfo& field);
 std::expected<base::MacAddress, ValueFault> parse_mac(const Scalar& scalar, const FieldInfo& field);
 std::expected<base::IpAddress, ValueFault> parse_ip(const Scalar& scalar, const FieldInfo& field);
+std::expected<LinkAddress, ValueFault> parse_link_address(const Scalar& scalar,
+                                                          const FieldInfo& field);
 std::expected<Dscp, ValueFault> parse_dscp(const Scalar& scalar, const FieldInfo& field);
 // The position in field.choices.
 std::expected<std::size_t, ValueFault> parse_choice(const Scalar& scalar, const FieldInfo& field);
@@ -59,6 +61,7 @@ struct ValueText {
   bool bare;
 };
 ValueText text_of(const Dscp& dscp);
+ValueText text_of(const LinkAddress& address);
 inline ValueText text_of(const Name& name) {
   return {std::string(name.view()), false};
 }
@@ -83,6 +86,11 @@ template <class M>
 inline constexpr bool is_optional = false;
 template <class M>
 inline constexpr bool is_optional<std::optional<M>> = true;
+
+template <class M>
+inline constexpr bool is_list = false;
+template <class M>
+inline constexpr bool is_list<std::vector<M>> = true;
 
 // What a member holds where it is not left out.
 template <class M>
@@ -127,6 +135,8 @@ constexpr FieldType field_type() {
     return FieldType::ip;
   } else if constexpr (std::same_as<M, Dscp>) {
     return FieldType::dscp;
+  } else if constexpr (std::same_as<M, std::vector<LinkAddress>>) {
+    return FieldType::address_list;
   } else {
     static_assert(std::same_as<M, std::vector<Name>>, "a new type of field needs its cases here");
     return FieldType::name_list;
@@ -145,7 +155,7 @@ bool is_absent(const M& value) {
   }
 }
 
-// Reads a scalar into a member; lists are read item by item, as names.
+// Reads a scalar into a member; lists are read item by item.
 template <class M>
 std::expected<M, ValueFault> parse_value(const Scalar& scalar, const FieldInfo& field) {
   if constexpr (is_optional<M>) {
@@ -155,6 +165,8 @@ std::expected<M, ValueFault> parse_value(const Scalar& scalar, const FieldInfo& 
                        (scalar.text.empty() || scalar.text == "~" || scalar.text == "null"));
     if (none) return M{};
     return parse_value<typename M::value_type>(scalar, field);
+  } else if constexpr (std::same_as<M, LinkAddress>) {
+    return parse_link_address(scalar, field);
   } else if constexpr (field_type<M>() == FieldType::name) {
     return parse_name(scalar, field);
   } else if constexpr (field_type<M>() == FieldType::text) {

@@ -76,11 +76,11 @@ template <class Syntax, class M>
 void append_value(std::string& out, const M& value) {
   if constexpr (is_optional<M>) {
     append_value<Syntax>(out, *value);
-  } else if constexpr (std::same_as<M, std::vector<Name>>) {
+  } else if constexpr (is_list<M>) {
     out += '[';
     for (std::size_t i = 0; i < value.size(); ++i) {
       if (i > 0) out += Syntax::comma;
-      Syntax::append_text(out, value[i].view());
+      append_value<Syntax>(out, value[i]);
     }
     out += ']';
   } else if constexpr (std::same_as<M, Name>) {

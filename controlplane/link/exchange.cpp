@@ -81,6 +81,7 @@ void Exchange::take(Frame bytes) {
       return;
     case EventType::hello_reply: return;  // A second one says nothing new.
     case EventType::link_change:
+    case EventType::neighbour_change:
     case EventType::trace_packet: return on_event_(*frame);
   }
   // Of a later release: what cannot be ignored is negotiated in the hello.

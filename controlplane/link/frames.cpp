@@ -49,6 +49,12 @@ struct Titles {
   std::string operator()(const contract::PortAdd& r) const { return port(r.port); }
   std::string operator()(const contract::PortRemove& r) const { return port(r.port); }
   std::string operator()(const contract::PortSet& r) const { return port(r.port); }
+  std::string next_hop(base::NextHopId id) const {
+    return title_of(ObjectKind::next_hop, names.next_hops.name_of(id.value));
+  }
+
+  std::string operator()(const contract::NextHopSet& r) const { return next_hop(r.next_hop); }
+  std::string operator()(const contract::NextHopRemove& r) const { return next_hop(r.next_hop); }
   std::string operator()(const contract::VtepSet& r) const { return vtep(r.vtep); }
   std::string operator()(const contract::VtepRemove& r) const { return vtep(r.vtep); }
   std::string operator()(const contract::NetworkSet& r) const { return network(r.network); }

@@ -151,7 +151,8 @@ std::optional<Error> Link::accept_hello(Message message) {
   status_.limits = Limits{.ports = reply.port_capacity,
                           .vteps = reply.vtep_capacity,
                           .networks = reply.network_capacity,
-                          .endpoints = reply.endpoint_capacity};
+                          .endpoints = reply.endpoint_capacity,
+                          .next_hops = reply.next_hop_capacity};
   owner_.on_limits(status_.limits);
   return std::nullopt;
 }

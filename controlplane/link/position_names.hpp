@@ -12,7 +12,8 @@
 
 namespace cp {
 
-// Dimension ("port", "network", "vtep") → the positions in use, in the order of their numbers.
+// Dimension ("port", "network", "vtep", "next_hop") → the positions in use, in the order of their
+// numbers.
 using PositionNames =
     std::map<std::string, std::vector<std::pair<std::uint32_t, std::string>>, std::less<>>;
 

@@ -25,6 +25,11 @@ std::uint16_t last_network(const Limits& limits) noexcept {
   return static_cast<std::uint16_t>(std::min(limits.networks, most));
 }
 
+std::uint16_t last_next_hop(const Limits& limits) noexcept {
+  const auto most = static_cast<std::uint32_t>(contract::next_hop_count_max);
+  return static_cast<std::uint16_t>(std::min(limits.next_hops, most));
+}
+
 template <class T>
 Status take_list(Numbers& numbers, const std::vector<T>& list) {
   for (const T& object : list) {
@@ -104,13 +109,17 @@ std::string_view Numbers::name_of(std::uint16_t number) const noexcept {
 }
 
 Allocation::Allocation(const Limits& limits) noexcept
-    : ports(0, last_port(limits)), vteps(1, last_vtep(limits)), networks(1, last_network(limits)) {}
+    : ports(0, last_port(limits)),
+      vteps(1, last_vtep(limits)),
+      networks(1, last_network(limits)),
+      next_hops(1, last_next_hop(limits)) {}
 
 bool Allocation::fit(const Limits& limits) {
   const bool any_port = release_beyond(ports, last_port(limits));
   const bool any_vtep = release_beyond(vteps, last_vtep(limits));
   const bool any_network = release_beyond(networks, last_network(limits));
-  return any_port || any_vtep || any_network;
+  const bool any_next_hop = release_beyond(next_hops, last_next_hop(limits));
+  return any_port || any_vtep || any_network || any_next_hop;
 }
 
 const Numbers* Allocation::of(ObjectKind kind) const noexcept {
@@ -118,6 +127,7 @@ const Numbers* Allocation::of(ObjectKind kind) const noexcept {
     case ObjectKind::port: return &ports;
     case ObjectKind::vtep: return &vteps;
     case ObjectKind::network: return &networks;
+    case ObjectKind::next_hop: return &next_hops;
     case ObjectKind::endpoint: return nullptr;
   }
   __builtin_unreachable();
@@ -140,10 +150,15 @@ base::NetworkId Allocation::network(std::string_view name) const noexcept {
   return base::NetworkId{networks.find(name).value_or(base::no_network.value)};
 }
 
+base::NextHopId Allocation::next_hop(std::string_view name) const noexcept {
+  return base::NextHopId{next_hops.find(name).value_or(base::no_next_hop.value)};
+}
+
 Status Allocation::take_all(const Intent& intent) {
   if (auto taken = take_list(ports, intent.ports); !taken) return taken;
   if (auto taken = take_list(vteps, intent.vteps); !taken) return taken;
-  return take_list(networks, intent.networks);
+  if (auto taken = take_list(networks, intent.networks); !taken) return taken;
+  return take_list(next_hops, intent.next_hops);
 }
 
 void Allocation::release_unused(const Intent& intent) {
@@ -151,6 +166,8 @@ void Allocation::release_unused(const Intent& intent) {
   release_all_but(vteps, [&](const std::string& n) { return find_vtep(intent, n) != nullptr; });
   release_all_but(networks,
                   [&](const std::string& n) { return find_network(intent, n) != nullptr; });
+  release_all_but(next_hops,
+                  [&](const std::string& n) { return find_next_hop(intent, n) != nullptr; });
 }
 
 }  // namespace cp

@@ -72,6 +72,7 @@ struct Allocation {
   Numbers ports;
   Numbers vteps;
   Numbers networks;
+  Numbers next_hops;
 
   explicit Allocation(const Limits& limits = {}) noexcept;
 
@@ -83,10 +84,11 @@ struct Allocation {
   Numbers* of(ObjectKind kind) noexcept;
   const Numbers* of(ObjectKind kind) const noexcept;
 
-  // no_port, no_vtep, no_network where the name has no number.
+  // no_port, no_vtep, no_network, no_next_hop where the name has no number.
   base::PortId port(std::string_view name) const noexcept;
   base::VtepId vtep(std::string_view name) const noexcept;
   base::NetworkId network(std::string_view name) const noexcept;
+  base::NextHopId next_hop(std::string_view name) const noexcept;
 
   // Gives numbers to all names of the intent that have none. Fails where a kind has no more.
   Status take_all(const Intent& intent);

@@ -109,6 +109,7 @@ void append_json(std::string& out, const Change& change) {
 std::vector<Change> find_changes(const Intent& before, const Intent& after) {
   std::vector<Change> changes;
   compare(before.ports, after.ports, changes);
+  compare(before.next_hops, after.next_hops, changes);
   compare(before.vteps, after.vteps, changes);
   compare(before.networks, after.networks, changes);
   compare(before.endpoints, after.endpoints, changes);

@@ -27,6 +27,7 @@ class Planner {
 
   Plan run() {
     plan_ports();
+    plan_next_hops();
     plan_vteps();
     plan_networks();
     plan_endpoints();
@@ -46,6 +47,19 @@ class Planner {
       if (!is_same_device) plan_.port_adds.push_back(after_.port_add(*after));
       const contract::PortSet set = after_.port_set(*after);
       if (!is_same_device || !same(before_.port_set(*before), set)) plan_.port_sets.push_back(set);
+    });
+  }
+
+  void plan_next_hops() {
+    const Merge<NextHop> next_hops(applied_.next_hops, wanted_.next_hops);
+    next_hops.for_each([this](const NextHop* before, const NextHop* after) {
+      if (after == nullptr) {
+        plan_.next_hop_removes.push_back({.next_hop = allocation_.next_hop(before->name.view())});
+        return;
+      }
+      const contract::NextHopSet set = after_.next_hop_set(*after);
+      if (before != nullptr && same(before_.next_hop_set(*before), set)) return;
+      plan_.next_hop_sets.push_back(set);
     });
   }
 

@@ -4,8 +4,9 @@
 //
 // Removals come first. The data plane looks at references when it commits, but refuses a VNI, an
 // address or a device that another object still has, so that what is given up must be given up
-// before it is taken. Then ports, local VTEPs, remote VTEPs, networks, settings of ports and
-// endpoints: each refers only to those before it, but for a port's network, looked at on commit.
+// before it is taken. Then ports, next hops, local VTEPs, remote VTEPs, networks, settings of ports
+// and endpoints: each refers only to those before it, but for a port's network, looked at on
+// commit.
 #pragma once
 
 #include "controlplane/intent/model.hpp"
@@ -23,8 +24,10 @@ struct Plan {
   std::vector<contract::EndpointRemove> endpoint_removes;
   std::vector<contract::NetworkRemove> network_removes;
   std::vector<contract::VtepRemove> vtep_removes;
+  std::vector<contract::NextHopRemove> next_hop_removes;
   std::vector<contract::PortRemove> port_removes;
   std::vector<contract::PortAdd> port_adds;
+  std::vector<contract::NextHopSet> next_hop_sets;
   std::vector<contract::VtepSet> vtep_sets;  // Local ones first.
   std::vector<contract::NetworkSet> network_sets;
   std::vector<contract::PortSet> port_sets;
@@ -53,8 +56,10 @@ void Plan::for_each_group(F&& f) const {
   call(Verb::endpoint_remove, endpoint_removes);
   call(Verb::network_remove, network_removes);
   call(Verb::vtep_remove, vtep_removes);
+  call(Verb::next_hop_remove, next_hop_removes);
   call(Verb::port_remove, port_removes);
   call(Verb::port_add, port_adds);
+  call(Verb::next_hop_set, next_hop_sets);
   call(Verb::vtep_set, vtep_sets);
   call(Verb::network_set, network_sets);
   call(Verb::port_set, port_sets);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/plan/records.hpp"
 
+#include "controlplane/intent/validate.hpp"
 #include "dataplane/base/check.hpp"
 
 #include <algorithm>
@@ -30,10 +31,10 @@ constexpr std::uint8_t ttl_default = 64;
 
 }  // namespace
 
-Records::Records(const Intent& intent, const Allocation& allocation) : allocation_(allocation) {
+Records::Records(const Intent& intent, const Allocation& allocation)
+    : intent_(intent), allocation_(allocation) {
   for (const Vtep& vtep : intent.vteps) {
-    if (vtep.kind != VtepKind::local) continue;
-    local_vteps_[vtep.address.is_v4()].emplace(vtep.port.view(), &vtep);
+    if (vtep.kind == VtepKind::local) local_vteps_.push_back(&vtep);
   }
 }
 
@@ -47,13 +48,42 @@ contract::PortAdd Records::port_add(const Port& port) const {
 }
 
 contract::PortSet Records::port_set(const Port& port) const {
-  return {.port = allocation_.port(port.name.view()),
-          .role = role_of(port.role),
-          .reserved = 0,
-          .network = allocation_.network(port.network.view()),
-          .transit_peer = allocation_.port(port.peer.view()),
-          .mtu = port.mtu.value_or(0),
-          .reserved2 = 0};
+  contract::PortSet record{.port = allocation_.port(port.name.view()),
+                           .role = role_of(port.role),
+                           .reserved = 0,
+                           .network = allocation_.network(port.network.view()),
+                           .transit_peer = allocation_.port(port.peer.view()),
+                           .mtu = port.mtu.value_or(0),
+                           .reserved2 = 0,
+                           .addresses = {}};
+  CHECK(port.addresses.size() <= record.addresses.size());  // validate() saw to it.
+  for (std::size_t i = 0; i < port.addresses.size(); ++i) {
+    record.addresses[i] = {.address = port.addresses[i].address,
+                           .prefix_length = port.addresses[i].prefix_length,
+                           .reserved = 0};
+  }
+  return record;
+}
+
+contract::NextHopSet Records::next_hop_set(const NextHop& next_hop) const {
+  return {.next_hop = allocation_.next_hop(next_hop.name.view()),
+          .port = allocation_.port(next_hop.port.view()),
+          .mac = next_hop.mac.value_or(base::MacAddress{}),
+          .address = next_hop.address.value_or(base::IpAddress{})};
+}
+
+// The source where none is named.
+base::VtepId Records::source_of(const Vtep& remote) const {
+  std::vector<Name> ports;
+  if (remote.next_hops.empty()) ports.push_back(remote.port);
+  for (const Name& name : remote.next_hops) {
+    ports.push_back(find_next_hop(intent_, name.view())->port);
+  }
+  const auto local = std::find_if(local_vteps_.begin(), local_vteps_.end(), [&](const Vtep* vtep) {
+    return may_be_source(remote, *vtep, ports);
+  });
+  CHECK(local != local_vteps_.end());  // validate() saw to it.
+  return allocation_.vtep((*local)->name.view());
 }
 
 contract::VtepSet Records::vtep_set(const Vtep& vtep) const {
@@ -72,14 +102,11 @@ contract::VtepSet Records::vtep_set(const Vtep& vtep) const {
   record.ttl = vtep.ttl.value_or(ttl_default);
   record.next_hop_mac = vtep.next_hop_mac.value_or(base::MacAddress{});
   record.udp_checksum = checksum_of(vtep.udp_checksum.value_or(UdpChecksum::zero));
-  if (!vtep.source.empty()) {
-    record.source = allocation_.vtep(vtep.source.view());
-    return record;
+  CHECK(vtep.next_hops.size() <= record.next_hops.size());  // validate() saw to it.
+  for (std::size_t i = 0; i < vtep.next_hops.size(); ++i) {
+    record.next_hops[i] = allocation_.next_hop(vtep.next_hops[i].view());
   }
-  const VtepByPort& by_port = local_vteps_[vtep.address.is_v4()];
-  const auto local = by_port.find(vtep.port.view());
-  CHECK(local != by_port.end());  // validate() saw to it.
-  record.source = allocation_.vtep(local->second->name.view());
+  record.source = vtep.source.empty() ? source_of(vtep) : allocation_.vtep(vtep.source.view());
   return record;
 }
 
@@ -117,6 +144,9 @@ contract::Digests digests_of(const Intent& intent, const Allocation& allocation)
   }
   for (const Network& network : intent.networks) {
     digests.networks += contract::record_digest(records.network_set(network));
+  }
+  for (const NextHop& next_hop : intent.next_hops) {
+    digests.vteps += contract::record_digest(records.next_hop_set(next_hop));
   }
   for (const Vtep& vtep : intent.vteps) {
     digests.vteps += contract::record_digest(records.vtep_set(vtep));

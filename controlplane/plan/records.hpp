@@ -8,9 +8,7 @@
 #include "dataplane/contract/command.hpp"
 #include "dataplane/contract/digest.hpp"
 
-#include <array>
-#include <string_view>
-#include <unordered_map>
+#include <vector>
 
 namespace cp {
 
@@ -21,15 +19,17 @@ class Records {
 
   contract::PortAdd port_add(const Port& port) const;
   contract::PortSet port_set(const Port& port) const;
+  contract::NextHopSet next_hop_set(const NextHop& next_hop) const;
   contract::VtepSet vtep_set(const Vtep& vtep) const;
   contract::NetworkSet network_set(const Network& network) const;
   contract::EndpointSet endpoint_set(const Endpoint& endpoint) const;
 
  private:
+  base::VtepId source_of(const Vtep& remote) const;
+
+  const Intent& intent_;
   const Allocation& allocation_;
-  using VtepByPort = std::unordered_map<std::string_view, const Vtep*>;
-  // The first local VTEP of each port, which is the source where none is named; IPv6, IPv4.
-  std::array<VtepByPort, 2> local_vteps_;
+  std::vector<const Vtep*> local_vteps_;
 };
 
 // What the data plane reports once exactly this intent is in force.

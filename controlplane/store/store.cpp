@@ -4,6 +4,7 @@
 #include "controlplane/intent/read.hpp"
 #include "controlplane/intent/write.hpp"
 #include "controlplane/plan/merge.hpp"
+#include "dataplane/contract/limits.hpp"
 
 #include <array>
 
@@ -39,7 +40,8 @@ constexpr const char* settings = R"(
 )";
 
 // Of which the names have numbers.
-constexpr std::array numbered_kinds = {ObjectKind::port, ObjectKind::vtep, ObjectKind::network};
+constexpr std::array numbered_kinds = {ObjectKind::port, ObjectKind::vtep, ObjectKind::network,
+                                       ObjectKind::next_hop};
 
 // FNV-1a over table, kind, key and value, mixed so that sums of similar rows do not cancel out.
 // Against accidents, not forgery: who can write the file can write anything.
@@ -266,11 +268,14 @@ Result<Saved> Store::load(const Limits& limits) {
   if (digest != saved_digest) return fail(damaged("its rows do not add up: it is damaged"));
 
   // What fits this data plane is judged when it has said its limits.
-  const ReadOptions options{
-      .file = path(),
-      .bytes_max = document->size(),
-      .limits = {.ports = 64, .vteps = 65535, .networks = 65535, .endpoints = UINT32_MAX},
-      .key = {}};
+  const ReadOptions options{.file = path(),
+                            .bytes_max = document->size(),
+                            .limits = {.ports = 64,
+                                       .vteps = 65535,
+                                       .networks = 65535,
+                                       .endpoints = UINT32_MAX,
+                                       .next_hops = contract::next_hop_count_max},
+                            .key = {}};
   auto intent = read_intent(*document, Syntax::json, options);
   if (!intent) return std::unexpected(intent.error());
   saved.intent = std::move(*intent);
@@ -307,6 +312,7 @@ Status Store::save_objects(const Intent& before, const Intent& after, std::uint6
   save_list(before.vteps, after.vteps);
   save_list(before.networks, after.networks);
   save_list(before.endpoints, after.endpoints);
+  save_list(before.next_hops, after.next_hops);
   rows_changed_ += writer->rows();
   if (good) return {};
   if (!row_mismatch(database_)) return fail(database_.error("write"));

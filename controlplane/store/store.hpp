@@ -61,7 +61,8 @@ class Store {
   Error damaged(std::string what) const;
 
   Database database_;
-  Allocation numbers_{Limits{.ports = 64, .vteps = 65535, .networks = 65535}};  // As saved.
+  // As saved.
+  Allocation numbers_{Limits{.ports = 64, .vteps = 65535, .networks = 65535, .next_hops = 32767}};
   std::uint64_t rows_changed_ = 0;
 };
 

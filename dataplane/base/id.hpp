@@ -23,11 +23,13 @@ using QueueId = StrongId<struct QueueTag>;      // rx or tx queue of one port.
 using WorkerId = StrongId<struct WorkerTag>;    // 0..worker_count_max-1.
 using NetworkId = StrongId<struct NetworkTag>;  // 1.., 0 means "no network".
 using VtepId = StrongId<struct VtepTag>;        // 1.., 0 means "no VTEP".
+using NextHopId = StrongId<struct NextHopTag>;  // 1.., 0 means "no next hop".
 using Generation = std::uint64_t;               // The configuration in force; grows by 1 a commit.
 
 inline constexpr PortId no_port{0xffff};
 inline constexpr NetworkId no_network{0};
 inline constexpr VtepId no_vtep{0};
+inline constexpr NextHopId no_next_hop{0};
 
 }  // namespace base
 

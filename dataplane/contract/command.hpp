@@ -6,8 +6,8 @@
 // commit leaves everything as it was (the control plane then sends abort). Outside transactions:
 // hello, trace_add, trace_remove. One controller is connected at a time.
 //
-// Indices (PortId, NetworkId, VtepId) are chosen by the control plane, which keeps the names.
-// All fields are little-endian host integers except addresses, which lie as on the wire.
+// Indices (PortId, NetworkId, VtepId, NextHopId) are chosen by the control plane, which keeps the
+// names. All fields are little-endian host integers except addresses, which lie as on the wire.
 #pragma once
 
 #include "dataplane/base/address.hpp"
@@ -35,6 +35,8 @@ enum class Verb : std::uint16_t {
   vtep_remove = 31,
   endpoint_set = 40,
   endpoint_remove = 41,
+  next_hop_set = 50,
+  next_hop_remove = 51,
 
   trace_add = 60,
   trace_remove = 61,
@@ -84,6 +86,13 @@ enum class PortRole : std::uint8_t {
   transit = 3,   // Underlay only, frames leave at the peer port: pipeline transit.
 };
 
+// An address of Weir's own at a port, and how many of its bits the port's link shares.
+struct PortAddress {
+  base::IpAddress address;
+  std::uint8_t prefix_length;  // 1..32 of IPv4, 1..128 of IPv6; 0: no address here.
+  std::uint8_t reserved;
+};
+
 struct PortSet {
   base::PortId port;
   PortRole role;
@@ -92,6 +101,7 @@ struct PortSet {
   base::PortId transit_peer;  // Of a transit port; no_port: none yet.
   std::uint16_t mtu;          // Largest IP packet that may leave here, bytes; 0: the device's.
   std::uint16_t reserved2;
+  std::array<PortAddress, port_addresses_max> addresses;  // The first that are given.
 };
 
 struct NetworkSet {
@@ -120,18 +130,36 @@ enum class UdpChecksum : std::uint8_t {
   full = 1,  // Over the whole payload.
 };
 
+// A router or gateway on a port's link: exactly one of MAC and address is given, the other all
+// zero.
+struct NextHopSet {
+  base::NextHopId next_hop;
+  base::PortId port;        // An underlay port.
+  base::MacAddress mac;     // Static.
+  base::IpAddress address;  // Its MAC is resolved by ARP or neighbour discovery.
+};
+
+struct NextHopRemove {
+  base::NextHopId next_hop;
+};
+
 struct VtepSet {
   base::VtepId vtep;
   VtepKind kind;
-  DscpMode dscp_mode;             // Of a remote VTEP, as the next four fields.
-  std::uint8_t dscp;              // 0..63, where pinned.
-  std::uint8_t ttl;               // Or hop limit, of the outer header; 0: 64.
-  base::VtepId source;            // The local VTEP whose address is the outer source.
-  base::PortId port;              // Local: where its packets arrive. Remote: where they leave.
+  DscpMode dscp_mode;   // Of a remote VTEP, as the next four fields.
+  std::uint8_t dscp;    // 0..63, where pinned.
+  std::uint8_t ttl;     // Or hop limit, of the outer header; 0: 64.
+  base::VtepId source;  // The local VTEP whose address is the outer source.
+  // Local: where its packets arrive; no_port: at every underlay port. Remote: where they leave;
+  // no_port: where its next hops are.
+  base::PortId port;
   base::MacAddress next_hop_mac;  // All zero: not resolved.
   base::IpAddress address;        // Of the family of its source.
   UdpChecksum udp_checksum;       // Of a remote VTEP.
   std::uint8_t reserved;
+  // Of a remote VTEP instead of `port` and `next_hop_mac`; no_next_hop: none. Frames take the first
+  // that is usable: its MAC is known, its port's link is up.
+  std::array<base::NextHopId, vtep_next_hops_max> next_hops;
 };
 
 struct VtepRemove {
@@ -195,12 +223,14 @@ static_assert(Record<Hello> && Record<Begin> && Record<Commit> && Record<Abort>)
 static_assert(Record<PortAdd> && Record<PortRemove> && Record<PortSet>);
 static_assert(Record<NetworkSet> && Record<NetworkRemove>);
 static_assert(Record<VtepSet> && Record<VtepRemove>);
+static_assert(Record<NextHopSet> && Record<NextHopRemove>);
 static_assert(Record<EndpointSet> && Record<EndpointRemove>);
 static_assert(Record<TraceAdd> && Record<TraceRemove>);
 
 // Golden sizes: a change here is a change of the contract (README.md says how).
-static_assert(sizeof(Hello) == 80 && sizeof(PortAdd) == 296 && sizeof(PortSet) == 12);
-static_assert(sizeof(NetworkSet) == 268 && sizeof(VtepSet) == 34 && sizeof(EndpointSet) == 12);
+static_assert(sizeof(Hello) == 80 && sizeof(PortAdd) == 296 && sizeof(PortSet) == 156);
+static_assert(sizeof(NetworkSet) == 268 && sizeof(VtepSet) == 38 && sizeof(EndpointSet) == 12);
+static_assert(sizeof(NextHopSet) == 26);
 static_assert(sizeof(TraceAdd) == 68);
 
 }  // namespace contract

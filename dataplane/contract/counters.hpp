@@ -105,6 +105,16 @@ struct PortState {
   std::uint64_t interface_gone;
 };
 
+// Per next hop, written by the housekeeper once a second and when it changes.
+struct NextHopState {
+  std::uint64_t present;   // 0 or 1.
+  std::uint64_t usable;    // Its MAC is known and its port has a link: frames may go there.
+  std::uint64_t resolved;  // Its MAC is known.
+  std::uint64_t link_up;   // Of its port.
+  std::uint64_t changes;   // Times that it became usable, or no longer was.
+  std::array<char, 24> mac;
+};
+
 // Written by the housekeeper.
 struct GlobalState {
   std::uint64_t boot_id;
@@ -127,6 +137,17 @@ struct GlobalState {
   std::uint64_t ports_capacity;
   std::uint64_t hugepages;    // 1: packet memory is on hugepages.
   std::uint64_t traces_lost;  // Traced packets for which the ring had no room.
+  std::uint64_t next_hops_used;
+  std::uint64_t next_hops_capacity;
+  std::uint64_t neighbour_messages;   // ARP and neighbour discovery that reached the housekeeper.
+  std::uint64_t neighbour_faults;     // Of them, those that were not believed or not understood.
+  std::uint64_t neighbour_questions;  // Sent.
+  std::uint64_t neighbour_answers;    // Sent, announcements included.
+  std::uint64_t neighbour_limited;    // Questions or claims ignored: too many a second.
+  std::uint64_t neighbour_moves;      // Next hops that got another MAC.
+  std::uint64_t neighbour_losses;     // Next hops that no longer answered.
+  std::uint64_t neighbour_conflicts;  // Addresses that two claimed.
+  std::uint64_t neighbour_unsent;     // Questions and answers for which no buffer was free.
 };
 
 // For single-writer counters in shared memory: a plain load, add and store, which a reader on

@@ -10,7 +10,8 @@
 
 namespace contract {
 
-// What each table counts: ports the port_add and the port_set records, the others their _set's.
+// What each table counts: ports the port_add and the port_set records, VTEPs the next_hop_set
+// records too (there is no room for one more number), the others their _set's.
 struct Digests {
   std::uint64_t ports;
   std::uint64_t networks;

@@ -67,6 +67,9 @@ enum class DropReason : std::uint8_t {
 
   // Came later.
   ipv6_extension_header,
+  next_hop_link_down,
+  punt_queue_full,
+  large_frame_malformed,
 
   count,
 };
@@ -162,6 +165,13 @@ inline constexpr std::array<DropReasonText, drop_reason_count> drop_reasons{{
     {DropReason::ipv6_extension_header, "ipv6_extension_header",
      "The outer IPv6 header is followed by an extension header or is a fragment's; no VTEP sends "
      "either."},
+    {DropReason::next_hop_link_down, "next_hop_link_down",
+     "No next hop towards the remote VTEP is usable, and the first one's port has no link."},
+    {DropReason::punt_queue_full, "punt_queue_full",
+     "The frame was for the housekeeper (ARP, neighbour discovery), which is too far behind."},
+    {DropReason::large_frame_malformed, "large_frame_malformed",
+     "The sender left the frame to be cut into segments (TSO, USO), and it is neither TCP nor UDP "
+     "right behind its IP header, or names no useful segment size."},
 }};
 
 constexpr bool drop_reasons_in_order() {

@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string_view>
 
 namespace contract {
 
@@ -18,6 +19,7 @@ enum class EventType : std::uint16_t {
   reply = 102,
   commit_reply = 103,
   link_change = 110,
+  neighbour_change = 111,
   trace_packet = 120,
 };
 
@@ -35,6 +37,8 @@ struct HelloReply {
   std::uint32_t endpoint_capacity;
   std::uint32_t port_capacity;
   Text<name_bytes> release;
+  std::uint32_t next_hop_capacity;
+  std::uint32_t reserved;
 };
 
 struct Reply {
@@ -59,6 +63,41 @@ struct LinkChange {
   std::uint8_t up;
   std::uint8_t gone;         // 1: the kernel's interface that the port stands on was removed.
   std::uint32_t speed_mbps;  // 0: the device does not say.
+};
+
+// What ARP and neighbour discovery found out.
+enum class NeighbourNews : std::uint8_t {
+  none = 0,
+  next_hop_resolved = 1,
+  next_hop_moved = 2,     // It has another MAC now.
+  next_hop_lost = 3,      // It no longer answers.
+  next_hop_conflict = 4,  // Two MACs claim it; `before` stays in use.
+  address_usable = 5,     // One of ours: nobody else has it.
+  address_duplicate = 6,  // One of ours that somebody had before us: it is not used.
+  address_conflict = 7,   // One of ours that somebody else claims: it stays in use.
+};
+
+constexpr std::string_view name(NeighbourNews news) noexcept {
+  switch (news) {
+    case NeighbourNews::none: return "none";
+    case NeighbourNews::next_hop_resolved: return "next_hop_resolved";
+    case NeighbourNews::next_hop_moved: return "next_hop_moved";
+    case NeighbourNews::next_hop_lost: return "next_hop_lost";
+    case NeighbourNews::next_hop_conflict: return "next_hop_conflict";
+    case NeighbourNews::address_usable: return "address_usable";
+    case NeighbourNews::address_duplicate: return "address_duplicate";
+    case NeighbourNews::address_conflict: return "address_conflict";
+  }
+  return "unknown";  // Of a later release.
+}
+
+struct NeighbourChange {
+  base::PortId port;
+  NeighbourNews what;
+  std::uint8_t reserved;
+  base::MacAddress mac;     // The new one; in a conflict the other one. Zero: none.
+  base::MacAddress before;  // Of a next hop.
+  base::IpAddress address;
 };
 
 inline constexpr std::size_t trace_bytes_max = 192;
@@ -97,7 +136,8 @@ struct TracePacket {
 
 static_assert(Record<HelloReply> && Record<Reply> && Record<CommitReply>);
 static_assert(Record<LinkChange> && Record<TraceHop> && Record<TracePacket>);
-static_assert(sizeof(HelloReply) == 120 && sizeof(Reply) == 192 && sizeof(CommitReply) == 232);
+static_assert(Record<NeighbourChange> && sizeof(NeighbourChange) == 32);
+static_assert(sizeof(HelloReply) == 128 && sizeof(Reply) == 192 && sizeof(CommitReply) == 232);
 static_assert(sizeof(TraceHop) == 16 && sizeof(TracePacket) == 688);
 
 }  // namespace contract

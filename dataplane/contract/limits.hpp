@@ -13,7 +13,11 @@ inline constexpr std::size_t worker_count_max = 64;
 inline constexpr std::size_t stage_count_max = 64;  // All pipelines together.
 inline constexpr std::size_t network_count_max = 65535;
 inline constexpr std::size_t vtep_count_max = 65535;
-inline constexpr std::size_t flood_vteps_max = 128;  // Remote VTEPs in one network's flood list.
+// Each has two words in the data plane, and those have numbers of 16 bits.
+inline constexpr std::size_t next_hop_count_max = 32767;
+inline constexpr std::size_t vtep_next_hops_max = 2;  // The first usable one is taken.
+inline constexpr std::size_t port_addresses_max = 8;  // Weir's own at one port.
+inline constexpr std::size_t flood_vteps_max = 128;   // Remote VTEPs in one network's flood list.
 inline constexpr std::size_t frame_bytes_max = 64 * 1024;
 inline constexpr std::size_t name_bytes = 32;        // Names in records, NUL included.
 inline constexpr std::size_t device_bytes = 256;     // DPDK devargs, NUL included.

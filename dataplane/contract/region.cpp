@@ -32,6 +32,8 @@ RegionLayout lay_out(const RegionShape& shape) noexcept {
   std::uint64_t end = description_bytes(shape);
   layout.global_offset = place(end, sizeof(GlobalState));
   layout.port_states_offset = place(end, shape.port_count * sizeof(PortState));
+  layout.next_hop_states_offset =
+      place(end, std::uint64_t{shape.next_hop_count} * sizeof(NextHopState));
   layout.workers_offset = round_up(end);
 
   std::uint64_t worker_end = 0;
@@ -67,6 +69,11 @@ GlobalState& global_state(std::span<std::byte> memory, const RegionShape& shape)
 
 std::span<PortState> port_states(std::span<std::byte> memory, const RegionShape& shape) noexcept {
   return {at<PortState>(memory, lay_out(shape).port_states_offset), shape.port_count};
+}
+
+std::span<NextHopState> next_hop_states(std::span<std::byte> memory,
+                                        const RegionShape& shape) noexcept {
+  return {at<NextHopState>(memory, lay_out(shape).next_hop_states_offset), shape.next_hop_count};
 }
 
 }  // namespace contract

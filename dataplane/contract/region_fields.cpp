@@ -173,6 +173,23 @@ constexpr Member port_state_list[] = {
      offsetof(PortState, interface_gone)},
 };
 
+constexpr Member next_hop_list[] = {
+    {"present", "bool", gauge, "1: the next hop exists.", offsetof(NextHopState, present)},
+    {"usable", "bool", gauge, "1: frames may go there: MAC known, link up.",
+     offsetof(NextHopState, usable)},
+    {"resolved", "bool", gauge, "1: its MAC is known.", offsetof(NextHopState, resolved)},
+    {"link_up", "bool", gauge, "1: its port reports a link.", offsetof(NextHopState, link_up)},
+    {"changes", "changes", counter, "Times that it became usable, or no longer was.",
+     offsetof(NextHopState, changes)},
+    {"mac",
+     "text",
+     text,
+     "Its MAC, static or resolved; empty while it is not known.",
+     offsetof(NextHopState, mac),
+     {},
+     sizeof(NextHopState::mac)},
+};
+
 constexpr Member global_list[] = {
     {"boot_id", "id", gauge, "Random per start of the data plane.", offsetof(GlobalState, boot_id)},
     {"generation", "generations", gauge, "Configuration in force; grows by one per commit.",
@@ -209,6 +226,33 @@ constexpr Member global_list[] = {
      offsetof(GlobalState, hugepages)},
     {"traces_lost", "packets", counter, "Traced packets for which the ring had no room.",
      offsetof(GlobalState, traces_lost)},
+    {"next_hops_used", "entries", gauge, "Next hops configured.",
+     offsetof(GlobalState, next_hops_used)},
+    {"next_hops_capacity", "entries", gauge, "Room for next hops (--next-hops).",
+     offsetof(GlobalState, next_hops_capacity)},
+    {"neighbour_messages", "packets", counter,
+     "ARP and neighbour discovery messages that reached the housekeeper.",
+     offsetof(GlobalState, neighbour_messages)},
+    {"neighbour_faults", "packets", counter,
+     "Neighbour messages that were broken, forged or of no kind that we know.",
+     offsetof(GlobalState, neighbour_faults)},
+    {"neighbour_questions", "packets", counter, "ARP requests and neighbour solicitations sent.",
+     offsetof(GlobalState, neighbour_questions)},
+    {"neighbour_answers", "packets", counter,
+     "ARP replies, neighbour advertisements and announcements sent.",
+     offsetof(GlobalState, neighbour_answers)},
+    {"neighbour_limited", "packets", counter,
+     "Questions and claims of neighbours that were ignored: too many a second.",
+     offsetof(GlobalState, neighbour_limited)},
+    {"neighbour_moves", "moves", counter, "Times that a next hop got another MAC.",
+     offsetof(GlobalState, neighbour_moves)},
+    {"neighbour_losses", "losses", counter, "Times that a next hop no longer answered.",
+     offsetof(GlobalState, neighbour_losses)},
+    {"neighbour_conflicts", "conflicts", counter, "Times that two claimed one address.",
+     offsetof(GlobalState, neighbour_conflicts)},
+    {"neighbour_unsent", "packets", counter,
+     "Questions and answers for which no buffer or ring had room.",
+     offsetof(GlobalState, neighbour_unsent)},
 };
 
 // A block in the region: its members, where it starts, and the dimensions around it.
@@ -238,6 +282,10 @@ std::vector<Block> blocks(const RegionShape& shape) {
        port_state_list,
        at.port_states_offset,
        {dimension("port", shape.port_count, sizeof(PortState))}},
+      {"next_hop",
+       next_hop_list,
+       at.next_hop_states_offset,
+       {dimension("next_hop", shape.next_hop_count, sizeof(NextHopState))}},
       {"worker", worker_list, workers + at.totals_offset, {worker}},
       {"stage",
        stage_list,
@@ -292,7 +340,7 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(Labels::count)> 
 constexpr std::size_t field_count = std::size(worker_list) + std::size(stage_list) +
                                     std::size(port_list) + std::size(network_list) +
                                     std::size(vtep_list) + std::size(port_state_list) +
-                                    std::size(global_list);
+                                    std::size(next_hop_list) + std::size(global_list);
 
 constexpr std::uint64_t lists_offset = sizeof(RegionHeader);
 constexpr std::uint64_t fields_offset = lists_offset + label_list_names.size() * sizeof(LabelList);
@@ -322,6 +370,9 @@ std::span<const Member> vtep_members() noexcept {
 }
 std::span<const Member> port_state_members() noexcept {
   return port_state_list;
+}
+std::span<const Member> next_hop_members() noexcept {
+  return next_hop_list;
 }
 std::span<const Member> global_members() noexcept {
   return global_list;

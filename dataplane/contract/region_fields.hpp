@@ -42,6 +42,7 @@ std::span<const Member> port_members() noexcept;
 std::span<const Member> network_members() noexcept;
 std::span<const Member> vtep_members() noexcept;
 std::span<const Member> port_state_members() noexcept;
+std::span<const Member> next_hop_members() noexcept;
 std::span<const Member> global_members() noexcept;
 
 // Header, label lists and fields together.

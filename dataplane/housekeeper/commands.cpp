@@ -31,7 +31,9 @@ bool is_record_verb(Verb verb) noexcept {
     case Verb::vtep_set:
     case Verb::vtep_remove:
     case Verb::endpoint_set:
-    case Verb::endpoint_remove: return true;
+    case Verb::endpoint_remove:
+    case Verb::next_hop_set:
+    case Verb::next_hop_remove: return true;
     case Verb::hello:
     case Verb::begin:
     case Verb::commit:
@@ -121,7 +123,9 @@ void Housekeeper::greet(const contract::FrameView& frame) {
       .vtep_capacity = model_.vtep_slots() - 1,
       .endpoint_capacity = parts_.tables.endpoints.capacity(),
       .port_capacity = model_.port_slots(),
-      .release = contract::to_text<contract::name_bytes>(WEIR_VERSION)};
+      .release = contract::to_text<contract::name_bytes>(WEIR_VERSION),
+      .next_hop_capacity = model_.next_hop_slots() - 1,
+      .reserved = 0};
   LOG(info, "hello", {"program", contract::to_view(hello.program)},
       {"release", contract::to_view(hello.release)}, {"pid", hello.pid});
   socket_.send(event(EventType::hello_reply, header, answer), parts_.region.descriptor());
@@ -189,6 +193,8 @@ base::Status Housekeeper::stage(const contract::FrameView& frame, std::size_t in
     case Verb::network_remove: return model_.remove(frame.record<contract::NetworkRemove>(index));
     case Verb::vtep_remove: return model_.remove(frame.record<contract::VtepRemove>(index));
     case Verb::endpoint_remove: return model_.remove(frame.record<contract::EndpointRemove>(index));
+    case Verb::next_hop_set: return model_.set(frame.record<contract::NextHopSet>(index));
+    case Verb::next_hop_remove: return model_.remove(frame.record<contract::NextHopRemove>(index));
     case Verb::hello:
     case Verb::begin:
     case Verb::commit:
@@ -211,6 +217,7 @@ void Housekeeper::answer_commit(const Transaction::Answer& answer) {
   const base::Error error =
       answer.status ? base::Error{.code = Errc::ok, .text = ""} : answer.status.error();
   if (answer.status) {
+    resolver_.configure();
     LOG(info, "committed", {"generation", generation}, {"transaction", asked_.transaction});
   } else {
     LOG(warning, "commit_refused", {"generation", generation}, {"reason", error.text},

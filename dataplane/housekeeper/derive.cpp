@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/housekeeper/derive.hpp"
 
+#include "dataplane/housekeeper/next_hops.hpp"
+
 #include <algorithm>
 #include <cstring>
 #include <type_traits>
@@ -55,34 +57,75 @@ base::Status derive_network(const Model& model, Tables& tables, std::uint32_t id
   return put(tables.networks, id, make_network_record(network.record, ports), next);
 }
 
-base::Status derive_vtep(const Model& model, Tables& tables, std::uint32_t id,
-                         base::Generation next) {
-  if (id >= model.vtep_slots()) return {};
-  const auto& vtep = model.vtep(id);
-  if (!vtep.present) return drop(tables.vteps, id, next);
-  const PortRecord* port = tables.ports.staged(vtep.record.port.value);
+base::Result<PathFacts> path_at(const Tables& tables, base::PortId id, NextHopPlace place,
+                                const base::MacAddress& next_hop_mac) {
+  const PortRecord* port = tables.ports.staged(id.value);
   if (port == nullptr) {
     return base::fail(base::Errc::device_failed, "a VTEP's port has no open device");
   }
+  return PathFacts{.place = place,
+                   .port = id,
+                   .next_hop_mac = next_hop_mac,
+                   .port_mac = port->mac,
+                   .mtu = port->mtu};
+}
+
+base::Result<std::array<PathFacts, 2>> paths_of(const Model& model, const NextHops& next_hops,
+                                                const Tables& tables,
+                                                const contract::VtepSet& vtep) {
+  std::array<PathFacts, 2> paths{};
+  const bool names_next_hops = vtep.next_hops[0] != base::no_next_hop;
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    const base::NextHopId id = vtep.next_hops[i];
+    if (id == base::no_next_hop && (names_next_hops || i > 0)) continue;
+    const contract::NextHopSet& next_hop = model.next_hop(id.value).record;
+    const NextHopPlace without = vtep.next_hop_mac.is_zero() ? never_usable : always_usable;
+    auto path = names_next_hops ? path_at(tables, next_hop.port, next_hops.place(id), next_hop.mac)
+                                : path_at(tables, vtep.port, without, vtep.next_hop_mac);
+    if (!path) return std::unexpected(path.error());
+    paths[i] = *path;
+  }
+  return paths;
+}
+
+base::Status derive_vtep(const Model& model, const NextHops& next_hops, Tables& tables,
+                         std::uint32_t id, base::Generation next) {
+  if (id >= model.vtep_slots()) return {};
+  const auto& vtep = model.vtep(id);
+  if (!vtep.present) return drop(tables.vteps, id, next);
+  if (vtep.record.kind == contract::VtepKind::local) {
+    return put(tables.vteps, id, make_vtep_record(vtep.record, {}, {}), next);
+  }
+  const auto paths = paths_of(model, next_hops, tables, vtep.record);
+  if (!paths) return std::unexpected(paths.error());
   const contract::VtepSet& source = model.vtep(vtep.record.source.value).record;
-  return put(tables.vteps, id, make_vtep_record(vtep.record, source, *port), next);
+  return put(tables.vteps, id, make_vtep_record(vtep.record, source, *paths), next);
 }
 
 template <class Ip, class Address>
 void prepare_outer(VtepRecord& record, const contract::VtepSet& vtep, const Address& source,
-                   const Address& destination, const PortRecord& port) noexcept {
+                   const Address& destination, const std::array<PathFacts, 2>& paths) noexcept {
   const UdpTunnelHeader<Ip> outer =
-      prepare_udp_tunnel(UdpTunnelAddresses<Ip>{.source_mac = port.mac,
-                                                .next_hop_mac = vtep.next_hop_mac,
+      prepare_udp_tunnel(UdpTunnelAddresses<Ip>{.source_mac = paths[0].port_mac,
+                                                .next_hop_mac = paths[0].next_hop_mac,
                                                 .source = source,
                                                 .destination = destination,
                                                 .ttl = vtep.ttl != 0 ? vtep.ttl : ttl_default,
                                                 .udp_destination = udp_port::vxlan});
   std::memcpy(record.outer_bytes.data(), &outer, sizeof outer);
-  // The MTU counts the outer IP packet.
-  constexpr std::uint16_t added = sizeof(Ip) + sizeof(UdpHeader) + sizeof(VxlanHeader);
-  record.frame_bytes_max = static_cast<std::uint16_t>(
-      vtep.next_hop_mac.is_zero() ? 0 : port.mtu - std::min(port.mtu, added));
+  record.second_ethernet = {.destination = paths[1].next_hop_mac,
+                            .source = paths[1].port_mac,
+                            .type = outer.ethernet.type};
+  const auto path = [](const PathFacts& facts) {
+    // The MTU counts the outer IP packet.
+    constexpr std::uint16_t added = sizeof(Ip) + sizeof(UdpHeader) + sizeof(VxlanHeader);
+    return VtepPath{
+        .place = facts.place,
+        .port = facts.port,
+        .frame_bytes_max = static_cast<std::uint16_t>(facts.mtu - std::min(facts.mtu, added))};
+  };
+  record.first = path(paths[0]);
+  record.second = path(paths[1]);
 }
 
 }  // namespace
@@ -109,10 +152,9 @@ NetworkRecord make_network_record(const contract::NetworkSet& network,
 }
 
 VtepRecord make_vtep_record(const contract::VtepSet& vtep, const contract::VtepSet& source,
-                            const PortRecord& port) noexcept {
+                            const std::array<PathFacts, 2>& paths) noexcept {
   VtepRecord record{};
   record.kind = vtep.kind;
-  record.port = vtep.port;
   record.address = vtep.address;
   if (vtep.kind == contract::VtepKind::local) return record;
 
@@ -122,11 +164,11 @@ VtepRecord make_vtep_record(const contract::VtepSet& vtep, const contract::VtepS
   const bool summed = vtep.udp_checksum == contract::UdpChecksum::full;
   if (vtep.address.is_v4()) {
     record.form = summed ? OuterForm::ipv4_summed : OuterForm::ipv4;
-    prepare_outer<Ipv4Header>(record, vtep, source.address.v4(), vtep.address.v4(), port);
+    prepare_outer<Ipv4Header>(record, vtep, source.address.v4(), vtep.address.v4(), paths);
     record.ip_sum = constant_sum(record.outer<Ipv4Header>().ip);
   } else {
     record.form = summed ? OuterForm::ipv6_summed : OuterForm::ipv6;
-    prepare_outer<Ipv6Header>(record, vtep, source.address.v6, vtep.address.v6, port);
+    prepare_outer<Ipv6Header>(record, vtep, source.address.v6, vtep.address.v6, paths);
   }
   return record;
 }
@@ -144,7 +186,8 @@ base::Status Derivation::ports(const Model& model, const FactsByPort& facts, Tab
   return {};
 }
 
-base::Result<bool> Derivation::step(const Model& model, const FactsByPort& facts, Tables& tables,
+base::Result<bool> Derivation::step(const Model& model, const FactsByPort& facts,
+                                    const NextHops& next_hops, Tables& tables,
                                     base::Generation next) {
   if (!model.objects_touched()) return false;
   if (cursor_ == 0) {
@@ -158,7 +201,7 @@ base::Result<bool> Derivation::step(const Model& model, const FactsByPort& facts
     if (auto status = derive_network(model, tables, cursor_, next); !status) {
       return std::unexpected(status.error());
     }
-    if (auto status = derive_vtep(model, tables, cursor_, next); !status) {
+    if (auto status = derive_vtep(model, next_hops, tables, cursor_, next); !status) {
       return std::unexpected(status.error());
     }
   }

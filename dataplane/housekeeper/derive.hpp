@@ -19,15 +19,25 @@ using FactsByPort = std::array<const DeviceFacts*, contract::port_count_max>;
 PortRecord make_port_record(const PortConfig& port, const DeviceFacts& facts) noexcept;
 NetworkRecord make_network_record(const contract::NetworkSet& network,
                                   std::uint64_t local_ports) noexcept;
-// `source` is the local VTEP of a remote one; not read for a local one.
+// A way to a remote VTEP, as its record will have it.
+struct PathFacts {
+  NextHopPlace place = never_usable;
+  base::PortId port = base::no_port;
+  base::MacAddress next_hop_mac{};  // 0: resolved, so not a fact.
+  base::MacAddress port_mac{};
+  std::uint16_t mtu = 0;
+};
+// `source` is the local VTEP of a remote one; neither it nor the paths are read for a local one.
 VtepRecord make_vtep_record(const contract::VtepSet& vtep, const contract::VtepSet& source,
-                            const PortRecord& port) noexcept;
+                            const std::array<PathFacts, 2>& paths) noexcept;
+
+class NextHops;
 
 class Derivation {
  public:
   // Stages for generation `next`, a slice per call; true: call again. Only after Model::check.
-  base::Result<bool> step(const Model& model, const FactsByPort& facts, Tables& tables,
-                          base::Generation next);
+  base::Result<bool> step(const Model& model, const FactsByPort& facts, const NextHops& next_hops,
+                          Tables& tables, base::Generation next);
   void restart() noexcept { cursor_ = 0; }
 
  private:

@@ -41,9 +41,12 @@ Housekeeper::Housekeeper(CommandSocket socket, const Parts& parts, const Publish
       parts_(parts),
       model_(parts.tables),
       ports_(parts.opener, parts.workers, parts.epoch, defaults),
-      transaction_(parts.tables, parts.epoch, model_, ports_),
-      publisher_(parts.region, parts.tables, model_, ports_, parts.pool, facts),
-      traces_(parts.trace_board, parts.trace_rings, parts.epoch) {}
+      next_hops_(parts.tables.next_hops, model_, ports_),
+      transaction_(parts.tables, parts.epoch, model_, ports_, next_hops_),
+      publisher_(parts.region, parts.tables, model_, ports_, next_hops_, parts.pool, facts),
+      traces_(parts.trace_board, parts.trace_rings, parts.epoch),
+      resolver_(model_, ports_, next_hops_,
+                {.rings = parts.frame_rings, .pool = parts.pool, .seed = facts.boot_id}) {}
 
 void Housekeeper::run(int stop) {
   while (turn(stop)) {
@@ -55,7 +58,7 @@ std::uint64_t Housekeeper::wait_ns() const noexcept {
   if (transaction_.working()) return transaction_.waiting() ? look_again_ns : 0;
   const std::uint64_t now = monotonic_ns();
   const std::uint64_t next = std::min(next_publish_ns_, next_links_ns_);
-  const std::uint64_t timer = next > now ? next - now : 0;
+  const std::uint64_t timer = std::min(next > now ? next - now : 0, resolver_.wait_ns(now));
   return traces_.active() ? std::min(timer, trace_interval_ns) : timer;
 }
 
@@ -89,8 +92,11 @@ bool Housekeeper::turn(int stop) {
   const std::uint64_t started_cpu_ns = thread_cpu_ns();
   publisher_.heartbeat();
   ports_.turn();
+  if (next_hops_.update()) publisher_.publish_next_hops();
   if (!busy()) read_commands();
   work_slice();
+  resolver_.turn();
+  tell_neighbours();
   traces_.drain(socket_);
   traces_.release();
   watch();
@@ -135,12 +141,14 @@ void Housekeeper::watch() {
   if (now >= next_links_ns_) {
     next_links_ns_ = now + links_interval_ns;
     ports_.observe();
+    resolver_.look_at_ports();
   }
   tell_links();
   if (now >= next_publish_ns_) {
     next_publish_ns_ = now + publish_interval_ns;
     publisher_.controller(socket_.connected());
     publisher_.traces_lost(traces_.lost());
+    publisher_.neighbours(resolver_.counters(), resolver_.unsent());
     publisher_.publish_all();
     ports_.retry();
   }
@@ -158,6 +166,26 @@ void Housekeeper::tell_links() {
   socket_.send(contract::make_frame<contract::LinkChange>(
       static_cast<std::uint16_t>(contract::EventType::link_change), 0, 0,
       std::span<const contract::LinkChange>(changes)));
+}
+
+void Housekeeper::tell_neighbours() {
+  const auto events = resolver_.take_events();
+  if (!events.empty()) publisher_.publish_next_hops();
+  for (const NeighbourEvent& event : events) {
+    const contract::NeighbourChange change{.port = event.port,
+                                           .what = event.kind,
+                                           .reserved = 0,
+                                           .mac = event.mac,
+                                           .before = event.before,
+                                           .address = event.address};
+    LOG(info, "neighbour_change", {"what", contract::name(event.kind)}, {"port", event.port.value},
+        {"address", base::to_string(event.address)}, {"mac", base::to_string(event.mac)},
+        {"before", base::to_string(event.before)});
+    if (!greeted_ || !socket_.has_room()) continue;
+    socket_.send(contract::make_frame<contract::NeighbourChange>(
+        static_cast<std::uint16_t>(contract::EventType::neighbour_change), 0, 0,
+        std::span<const contract::NeighbourChange>(&change, 1)));
+  }
 }
 
 }  // namespace dp

@@ -12,9 +12,11 @@
 #include "dataplane/contract/command.hpp"
 #include "dataplane/contract/event.hpp"
 #include "dataplane/housekeeper/model.hpp"
+#include "dataplane/housekeeper/next_hops.hpp"
 #include "dataplane/housekeeper/ports.hpp"
 #include "dataplane/housekeeper/publish.hpp"
 #include "dataplane/housekeeper/region.hpp"
+#include "dataplane/housekeeper/resolver.hpp"
 #include "dataplane/housekeeper/socket.hpp"
 #include "dataplane/housekeeper/traces.hpp"
 #include "dataplane/housekeeper/transaction.hpp"
@@ -35,7 +37,8 @@ class Housekeeper {
     DeviceOpener& opener;
     std::span<Worker* const> workers;
     TraceBoard& trace_board;
-    std::span<TraceRing* const> trace_rings;  // One per worker.
+    std::span<TraceRing* const> trace_rings;   // One per worker.
+    std::span<FrameRings* const> frame_rings;  // The same.
     rte_mempool& pool;
   };
 
@@ -81,14 +84,17 @@ class Housekeeper {
 
   void watch();
   void tell_links();
+  void tell_neighbours();
 
   CommandSocket socket_;
   Parts parts_;
   Model model_;
   Ports ports_;
+  NextHops next_hops_;
   Transaction transaction_;
   Publisher publisher_;
   Traces traces_;
+  Resolver resolver_;
 
   bool greeted_ = false;
   std::optional<Pending> pending_;

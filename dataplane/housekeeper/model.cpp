@@ -30,6 +30,17 @@ std::string_view device_name(const contract::PortAdd& record) noexcept {
   return devargs.substr(0, devargs.find(','));
 }
 
+// What one host can have on a link.
+bool is_host(const base::IpAddress& address) noexcept {
+  return address.is_unicast() || address.is_link_local();
+}
+
+bool is_sound(const contract::PortAddress& own) noexcept {
+  if (own.prefix_length == 0) return own.address == base::IpAddress{} && own.reserved == 0;
+  return is_host(own.address) && own.prefix_length <= (own.address.is_v4() ? 32 : 128) &&
+         own.reserved == 0;
+}
+
 std::uint64_t digest_of(std::uint64_t key, std::uint32_t value) noexcept {
   const EndpointValue endpoint = EndpointValue::decode(value);
   contract::EndpointSet record{.network = base::NetworkId{static_cast<std::uint16_t>(key >> 48)},
@@ -55,7 +66,8 @@ Model::Model(Tables& tables)
     : tables_(tables),
       ports_(tables.ports.count()),
       networks_(tables.networks.count()),
-      vteps_(tables.vteps.count()) {
+      vteps_(tables.vteps.count()),
+      next_hops_(tables.next_hops.count() + 1) {
   now_.network_endpoints.resize(networks_.size());
   now_.vtep_endpoints.resize(vteps_.size());
   before_ = now_;
@@ -69,6 +81,10 @@ bool Model::network_exists(base::NetworkId id) const noexcept {
 }
 bool Model::vtep_exists(base::VtepId id) const noexcept {
   return id.value < vteps_.size() && vteps_[id.value].present;
+}
+
+bool Model::next_hop_exists(base::NextHopId id) const noexcept {
+  return id.value < next_hops_.size() && next_hops_[id.value].present;
 }
 
 template <class Record>
@@ -149,6 +165,11 @@ base::Status Model::set(const contract::PortSet& record) {
   if (record.transit_peer == record.port) {
     return fail(Errc::invalid_argument, "a port cannot be its own peer: frames would go back");
   }
+  for (const contract::PortAddress& own : record.addresses) {
+    if (!is_sound(own)) {
+      return fail(Errc::invalid_argument, "a port's address is a host's, with a prefix length");
+    }
+  }
   auto& slot = touch(ports_, ports_undo_, record.port.value);
   if (slot.record.is_set) now_.digests.ports -= contract::record_digest(slot.record.set);
   slot.record.set = record;
@@ -207,6 +228,51 @@ void Model::release_vni(const contract::NetworkSet& record) {
   CHECK(tables_.network_by_vni.remove(key, next_).has_value());
 }
 
+base::Status Model::set(const contract::NextHopSet& record) {
+  if (record.next_hop == base::no_next_hop || record.next_hop.value >= next_hops_.size()) {
+    return fail(Errc::invalid_argument, "next hop number 0 or beyond --next-hops");
+  }
+  if (!port_exists(record.port)) return fail(Errc::not_found, "the next hop's port does not exist");
+  const bool is_static = record.address == base::IpAddress{};
+  if (is_static == record.mac.is_zero()) {
+    return fail(Errc::invalid_argument, "a next hop has either a MAC or an address");
+  }
+  if (record.mac.is_group() || (!is_static && !is_host(record.address))) {
+    return fail(Errc::invalid_argument, "a next hop's MAC or address is that of one host");
+  }
+  auto& slot = touch(next_hops_, next_hops_undo_, record.next_hop.value);
+  if (slot.present) {
+    now_.digests.vteps -= contract::record_digest(slot.record);
+    --now_.next_hops;
+  }
+  slot.present = true;
+  slot.record = record;
+  ++now_.next_hops;
+  now_.digests.vteps += contract::record_digest(record);
+  return {};
+}
+
+base::Status Model::check_paths(const contract::VtepSet& record) const {
+  const bool names_next_hops = record.next_hops[0] != base::no_next_hop;
+  if (!names_next_hops && record.next_hops[1] != base::no_next_hop) {
+    return fail(Errc::invalid_argument, "a VTEP's second next hop stands behind its first");
+  }
+  if (names_next_hops) {
+    if (record.kind == VtepKind::local || record.port != base::no_port ||
+        !record.next_hop_mac.is_zero()) {
+      return fail(Errc::invalid_argument, "only a remote VTEP without port and MAC has next hops");
+    }
+    for (const base::NextHopId next_hop : record.next_hops) {
+      if (next_hop == base::no_next_hop || next_hop_exists(next_hop)) continue;
+      return fail(Errc::not_found, "the VTEP's next hop does not exist");
+    }
+    return {};
+  }
+  if (record.kind == VtepKind::local && record.port == base::no_port) return {};
+  if (!port_exists(record.port)) return fail(Errc::not_found, "the VTEP's port does not exist");
+  return {};
+}
+
 base::Status Model::check_fields(const contract::VtepSet& record) const {
   if (record.vtep == base::no_vtep || record.vtep.value >= vteps_.size()) {
     return fail(Errc::invalid_argument, "VTEP number 0 or beyond --vteps");
@@ -217,7 +283,7 @@ base::Status Model::check_fields(const contract::VtepSet& record) const {
   if (!record.address.is_unicast()) {
     return fail(Errc::invalid_argument, "a VTEP's address is a unicast address");
   }
-  if (!port_exists(record.port)) return fail(Errc::not_found, "the VTEP's port does not exist");
+  if (auto status = check_paths(record); !status) return status;
   if (record.kind == VtepKind::local) return {};
 
   if (record.dscp_mode > contract::DscpMode::pin || record.dscp > dscp_max) {
@@ -356,6 +422,20 @@ void Model::remove_vtep(std::uint32_t id) {
   slot.present = false;
   slot.record = {};
   --now_.vteps;
+}
+
+base::Status Model::remove(const contract::NextHopRemove& record) {
+  if (!next_hop_exists(record.next_hop)) return fail(Errc::not_found, "no such next hop");
+  remove_next_hop(record.next_hop.value);
+  return {};
+}
+
+void Model::remove_next_hop(std::uint32_t id) {
+  auto& slot = touch(next_hops_, next_hops_undo_, id);
+  now_.digests.vteps -= contract::record_digest(slot.record);
+  slot.present = false;
+  slot.record = {};
+  --now_.next_hops;
 }
 
 base::Status Model::remove(const contract::EndpointRemove& record) {

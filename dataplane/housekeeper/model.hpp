@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The configuration as the control plane told it: checks every record, keeps the contract's form of
-// ports, networks and VTEPs, stages endpoints and keys in the tables at once, and can take the
-// whole transaction back. Knows no socket and no device.
+// ports, next hops, networks and VTEPs, stages endpoints and keys in the tables at once, and can
+// take the whole transaction back. Knows no socket and no device.
 //
 // One transaction: begin; set and remove…; sweep until it says false (replace_all only); check
 // until it says false; then derive (derive.cpp); then keep or restore. What is staged in tables is
@@ -46,10 +46,12 @@ class Model {
   base::Status set(const contract::PortAdd& record);
   base::Status set(const contract::PortSet& record);
   base::Status set(const contract::NetworkSet& record);
+  base::Status set(const contract::NextHopSet& record);
   base::Status set(const contract::VtepSet& record);
   base::Status set(const contract::EndpointSet& record);
   base::Status remove(const contract::PortRemove& record);
   base::Status remove(const contract::NetworkRemove& record);
+  base::Status remove(const contract::NextHopRemove& record);
   base::Status remove(const contract::VtepRemove& record);
   base::Status remove(const contract::EndpointRemove& record);
 
@@ -68,6 +70,12 @@ class Model {
     return networks_[id];
   }
   const ModelSlot<contract::VtepSet>& vtep(std::uint32_t id) const noexcept { return vteps_[id]; }
+  const ModelSlot<contract::NextHopSet>& next_hop(std::uint32_t id) const noexcept {
+    return next_hops_[id];
+  }
+  std::uint32_t next_hop_slots() const noexcept {
+    return static_cast<std::uint32_t>(next_hops_.size());
+  }
   std::uint32_t port_slots() const noexcept { return static_cast<std::uint32_t>(ports_.size()); }
   std::uint32_t network_slots() const noexcept {
     return static_cast<std::uint32_t>(networks_.size());
@@ -76,10 +84,11 @@ class Model {
   std::uint32_t ports_used() const noexcept { return now_.ports; }
   std::uint32_t networks_used() const noexcept { return now_.networks; }
   std::uint32_t vteps_used() const noexcept { return now_.vteps; }
+  std::uint32_t next_hops_used() const noexcept { return now_.next_hops; }
 
   // The port as it was before the transaction under way.
   const ModelSlot<PortConfig>& port_before(std::uint32_t id) const noexcept;
-  // Ports, networks or VTEPs were touched, so records must be derived.
+  // Ports, next hops, networks or VTEPs were touched, so records must be derived.
   bool objects_touched() const noexcept { return objects_touched_; }
   const contract::Digests& digests() const noexcept { return now_.digests; }
   // Of what is in force, while a transaction is under way too.
@@ -100,6 +109,7 @@ class Model {
     std::uint32_t ports = 0;
     std::uint32_t networks = 0;
     std::uint32_t vteps = 0;
+    std::uint32_t next_hops = 0;
     std::array<PortEndpoints, contract::port_count_max> port_endpoints{};
     std::vector<std::uint32_t> network_endpoints;
     std::vector<std::uint32_t> vtep_endpoints;
@@ -122,6 +132,8 @@ class Model {
   bool port_exists(base::PortId id) const noexcept;
   bool network_exists(base::NetworkId id) const noexcept;
   bool vtep_exists(base::VtepId id) const noexcept;
+  bool next_hop_exists(base::NextHopId id) const noexcept;
+  bool is_underlay(base::PortId id) const noexcept;
   // May a key that another object holds be taken over: will that object be swept?
   template <class Record>
   bool will_go(const ModelSlot<Record>& slot) const noexcept {
@@ -130,6 +142,7 @@ class Model {
 
   base::Status check_device(const contract::PortAdd& record) const;
   base::Status check_fields(const contract::VtepSet& record) const;
+  base::Status check_paths(const contract::VtepSet& record) const;
   base::Status take_vni(const contract::NetworkSet& record);
   base::Status take_address(const contract::VtepSet& record);
   void release_vni(const contract::NetworkSet& record);
@@ -137,19 +150,24 @@ class Model {
   void remove_port(std::uint32_t id);
   void remove_network(std::uint32_t id);
   void remove_vtep(std::uint32_t id);
+  void remove_next_hop(std::uint32_t id);
   void count_endpoint(std::uint64_t key, std::uint32_t value, bool added) noexcept;
 
   base::Status check_ports() const;
   base::Status check_network(std::uint32_t id) const;
   base::Status check_vtep(std::uint32_t id) const;
+  base::Status check_paths_in_force(const contract::VtepSet& vtep) const;
+  base::Status check_next_hop(std::uint32_t id) const;
 
   Tables& tables_;
   std::vector<ModelSlot<PortConfig>> ports_;
   std::vector<ModelSlot<contract::NetworkSet>> networks_;  // By id; 0 is never used.
   std::vector<ModelSlot<contract::VtepSet>> vteps_;
+  std::vector<ModelSlot<contract::NextHopSet>> next_hops_;
   std::vector<Undo<PortConfig>> ports_undo_;
   std::vector<Undo<contract::NetworkSet>> networks_undo_;
   std::vector<Undo<contract::VtepSet>> vteps_undo_;
+  std::vector<Undo<contract::NextHopSet>> next_hops_undo_;
   Counts now_;
   Counts before_;
   base::Generation next_ = 0;

@@ -36,8 +36,8 @@ bool Model::sweep() {
   };
   if (tables_.endpoints.sweep(next_, endpoints_per_slice, removed)) return true;
 
-  const auto objects =
-      static_cast<std::uint32_t>(std::max({ports_.size(), networks_.size(), vteps_.size()}));
+  const auto objects = static_cast<std::uint32_t>(
+      std::max({ports_.size(), networks_.size(), vteps_.size(), next_hops_.size()}));
   const std::uint32_t end = std::min(cursor_ + objects_per_slice, objects);
   for (; cursor_ < end; ++cursor_) {
     const std::uint32_t id = cursor_;
@@ -46,6 +46,9 @@ bool Model::sweep() {
       remove_network(id);
     }
     if (id < vteps_.size() && vteps_[id].present && will_go(vteps_[id])) remove_vtep(id);
+    if (id < next_hops_.size() && next_hops_[id].present && will_go(next_hops_[id])) {
+      remove_next_hop(id);
+    }
   }
   if (cursor_ < objects) return true;
   cursor_ = 0;
@@ -57,12 +60,14 @@ base::Result<bool> Model::check() {
   if (cursor_ == 0) {
     if (auto status = check_ports(); !status) return std::unexpected(status.error());
   }
-  // One walk over both; a transaction of endpoints alone cannot break what it checks.
-  const auto objects = static_cast<std::uint32_t>(std::max(networks_.size(), vteps_.size()));
+  // One walk over all; a transaction of endpoints alone cannot break what it checks.
+  const auto objects =
+      static_cast<std::uint32_t>(std::max({networks_.size(), vteps_.size(), next_hops_.size()}));
   const std::uint32_t end = objects_touched_ ? std::min(cursor_ + objects_per_slice, objects) : 0;
   for (; cursor_ < end; ++cursor_) {
     if (auto status = check_network(cursor_); !status) return std::unexpected(status.error());
     if (auto status = check_vtep(cursor_); !status) return std::unexpected(status.error());
+    if (auto status = check_next_hop(cursor_); !status) return std::unexpected(status.error());
   }
   if (objects_touched_ && cursor_ < objects) return true;
   cursor_ = 0;
@@ -120,6 +125,35 @@ base::Status Model::check_network(std::uint32_t id) const {
   return {};
 }
 
+bool Model::is_underlay(base::PortId id) const noexcept {
+  return ports_[id.value].record.set.role == PortRole::underlay;
+}
+
+base::Status Model::check_next_hop(std::uint32_t id) const {
+  if (id >= next_hops_.size() || !next_hops_[id].present) return {};
+  const base::PortId port = next_hops_[id].record.port;
+  if (!port_exists(port)) return fail(Errc::in_use, "a next hop's port is removed");
+  // As with a VTEP's.
+  if (!is_underlay(port)) {
+    return fail(Errc::invalid_argument, "a next hop's port is no underlay port");
+  }
+  return {};
+}
+
+base::Status Model::check_paths_in_force(const contract::VtepSet& vtep) const {
+  for (const base::NextHopId next_hop : vtep.next_hops) {
+    if (next_hop == base::no_next_hop || next_hop_exists(next_hop)) continue;
+    return fail(Errc::in_use, "a VTEP's next hop is removed");
+  }
+  if (vtep.port == base::no_port) return {};
+  if (!port_exists(vtep.port)) return fail(Errc::in_use, "a VTEP's port is removed");
+  // Tunnel packets of one tenant must not leave at the port of another.
+  if (!is_underlay(vtep.port)) {
+    return fail(Errc::invalid_argument, "a VTEP's port is no underlay port");
+  }
+  return {};
+}
+
 base::Status Model::check_vtep(std::uint32_t id) const {
   if (id >= vteps_.size()) return {};
   const bool is_remote = vteps_[id].present && vteps_[id].record.kind == VtepKind::remote;
@@ -131,11 +165,7 @@ base::Status Model::check_vtep(std::uint32_t id) const {
   if (tables_.vtep_by_address.find_staged(tables_.vtep_key(vtep.address)) != id) {
     return fail(Errc::already_exists, "two VTEPs have the same address");
   }
-  if (!port_exists(vtep.port)) return fail(Errc::in_use, "a VTEP's port is removed");
-  // Tunnel packets of one tenant must not leave at the port of another.
-  if (ports_[vtep.port.value].record.set.role != PortRole::underlay) {
-    return fail(Errc::invalid_argument, "a VTEP's port is no underlay port");
-  }
+  if (auto status = check_paths_in_force(vtep); !status) return status;
   if (is_remote &&
       (!vtep_exists(vtep.source) || vteps_[vtep.source.value].record.kind != VtepKind::local)) {
     return fail(Errc::in_use, "a VTEP's source is removed or not local");
@@ -162,6 +192,7 @@ void Model::keep() {
   keep(ports_, ports_undo_);
   keep(networks_, networks_undo_);
   keep(vteps_, vteps_undo_);
+  keep(next_hops_, next_hops_undo_);
   before_ = now_;
   replace_all_ = false;
   objects_touched_ = false;
@@ -172,6 +203,7 @@ void Model::restore() {
   restore(ports_, ports_undo_);
   restore(networks_, networks_undo_);
   restore(vteps_, vteps_undo_);
+  restore(next_hops_, next_hops_undo_);
   now_ = before_;
   replace_all_ = false;
   objects_touched_ = false;

@@ -25,7 +25,14 @@ std::array<std::vector<base::IpAddress>, contract::port_count_max> local_vteps(c
   for (std::uint32_t id = 0; id < model.vtep_slots(); ++id) {
     const auto& vtep = model.vtep(id);
     if (!vtep.present || vtep.record.kind != contract::VtepKind::local) continue;
-    found[vtep.record.port.value].push_back(vtep.record.address);
+    if (vtep.record.port != base::no_port) {
+      found[vtep.record.port.value].push_back(vtep.record.address);
+      continue;
+    }
+    for (std::uint32_t port = 0; port < model.port_slots(); ++port) {
+      if (model.port(port).record.set.role != contract::PortRole::underlay) continue;
+      found[port].push_back(vtep.record.address);
+    }
   }
   return found;
 }

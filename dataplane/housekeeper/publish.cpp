@@ -15,8 +15,14 @@ std::uint64_t monotonic_ns() noexcept {
 }
 
 Publisher::Publisher(CounterRegion& region, const Tables& tables, const Model& model,
-                     const Ports& ports, rte_mempool& pool, const Facts& facts)
-    : region_(region), tables_(tables), model_(model), ports_(ports), pool_(pool) {
+                     const Ports& ports, const NextHops& next_hops, rte_mempool& pool,
+                     const Facts& facts)
+    : region_(region),
+      tables_(tables),
+      model_(model),
+      ports_(ports),
+      next_hops_(next_hops),
+      pool_(pool) {
   contract::GlobalState& global = region_.global();
   set(global.boot_id, facts.boot_id);
   set(global.started_ns, monotonic_ns());
@@ -28,6 +34,7 @@ Publisher::Publisher(CounterRegion& region, const Tables& tables, const Model& m
   set(global.vteps_capacity, tables.vteps.count() - 1);
   set(global.endpoints_capacity, tables.endpoints.capacity());
   set(global.ports_capacity, tables.ports.count());
+  set(global.next_hops_capacity, tables.next_hops.count());
   publish_all();
 }
 
@@ -49,6 +56,21 @@ void Publisher::traces_lost(std::uint64_t total) noexcept {
   set(region_.global().traces_lost, total);
 }
 
+void Publisher::neighbours(const NeighbourCounters& counters, std::uint64_t unsent) noexcept {
+  contract::GlobalState& global = region_.global();
+  std::uint64_t faults = 0;
+  for (const std::uint64_t one : counters.faults) faults += one;
+  set(global.neighbour_messages, counters.received);
+  set(global.neighbour_faults, faults);
+  set(global.neighbour_questions, counters.solicitations_sent);
+  set(global.neighbour_answers, counters.advertisements_sent);
+  set(global.neighbour_limited, counters.answers_limited + counters.claims_limited);
+  set(global.neighbour_moves, counters.moves);
+  set(global.neighbour_losses, counters.losses);
+  set(global.neighbour_conflicts, counters.conflicts);
+  set(global.neighbour_unsent, unsent);
+}
+
 void Publisher::publish_all() {
   contract::GlobalState& global = region_.global();
   set(global.mbufs_in_use, rte_mempool_in_use_count(&pool_));
@@ -56,7 +78,26 @@ void Publisher::publish_all() {
   set(global.vteps_used, model_.vteps_used());
   set(global.endpoints_used, tables_.endpoints.size());
   set(global.ports_used, model_.ports_used());
+  set(global.next_hops_used, model_.next_hops_used());
   for (std::uint32_t id = 0; id < model_.port_slots(); ++id) publish_port(id);
+  publish_next_hops();
+}
+
+void Publisher::publish_next_hops() {
+  const std::vector<NextHops::Entry>& entries = next_hops_.entries();
+  for (std::size_t id = 0; id < entries.size(); ++id) {
+    const NextHops::Entry& entry = entries[id];
+    contract::NextHopState& state = region_.next_hops()[id];
+    set(state.present, entry.present ? 1 : 0);
+    set(state.usable, entry.usable ? 1 : 0);
+    set(state.resolved, entry.resolved ? 1 : 0);
+    set(state.link_up, entry.link_up ? 1 : 0);
+    set(state.changes, entry.changes);
+    // As with names of ports: a reader may see a part of it, once.
+    const auto mac = contract::to_text<sizeof state.mac>(
+        entry.resolved ? std::string_view(base::to_string(entry.mac)) : std::string_view());
+    if (state.mac != mac) state.mac = mac;
+  }
 }
 
 void Publisher::change_device(std::uint32_t id, std::uint64_t device_number) noexcept {

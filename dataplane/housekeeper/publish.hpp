@@ -5,8 +5,10 @@
 
 #include "dataplane/contract/event.hpp"
 #include "dataplane/housekeeper/model.hpp"
+#include "dataplane/housekeeper/next_hops.hpp"
 #include "dataplane/housekeeper/ports.hpp"
 #include "dataplane/housekeeper/region.hpp"
+#include "dataplane/neighbour/neighbours.hpp"
 
 #include <rte_mempool.h>
 
@@ -29,7 +31,7 @@ class Publisher {
 
   // All outlive this.
   Publisher(CounterRegion& region, const Tables& tables, const Model& model, const Ports& ports,
-            rte_mempool& pool, const Facts& facts);
+            const NextHops& next_hops, rte_mempool& pool, const Facts& facts);
 
   std::uint64_t boot_id() const noexcept { return region_.global().boot_id; }
 
@@ -38,9 +40,11 @@ class Publisher {
   void controller(bool connected) noexcept;
   void commit(base::Generation generation, bool refused) noexcept;
   void traces_lost(std::uint64_t total) noexcept;
+  void neighbours(const NeighbourCounters& counters, std::uint64_t unsent) noexcept;
 
   // Once a second and on events.
   void publish_all();
+  void publish_next_hops();
   // The links that changed since the last call; a port that came or went is no change of link.
   std::vector<contract::LinkChange> changed_links();
 
@@ -53,6 +57,7 @@ class Publisher {
   const Tables& tables_;
   const Model& model_;
   const Ports& ports_;
+  const NextHops& next_hops_;
   rte_mempool& pool_;
   std::array<std::uint64_t, contract::port_count_max> devices_{};   // Ports::Seen::device_number.
   std::array<LinkState, contract::port_count_max> links_{};         // Of that device.

@@ -97,13 +97,14 @@ std::optional<Transaction::Answer> Transaction::step() {
         failed_port_ = ports_.failed_port();
         fail(more.error());
       } else if (!*more) {
+        next_hops_.plan();
         derivation_.restart();
         phase_ = Phase::derive;
       }
       break;
     }
     case Phase::derive: {
-      const auto more = derivation_.step(model_, ports_.facts(), tables_, next_);
+      const auto more = derivation_.step(model_, ports_.facts(), next_hops_, tables_, next_);
       if (!more) {
         fail(more.error());
       } else if (!*more) {
@@ -119,6 +120,7 @@ std::optional<Transaction::Answer> Transaction::step() {
         break;
       }
       model_.keep();
+      next_hops_.keep();
       phase_ = Phase::settle;
       return Answer{.is_commit = true, .status = {}};
     case Phase::settle: return settle();
@@ -153,6 +155,7 @@ std::optional<Transaction::Answer> Transaction::undo_tables() {
     return std::nullopt;
   }
   model_.restore();
+  next_hops_.restore();
   phase_ = Phase::idle;
   return Answer{.is_commit = is_commit_, .status = outcome_, .failed_port = failed_port_};
 }

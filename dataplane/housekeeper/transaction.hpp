@@ -10,6 +10,7 @@
 #include "dataplane/base/error.hpp"
 #include "dataplane/housekeeper/derive.hpp"
 #include "dataplane/housekeeper/model.hpp"
+#include "dataplane/housekeeper/next_hops.hpp"
 #include "dataplane/housekeeper/ports.hpp"
 #include "dataplane/table/epoch.hpp"
 #include "dataplane/table/tables.hpp"
@@ -29,8 +30,8 @@ class Transaction {
   };
 
   // All outlive this.
-  Transaction(Tables& tables, Epoch& epoch, Model& model, Ports& ports)
-      : tables_(tables), epoch_(epoch), model_(model), ports_(ports) {}
+  Transaction(Tables& tables, Epoch& epoch, Model& model, Ports& ports, NextHops& next_hops)
+      : tables_(tables), epoch_(epoch), model_(model), ports_(ports), next_hops_(next_hops) {}
 
   bool open() const noexcept { return phase_ == Phase::staging; }
   // A commit or abort is under way: step() until it is not.
@@ -72,6 +73,7 @@ class Transaction {
   Epoch& epoch_;
   Model& model_;
   Ports& ports_;
+  NextHops& next_hops_;
   Derivation derivation_;
   Phase phase_ = Phase::idle;
   std::uint32_t id_ = 0;

@@ -57,7 +57,6 @@ struct LinkLayerOption {
 };
 static_assert(sizeof(LinkLayerOption) == 8);
 
-constexpr std::uint8_t icmp6 = 58;
 constexpr std::uint8_t hop_limit = 255;  // A router would have made it less (RFC 4861 §7.1.1).
 constexpr std::size_t nd_at = sizeof(EthernetHeader) + sizeof(Ipv6Header);
 constexpr MacAddress broadcast{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
@@ -99,7 +98,7 @@ MacAddress group_mac(const Ipv6Address& group) noexcept {
 // All ones where the checksum within `message` is right (RFC 8200 §8.1).
 std::uint16_t icmp6_sum(const Ipv6Header& ip, std::span<const std::uint8_t> message) noexcept {
   const be32 length(static_cast<std::uint32_t>(message.size()));
-  const be32 next(icmp6);
+  const be32 next(ip_protocol::icmp6);
   return fold(sum_words(&ip.source, sizeof ip.source) +
               sum_words(&ip.destination, sizeof ip.destination) + length.raw() + next.raw() +
               sum_words(message.data(), message.size()));
@@ -201,7 +200,8 @@ std::expected<NeighbourMessage, NeighbourFault> parse_nd(
   if (frame.size() < nd_at) return std::unexpected(truncated);
   const auto ethernet = read<EthernetHeader>(frame, 0);
   const auto ip = read<Ipv6Header>(frame, sizeof ethernet);
-  if (ip.version() != 6 || ip.next_header != icmp6) return std::unexpected(not_neighbour);
+  if (ip.version() != 6 || ip.next_header != ip_protocol::icmp6)
+    return std::unexpected(not_neighbour);
   const std::size_t length = ip.payload_length.host();
   if (length > frame.size() - nd_at) return std::unexpected(truncated);
   if (length == 0) return std::unexpected(nd_length);
@@ -252,7 +252,7 @@ NeighbourFrame finish_nd(base::PortId port, NdFrame message, std::uint8_t option
   message.ethernet.type = be16(ethertype::ipv6);
   message.ip.version_class_label = Ipv6Header::class_and_label(0, 0);
   message.ip.payload_length = be16(static_cast<std::uint16_t>(length));
-  message.ip.next_header = icmp6;
+  message.ip.next_header = ip_protocol::icmp6;
   message.ip.hop_limit = hop_limit;
   message.option = {.type = option, .units = 1, .mac = message.ethernet.source};
   NeighbourFrame frame{

@@ -112,8 +112,10 @@ std::optional<NeighbourFault> Neighbours::receive(base::PortId port,
   if (!message) return fault(message.error());
 
   PortState& state = entry->second;
-  // What we sent ourselves comes back where a bridge loops.
-  if (message->frame_source == state.mac || message->mac == state.mac) return std::nullopt;
+  // What we sent ourselves comes back: a bridge loops, or two ports of ours are on one link.
+  for (const auto& [other, ours] : ports_) {
+    if (message->frame_source == ours.mac || message->mac == ours.mac) return std::nullopt;
+  }
   if (!judge_claims(port, *message, now)) learn(port, state, *message, now);
   if (message->kind == NeighbourMessage::Kind::solicitation) answer(port, state, *message, now);
   return std::nullopt;

@@ -11,6 +11,7 @@
 //                     └───────────no answer to six questions─────────┘      MAC in use: ▔▔▔▔▔▔▔▔▔
 #pragma once
 
+#include "dataplane/contract/event.hpp"
 #include "dataplane/neighbour/bucket.hpp"
 #include "dataplane/neighbour/message.hpp"
 
@@ -40,20 +41,12 @@ struct NeighbourTiming {
 };
 
 struct NeighbourEvent {
-  enum class Kind : std::uint8_t {
-    next_hop_resolved,
-    next_hop_moved,
-    next_hop_lost,
-    next_hop_conflict,  // Two MACs claim it.
-    address_usable,
-    address_duplicate,  // Somebody had it before us: it is not used.
-    address_conflict,   // Somebody claims what we use: we go on, and say so.
-  };
+  using Kind = contract::NeighbourNews;
   Kind kind;
   base::PortId port;
   base::IpAddress address;
   base::MacAddress mac;     // The new one; in a conflict the other one. Zero: none.
-  base::MacAddress before;  // Of a move or loss.
+  base::MacAddress before;  // Of a next hop.
 };
 
 struct NeighbourCounters {

@@ -56,7 +56,8 @@ class Batch {
     flooded_ = false;
     odd_buffers_ = false;
   }
-  // Some frame is not a single buffer of our own: said once, by whoever looks at all of them.
+  // Some frame is not a single buffer of our own, or a large one: said once, by whoever looks at
+  // all of them.
   void note_odd_buffers() noexcept { odd_buffers_ = true; }
   bool has_odd_buffers() const noexcept { return odd_buffers_; }
   // Another mbuf holds the frame now; the old one is somebody else's.

@@ -24,6 +24,7 @@ inline constexpr std::uint16_t roce_v1 = 0x8915;
 namespace ip_protocol {
 inline constexpr std::uint8_t tcp = 6;
 inline constexpr std::uint8_t udp = 17;
+inline constexpr std::uint8_t icmp6 = 58;
 }  // namespace ip_protocol
 
 namespace udp_port {
@@ -88,6 +89,24 @@ struct UdpHeader {
   be16 checksum;
 };
 
+// RFC 9293 §3.1.
+struct TcpHeader {
+  be16 source;
+  be16 destination;
+  be32 sequence;
+  be32 acknowledgment;
+  std::uint8_t offset_reserved;  // The header's words in the upper 4 bits.
+  std::uint8_t flags;
+  be16 window;
+  be16 checksum;
+  be16 urgent;
+
+  static constexpr std::uint8_t fin = 0x01;
+  static constexpr std::uint8_t psh = 0x08;
+  static constexpr std::uint8_t cwr = 0x80;
+  constexpr unsigned header_bytes() const noexcept { return (offset_reserved >> 4) * 4u; }
+};
+
 // RFC 7348 §5.
 struct VxlanHeader {
   be32 flags;         // 0x08000000: the VNI is valid.
@@ -115,6 +134,7 @@ struct BthHeader {
 
 static_assert(sizeof(EthernetHeader) == 14 && sizeof(VlanTag) == 4);
 static_assert(sizeof(Ipv4Header) == 20 && sizeof(Ipv6Header) == 40 && sizeof(UdpHeader) == 8);
+static_assert(sizeof(TcpHeader) == 20);
 static_assert(sizeof(VxlanHeader) == 8 && sizeof(BthHeader) == 12);
 static_assert(alignof(Ipv4Header) == 1 && alignof(BthHeader) == 1);
 

@@ -28,7 +28,8 @@ struct PacketMeta {
   std::uint8_t tos;          // DSCP and ECN of that IP header; 0 where not IP.
   std::uint8_t outer_tos;    // Of the tunnel's IP header, where there was one.
   PacketKind kind;
-  bool flood;               // To everyone in the network.
+  bool flood : 1;           // To everyone in the network.
+  bool second_path : 1;     // Leaves by the VTEP's second next hop.
   std::uint16_t l4_length;  // Bytes from l4 to the end of the IP packet (padding excluded).
   std::uint32_t destination_qp;
   std::uint32_t next_hop;  // Where the record of `vtep` lies: VersionedArray::at().

@@ -18,7 +18,12 @@ static_assert(head_bytes >= (14 + 8 + 60 + 8 + 8) + (14 + 8 + 60 + 8 + 13));
 // A fresh buffer holds that much (--mbuf-bytes allows no less than 1024).
 static_assert(head_bytes <= 1024);
 
-// Asked of all frames of a burst at once: is each a single buffer that nobody else has?
+// DPDK's mark of a frame that was made of several. Drivers of virtio set it on a large frame, which
+// its sender left for the device to cut: segmentation.hpp.
+inline constexpr std::uint64_t large_frame_flag = RTE_MBUF_F_RX_LRO;
+
+// Asked of all frames of a burst at once: is each a single buffer that nobody else has, and no
+// large one?
 class BufferKinds {
  public:
   void see(const rte_mbuf& mbuf) noexcept {
@@ -29,7 +34,7 @@ class BufferKinds {
   // Neither number is ever 0, so all are 1 where their disjunction is.
   bool all_plain() const noexcept {
     return references_ == 1 && segments_ == 1 &&
-           (flags_ & (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL)) == 0;
+           (flags_ & (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL | large_frame_flag)) == 0;
   }
 
  private:

@@ -25,6 +25,17 @@ void Exits::free_dead() noexcept {
   dead_count_ = 0;
 }
 
+void Exits::end(std::uint16_t stage, rte_mbuf* mbuf, const PacketMeta& meta,
+                Verdict verdict) noexcept {
+  if (verdict != punt) return drop(stage, mbuf, meta, verdict);
+  if (!to_housekeeper_.push(mbuf, meta.in_port)) {
+    return drop(stage, mbuf, meta, DropReason::punt_queue_full);
+  }
+  ++totals_.punted;
+  // Its story ends here, without a reason.
+  if (meta.trace_slot != no_trace) tracer_.punted(stage, meta);
+}
+
 void Exits::drop(std::uint16_t stage, rte_mbuf* mbuf, const PacketMeta& meta,
                  DropReason reason) noexcept {
   count_drop(stage, reason, 1);
@@ -39,6 +50,11 @@ void Exits::drop(std::uint16_t stage, rte_mbuf* mbuf, const PacketMeta& meta,
 void Exits::drop_uncreated(std::uint16_t stage, DropReason reason) noexcept {
   totals_.created += 1;
   count_drop(stage, reason, 1);
+}
+
+// At once: the buffers of a large frame are many.
+void Exits::replaced(rte_mbuf* mbuf) noexcept {
+  rte_pktmbuf_free(mbuf);
 }
 
 void Exits::send(Batch& batch, std::uint16_t transmit_stage) noexcept {

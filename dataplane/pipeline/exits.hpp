@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where packets end: they leave at a port or die for a reason, and either is counted exactly once.
+// Where packets end: they leave at a port, go to the housekeeper or die for a reason, and each is
+// counted exactly once.
 // Owned by a worker, used by one pipeline run at a time.
 #pragma once
 
@@ -10,6 +11,7 @@
 #include "dataplane/pipeline/egress.hpp"
 #include "dataplane/pipeline/stage.hpp"
 #include "dataplane/pipeline/trace.hpp"
+#include "dataplane/queue/frame_ring.hpp"
 #include "dataplane/queue/outbox.hpp"
 
 #include <rte_mbuf.h>
@@ -21,19 +23,25 @@ namespace dp {
 
 class Exits {
  public:
-  // `counters` and `egress` outlive this.
-  Exits(const contract::WorkerBlock& counters, Egress& egress, Tracer& tracer) noexcept
-      : counters_(counters), egress_(egress), tracer_(tracer) {}
+  // All outlive this.
+  Exits(const contract::WorkerBlock& counters, Egress& egress, Tracer& tracer,
+        FrameRing& to_housekeeper) noexcept
+      : counters_(counters), egress_(egress), tracer_(tracer), to_housekeeper_(to_housekeeper) {}
   ~Exits();
   Exits(const Exits&) = delete;
   Exits& operator=(const Exits&) = delete;
 
-  // Ends a packet's life; takes ownership. `stage` is the index in the region's stage list.
+  // A packet that a stage did not keep; takes ownership. `stage` is the index in the region's stage
+  // list.
+  void end(std::uint16_t stage, rte_mbuf* mbuf, const PacketMeta& meta, Verdict verdict) noexcept;
+  // Ends a packet's life; takes ownership.
   void drop(std::uint16_t stage, rte_mbuf* mbuf, const PacketMeta& meta,
             DropReason reason) noexcept;
   // A copy that could not be made: created and dropped at once, so that it shows in both.
   void drop_uncreated(std::uint16_t stage, DropReason reason) noexcept;
   void created(std::uint16_t count) noexcept { totals_.created += count; }
+  // Frees a buffer whose packet lives on in another.
+  void replaced(rte_mbuf* mbuf) noexcept;
 
   // Takes all packets of the batch to the outboxes of their out_port.
   void send(Batch& batch, std::uint16_t transmit_stage) noexcept;
@@ -63,6 +71,7 @@ class Exits {
   contract::WorkerBlock counters_;
   Egress& egress_;
   Tracer& tracer_;
+  FrameRing& to_housekeeper_;
   contract::WorkerTotals totals_{};  // Private copy; publish() writes it out.
   bool drops_changed_ = false;
   std::uint16_t dead_count_ = 0;

@@ -21,6 +21,8 @@ class AnyPipeline {
   virtual ~AnyPipeline() = default;
   // Ends the life of every packet of the batch in `exits`, which are flushed.
   virtual void run(Batch& batch, Exits& exits, Mode mode) noexcept = 0;
+  // Frames that are finished already, to their out_port: only the last stage.
+  virtual void send(Batch& batch, Exits& exits) noexcept = 0;
 };
 
 // What the last, implicit stage of every pipeline is called and may do.
@@ -94,6 +96,10 @@ class Pipeline final : public AnyPipeline {
     }
     exits.flush(transmit_stage());
     if (mode == Mode::observed) exits.tracer().finish();
+  }
+  void send(Batch& batch, Exits& exits) noexcept override {
+    transmit<Mode::fast>(batch, exits);
+    exits.flush(transmit_stage());
   }
 
  private:

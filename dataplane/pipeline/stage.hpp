@@ -25,9 +25,12 @@ namespace dp {
 
 using contract::DropReason;
 
-// A packet's fate after one step: go on, or die for a reason.
+// A packet's fate after one step: go on, die for a reason, or go to the housekeeper.
 using Verdict = DropReason;
 inline constexpr Verdict keep = DropReason::none;
+// No reason of the list has this number: whoever is punted is not dropped.
+inline constexpr Verdict punt = static_cast<DropReason>(0xff);
+static_assert(contract::drop_reason_slots < 0xff);
 
 // What stages may know about a packet. A stage names what it needs and what it adds; a pipeline
 // whose order does not provide it does not compile.
@@ -43,6 +46,7 @@ enum class Fact : std::uint32_t {
   next_hop = 1 << 8,       // next_hop and out_port for remote destinations; the frame fits.
   finished = 1 << 9,       // The frame can leave at out_port as it is.
   gathered = 1 << 10,      // The headers lie in one piece that may be written: head_bytes.
+  wire_sized = 1 << 11,    // No frame waits to be cut; none of its checksums is missing.
 };
 
 struct Facts {

@@ -194,6 +194,10 @@ void Tracer::dropped(std::uint16_t stage, const PacketMeta& meta, DropReason rea
   add_hop(story, stage, meta).reason = static_cast<std::uint8_t>(reason);
 }
 
+void Tracer::punted(std::uint16_t stage, const PacketMeta& meta) noexcept {
+  add_hop((*stories_)[meta.trace_slot], stage, meta);
+}
+
 void Tracer::sent(std::uint16_t stage, const rte_mbuf* mbuf, const PacketMeta& meta) noexcept {
   Story& story = (*stories_)[meta.trace_slot];
   add_hop(story, stage, meta);

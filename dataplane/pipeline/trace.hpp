@@ -81,6 +81,7 @@ class Tracer {
   std::uint16_t replicate(const PacketMeta& original) noexcept;
   void hop(std::uint16_t stage, Packet packet) noexcept;
   void dropped(std::uint16_t stage, const PacketMeta& meta, DropReason reason) noexcept;
+  void punted(std::uint16_t stage, const PacketMeta& meta) noexcept;
   void sent(std::uint16_t stage, const rte_mbuf* mbuf, const PacketMeta& meta) noexcept;
   // The port did not take a frame that was reported as sent.
   void refused(const rte_mbuf* mbuf, DropReason reason) noexcept;

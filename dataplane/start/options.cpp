@@ -26,6 +26,8 @@ void add_sizes(CLI::App& app, Options& options) {
       ->check(CLI::Range(1u, static_cast<unsigned>(contract::network_count_max)));
   app.add_option("--vteps", options.vteps, "Room for VTEPs, local and remote")
       ->check(CLI::Range(1u, static_cast<unsigned>(contract::vtep_count_max)));
+  app.add_option("--next-hops", options.next_hops, "Room for next hops")
+      ->check(CLI::Range(1u, static_cast<unsigned>(contract::next_hop_count_max)));
   app.add_option("--rx-descriptors", options.rx_descriptors, "Per rx queue, where a port says none")
       ->check(CLI::Range(32, 32768));
   app.add_option("--tx-descriptors", options.tx_descriptors, "Per tx queue, where a port says none")

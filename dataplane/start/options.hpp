@@ -19,6 +19,7 @@ struct Options {
   std::uint32_t endpoints = 65536;
   std::uint32_t networks = 4096;
   std::uint32_t vteps = 4096;
+  std::uint32_t next_hops = 1024;
   std::uint16_t rx_descriptors = 512;
   std::uint16_t tx_descriptors = 512;
   bool idle_sleep = true;  // false: spin.

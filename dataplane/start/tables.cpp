@@ -15,18 +15,21 @@ base::Result<Tables> make_tables(const TableSizes& sizes) {
   auto network_by_vni = ExactMatch::make(2 * sizes.networks, random_seed());
   auto vtep_by_address = ExactMatch::make(2 * sizes.vteps, random_seed());
   auto endpoints = ExactMatch::make(sizes.endpoints, random_seed());
+  auto next_hops = NextHopWords::make(sizes.next_hops);
   if (!ports) return std::unexpected(ports.error());
   if (!networks) return std::unexpected(networks.error());
   if (!vteps) return std::unexpected(vteps.error());
   if (!network_by_vni) return std::unexpected(network_by_vni.error());
   if (!vtep_by_address) return std::unexpected(vtep_by_address.error());
   if (!endpoints) return std::unexpected(endpoints.error());
+  if (!next_hops) return std::unexpected(next_hops.error());
   return Tables{.ports = std::move(*ports),
                 .networks = std::move(*networks),
                 .vteps = std::move(*vteps),
                 .network_by_vni = std::move(*network_by_vni),
                 .vtep_by_address = std::move(*vtep_by_address),
-                .endpoints = std::move(*endpoints)};
+                .endpoints = std::move(*endpoints),
+                .next_hops = std::move(*next_hops)};
 }
 
 }  // namespace dp

@@ -13,6 +13,7 @@ struct TableSizes {
   std::uint32_t networks;
   std::uint32_t vteps;
   std::uint32_t endpoints;
+  std::uint32_t next_hops;
 };
 
 base::Result<Tables> make_tables(const TableSizes& sizes);

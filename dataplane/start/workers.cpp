@@ -34,13 +34,17 @@ void run_worker(Worker& worker) noexcept {
 base::Status WorkerThreads::start(const Config& config, const CountersOf& counters_of,
                                   const MakePipelines& make_pipelines) {
   for (std::uint16_t id = 0; id < config.count; ++id) {
-    rings_.push_back(std::make_unique<TraceRing>());
-    workers_.push_back(
-        std::make_unique<Worker>(Worker::Config{.id = base::WorkerId{id}, .idle = config.idle},
-                                 tables_, epoch_, counters_of(id), pool_, board_, *rings_.back()));
+    trace_rings_.push_back(std::make_unique<TraceRing>());
+    frame_rings_.push_back(std::make_unique<FrameRings>());
+    workers_.push_back(std::make_unique<Worker>(
+        Worker::Config{.id = base::WorkerId{id}, .idle = config.idle}, tables_, epoch_,
+        counters_of(id), pool_,
+        Worker::Links{
+            .board = board_, .traces = *trace_rings_.back(), .frames = *frame_rings_.back()}));
     workers_.back()->set_pipelines(make_pipelines(workers_.back()->environment()));
     worker_list_.push_back(workers_.back().get());
-    ring_list_.push_back(rings_.back().get());
+    trace_ring_list_.push_back(trace_rings_.back().get());
+    frame_ring_list_.push_back(frame_rings_.back().get());
   }
   for (std::uint16_t id = 0; id < config.count; ++id) {
     threads_.emplace_back(run_worker, std::ref(*workers_[id]));

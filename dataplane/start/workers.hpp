@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The worker threads: each with its worker, its trace ring and its pipelines, pinned to its core.
+// The worker threads: each with its worker, its rings and its pipelines, pinned to its core.
 #pragma once
 
 #include "dataplane/base/error.hpp"
@@ -36,17 +36,20 @@ class WorkerThreads {
   void stop();
 
   std::span<Worker* const> workers() const noexcept { return worker_list_; }
-  std::span<TraceRing* const> rings() const noexcept { return ring_list_; }
+  std::span<TraceRing* const> trace_rings() const noexcept { return trace_ring_list_; }
+  std::span<FrameRings* const> frame_rings() const noexcept { return frame_ring_list_; }
 
  private:
   const Tables& tables_;
   Epoch& epoch_;
   rte_mempool& pool_;
   TraceBoard& board_;
-  std::vector<std::unique_ptr<TraceRing>> rings_;
+  std::vector<std::unique_ptr<TraceRing>> trace_rings_;
+  std::vector<std::unique_ptr<FrameRings>> frame_rings_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<Worker*> worker_list_;
-  std::vector<TraceRing*> ring_list_;
+  std::vector<TraceRing*> trace_ring_list_;
+  std::vector<FrameRings*> frame_ring_list_;
   std::vector<std::thread> threads_;
 };
 

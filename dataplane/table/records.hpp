@@ -7,6 +7,7 @@
 #include "dataplane/base/id.hpp"
 #include "dataplane/contract/command.hpp"
 #include "dataplane/packet/udp_tunnel.hpp"
+#include "dataplane/table/next_hop_words.hpp"
 
 #include <array>
 #include <cstddef>
@@ -45,8 +46,16 @@ struct NetworkRecord {
 // What encapsulation puts in front of a frame.
 enum class OuterForm : std::uint8_t { none, ipv4, ipv4_summed, ipv6, ipv6_summed };
 
-// All that encapsulation needs to know about a remote VTEP: one cache line over IPv4, two over
-// IPv6.
+// A way to a remote VTEP: the next hop's word, and the port where it is.
+struct VtepPath {
+  NextHopPlace place;
+  base::PortId port;
+  std::uint16_t frame_bytes_max;  // No larger frame fits behind the outer header.
+};
+
+// All that encapsulation needs to know about a remote VTEP whose first path is usable: one cache
+// line over IPv4, two over IPv6. The destination MAC of a prepared header is 0 where the next hop's
+// is resolved: then it stands in the word.
 struct alignas(64) VtepRecord {
   contract::VtepKind kind;
   OuterForm form;  // none: local.
@@ -54,14 +63,14 @@ struct alignas(64) VtepRecord {
   // ECN always comes from the packet.
   std::uint8_t tos_mask;
   std::uint8_t tos_pinned;
-  base::PortId port;
-  // No larger frame fits behind the outer header; 0 while the next hop is not resolved.
-  std::uint16_t frame_bytes_max;
   std::uint32_t ip_sum;                                        // constant_sum() of an IPv4 header.
+  VtepPath first;                                              // Taken while it is usable.
   std::array<std::uint8_t, udp_tunnel_bytes_max> outer_bytes;  // Prepared; see udp_tunnel.hpp.
+  VtepPath second;                                             // Else this one.
+  EthernetHeader second_ethernet;                              // In place of the prepared one.
   base::IpAddress address;                                     // The VTEP's own.
   // No padding: the housekeeper compares records as bytes.
-  std::array<std::uint8_t, 38> reserved;
+  std::array<std::uint8_t, 16> reserved;
 
   template <class Ip>
   const UdpTunnelHeader<Ip>& outer() const noexcept {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "dataplane/table/exact_match.hpp"
+#include "dataplane/table/next_hop_words.hpp"
 #include "dataplane/table/records.hpp"
 #include "dataplane/table/versioned_array.hpp"
 
@@ -18,6 +19,7 @@ struct Tables {
   ExactMatch network_by_vni;               // vni_key → NetworkId.
   ExactMatch vtep_by_address;              // vtep_key → VtepId; compare VtepRecord::address.
   ExactMatch endpoints;                    // endpoint_key → EndpointValue.
+  NextHopWords next_hops;                  // By VtepRecord::Path::place.
 
   // An IPv6 address is longer than a key, so another one may lead to the same VTEP.
   std::uint64_t vtep_key(const base::IpAddress& address) const noexcept {

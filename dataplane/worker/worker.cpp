@@ -28,13 +28,13 @@ std::uint64_t sleep_for(std::uint64_t ns) noexcept {
 }  // namespace
 
 Worker::Worker(const Config& config, const Tables& tables, Epoch& epoch,
-               contract::WorkerBlock counters, rte_mempool& pool, TraceBoard& board,
-               TraceRing& ring)
+               contract::WorkerBlock counters, rte_mempool& pool, const Links& links)
     : id_(config.id),
       epoch_(epoch),
+      from_housekeeper_(links.frames.from_housekeeper),
       environment_{.tables = tables, .counters = counters, .pool = pool},
-      tracer_(board, ring, config.id),
-      exits_(counters, *this, tracer_),
+      tracer_(links.board, links.traces, config.id),
+      exits_(counters, *this, tracer_, links.frames.to_housekeeper),
       idle_(config.idle) {}
 
 void Worker::run() noexcept {
@@ -62,6 +62,8 @@ std::uint32_t Worker::turn() noexcept {
   std::uint32_t frames = 0;
   if (current_ != nullptr) {
     for (const RxSource& source : current_->sources) frames += serve(source);
+    if (!from_housekeeper_.empty()) [[unlikely]]  // Some a second.
+      send_for_housekeeper();
   }
   publish(frames, started);
   epoch_.quiescent(id_);
@@ -96,6 +98,20 @@ std::uint32_t Worker::serve(const RxSource& source) noexcept {
   batch_.reset_metas(source.port);
   pipeline->run(batch_, exits_, choose_mode());
   return frames;
+}
+
+void Worker::send_for_housekeeper() noexcept {
+  // It has frames for the underlay only.
+  AnyPipeline* pipeline = pipelines_[static_cast<std::size_t>(contract::PortRole::underlay)].get();
+  if (pipeline == nullptr) return;
+  while (!batch_.full()) {
+    FrameRing::Frame frame = from_housekeeper_.pop();
+    if (!frame.mbuf) break;
+    batch_.push(frame.mbuf.release(),
+                {.in_port = frame.port, .out_port = frame.port, .trace_slot = no_trace});
+  }
+  exits_.created(batch_.size());
+  pipeline->send(batch_, exits_);
 }
 
 Mode Worker::choose_mode() noexcept {

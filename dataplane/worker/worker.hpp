@@ -27,9 +27,16 @@ class Worker final : public Egress {
     IdlePolicy idle;
   };
 
-  // `tables`, `epoch`, `pool`, `board` and `ring` outlive the worker.
+  // What it and the housekeeper hand each other.
+  struct Links {
+    TraceBoard& board;
+    TraceRing& traces;
+    FrameRings& frames;
+  };
+
+  // `tables`, `epoch`, `pool` and all of `links` outlive the worker.
   Worker(const Config& config, const Tables& tables, Epoch& epoch, contract::WorkerBlock counters,
-         rte_mempool& pool, TraceBoard& board, TraceRing& ring);
+         rte_mempool& pool, const Links& links);
 
   // What the stages of this worker's pipelines are made with. The pipelines are set once, before
   // the thread starts.
@@ -52,11 +59,13 @@ class Worker final : public Egress {
 
  private:
   std::uint32_t serve(const RxSource& source) noexcept;
+  void send_for_housekeeper() noexcept;
   Mode choose_mode() noexcept;
   void publish(std::uint32_t frames, std::uint64_t started) noexcept;
 
   base::WorkerId id_;
   Epoch& epoch_;
+  FrameRing& from_housekeeper_;
   Environment environment_;
   Tracer tracer_;
   Exits exits_;

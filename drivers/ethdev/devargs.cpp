@@ -84,10 +84,22 @@ bool takes_privilege(std::string_view devargs) noexcept {
          driver == "net_af_xdp";
 }
 
+std::string_view served_socket(std::string_view devargs) noexcept {
+  const std::string_view driver = driver_name(devargs);
+  if (driver == "net_vhost" && devargs_value(devargs, "client") != "1") {
+    return devargs_value(devargs, "iface");
+  }
+  if (driver == "net_virtio_user" && devargs_value(devargs, "server") == "1") {
+    return devargs_value(devargs, "path");
+  }
+  return {};
+}
+
 std::string complete_devargs(std::string_view devargs, std::uint16_t queues, std::uint16_t mtu) {
   std::string result(devargs);
   const std::string_view driver = driver_name(devargs);
   if (driver == "net_vhost" || driver == "net_virtio_user") append(result, "queues", queues);
+  if (driver == "net_vhost") append(result, "tso", 1);  // The pipeline cuts what comes.
   if (driver == "net_memif" && mtu + ethernet_bytes > memif_buffer_bytes) {
     // One buffer for a frame: chains of them are told apart by a flag that 22.11 leaves behind.
     append(result, "bsize", (mtu + ethernet_bytes + 63) / 64 * 64);

@@ -35,6 +35,9 @@ bool damages_chains(std::string_view devargs) noexcept;
 // Drivers that open sockets or interfaces for which the kernel wants a capability.
 bool takes_privilege(std::string_view devargs) noexcept;
 
+// The Unix socket that the device makes itself and others connect to; empty: none.
+std::string_view served_socket(std::string_view devargs) noexcept;
+
 // Adds the number of queues (net_af_packet: qpairs, net_vhost and net_virtio_user: queues) and the
 // frame size (net_af_packet) where the operator did not.
 std::string complete_devargs(std::string_view devargs, std::uint16_t queues, std::uint16_t mtu);

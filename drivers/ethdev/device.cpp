@@ -9,6 +9,7 @@
 #include <rte_errno.h>
 #include <rte_ether.h>
 #include <rte_mbuf.h>
+#include <rte_vhost.h>
 
 #include <algorithm>
 #include <array>
@@ -96,6 +97,7 @@ base::Result<std::unique_ptr<Device>> EthdevDevice::open(const DeviceRequest& re
                 "DPDK has a device of this name already; number it differently (net_tap1)");
   }
 
+  remove_stale_socket(std::string(served_socket(devargs)));
   const std::vector<int> sockets_before = PacketSockets::held();
   if (int error = rte_dev_probe(devargs.c_str()); error < 0) {
     return fail(Errc::device_failed,
@@ -276,7 +278,19 @@ base::Status EthdevDevice::configure(const rte_eth_dev_info& info, std::uint16_t
       error != 0) {
     return fail(Errc::device_failed, "the device does not take this number of queues", -error);
   }
+  forbid_fragments();
   return {};
+}
+
+// A virtual machine may leave TCP to be cut (tso=1), but not UDP into IP fragments (UFO), which
+// net_vhost of 22.11 offers whatever it is told, and marks as it marks TCP.
+void EthdevDevice::forbid_fragments() noexcept {
+  if (driver_name(request_.device) != "net_vhost") return;
+  constexpr std::uint64_t host_ufo = 1 << 14;  // VIRTIO_NET_F_HOST_UFO.
+  const std::string socket(devargs_value(request_.device, "iface"));
+  if (rte_vhost_driver_disable_features(socket.c_str(), host_ufo) != 0) {
+    LOG(warning, "udp_fragments_not_forbidden", {"device", request_.device});
+  }
 }
 
 base::Status EthdevDevice::set_up_queues(const rte_eth_dev_info& info) {
@@ -332,7 +346,9 @@ base::Status EthdevDevice::set_mtu(std::uint16_t mtu) {
 void EthdevDevice::set_promiscuous(bool promiscuous) noexcept {
   const int error = promiscuous ? rte_eth_promiscuous_enable(dpdk_port_)
                                 : rte_eth_promiscuous_disable(dpdk_port_);
-  // Best effort: what has no address filter has no such mode either.
+  // Neighbour discovery comes to groups, at every port. Best effort, both: what has no address
+  // filter has no such mode either.
+  (void)rte_eth_allmulticast_enable(dpdk_port_);
   if (error != 0 && error != -ENOTSUP) {
     LOG(warning, "promiscuous_mode_refused", {"device", request_.device}, {"errno", -error});
   }

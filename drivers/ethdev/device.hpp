@@ -39,6 +39,7 @@ class EthdevDevice final : public Device {
   base::Status configure(const rte_eth_dev_info& info, std::uint16_t mtu);
   base::Status choose_segments(const rte_eth_dev_info& info, std::uint16_t mtu, rte_eth_conf& conf);
   base::Status set_up_queues(const rte_eth_dev_info& info);
+  void forbid_fragments() noexcept;
   base::Status set_mtu(std::uint16_t mtu);
   void set_promiscuous(bool promiscuous) noexcept;
   void return_frames() noexcept;

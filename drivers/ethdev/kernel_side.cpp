@@ -19,6 +19,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 namespace dp {
@@ -139,6 +140,65 @@ std::optional<TapInterface::State> TapInterface::state() const noexcept {
   const auto dropped = tx_drops(interface.ifr_name);
   if (!dropped) return std::nullopt;
   return State{.up = is_running(interface), .gone = false, .dropped = *dropped};
+}
+
+bool TapInterface::ask(unsigned long what, ifreq& request) const noexcept {
+  ifreq named{};
+  if (ioctl(descriptor_, TUNGETIFF, &named) != 0) return false;
+  std::ranges::copy(named.ifr_name, request.ifr_name);
+  const VisitedNamespace there(descriptor_);
+  if (there.is_out_of_reach()) {
+    errno = EPERM;  // And another interface of that name may be within reach.
+    return false;
+  }
+  const int socket = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (socket < 0) return false;
+  const bool done = ioctl(socket, what, &request) == 0;
+  const int error = errno;
+  close(socket);
+  errno = error;
+  return done;
+}
+
+bool TapInterface::set_mtu(std::uint16_t mtu) const noexcept {
+  ifreq request{};
+  request.ifr_mtu = mtu;
+  return ask(SIOCSIFMTU, request);
+}
+
+std::uint16_t TapInterface::mtu() const noexcept {
+  ifreq request{};
+  return ask(SIOCGIFMTU, request) ? static_cast<std::uint16_t>(std::min(request.ifr_mtu, 0xffff))
+                                  : std::uint16_t{0};
+}
+
+bool TapInterface::set_up() const noexcept {
+  ifreq request{};
+  if (!ask(SIOCGIFFLAGS, request)) return false;
+  request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_UP);
+  return ask(SIOCSIFFLAGS, request);
+}
+
+std::uint16_t TapInterface::set_queue_length(std::uint16_t frames) const noexcept {
+  ifreq request{};
+  request.ifr_qlen = frames;
+  (void)ask(SIOCSIFTXQLEN, request);  // Then it is as long as it was.
+  return ask(SIOCGIFTXQLEN, request)
+             ? static_cast<std::uint16_t>(std::min(request.ifr_qlen, 0xffff))
+             : std::uint16_t{0};
+}
+
+void remove_stale_socket(const std::string& path) noexcept {
+  sockaddr_un address{};
+  if (path.size() >= sizeof address.sun_path) return;
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, path.size());
+  const int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const auto* generic = reinterpret_cast<const sockaddr*>(&address);
+  const bool refused =
+      socket >= 0 && connect(socket, generic, sizeof address) != 0 && errno == ECONNREFUSED;
+  if (socket >= 0) close(socket);
+  if (refused) unlink(path.c_str());
 }
 
 std::vector<int> PacketSockets::held() {

@@ -5,13 +5,14 @@
 #pragma once
 
 #include <cstdint>
+#include <net/if.h>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace dp {
 
-// A TAP through a descriptor that DPDK's driver holds: it stays the same interface when that is
+// A TAP through a descriptor that its driver holds: it stays the same interface when that is
 // renamed or moved.
 class TapInterface {
  public:
@@ -23,16 +24,31 @@ class TapInterface {
     std::optional<std::uint64_t> dropped;
   };
 
+  // The driver closes the descriptor, after this.
+  explicit TapInterface(int descriptor) noexcept : descriptor_(descriptor) {}
   // nullopt where this process holds no TAP of that name.
   static std::optional<TapInterface> find(const std::string& name);
   // nullopt where the interface cannot be asked.
   std::optional<State> state() const noexcept;
 
+  // False with errno where the kernel refuses.
+  bool set_mtu(std::uint16_t mtu) const noexcept;
+  bool set_up() const noexcept;
+  // 0 where it cannot be asked.
+  std::uint16_t mtu() const noexcept;
+  // What it is then.
+  std::uint16_t set_queue_length(std::uint16_t frames) const noexcept;
+
  private:
-  explicit TapInterface(int descriptor) noexcept : descriptor_(descriptor) {}
+  // Asks or tells the kernel `what` of the interface, wherever it is.
+  bool ask(unsigned long what, ifreq& request) const noexcept;
 
   int descriptor_;  // Owned by the driver.
 };
+
+// A Unix socket at which nobody listens, as a process leaves that was killed: nobody else could
+// bind to it. Anything else at `path` stays.
+void remove_stale_socket(const std::string& path) noexcept;
 
 // The packet sockets that a device opened.
 class PacketSockets {

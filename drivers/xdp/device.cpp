@@ -75,7 +75,8 @@ base::Status XdpDevice::set_up(const DeviceRequest& request) {
             .spreads_by_hash = false,
             .receives_segmented = false,
             .ifindex = ifindex_,
-            .can_reopen = true};
+            .can_reopen = true,
+            .kernel_answers = true};
   if (auto status = check_mtu(request); !status) return status;
 
   const XdpSteering steering = steering_for(request);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// choose_next_hop: by which underlay port does a frame reach its VTEP, and does it fit there? RoCE
-// is never fragmented, so a frame that is too large dies here, counted, rather than silently later.
+// choose_next_hop: by which next hop does a frame reach its VTEP, and does it fit the port there?
+// The first one that is usable now. RoCE is never fragmented, so a frame that is too large dies
+// here, counted, rather than silently later.
 #pragma once
 
 #include "dataplane/pipeline/environment.hpp"
@@ -14,7 +15,7 @@ struct ChooseNextHop {
       .needs = {Fact::single_target},
       .sets = {Fact::next_hop},
       .may_drop = {DropReason::endpoint_target_missing, DropReason::next_hop_unresolved,
-                   DropReason::mtu_exceeded}};
+                   DropReason::next_hop_link_down, DropReason::mtu_exceeded}};
 
   explicit ChooseNextHop(const Environment& environment) noexcept : environment_(environment) {}
 
@@ -25,16 +26,18 @@ struct ChooseNextHop {
     const std::uint32_t place = vteps.locate(meta.vtep.value, environment_.generation);
     if (place == vteps.nowhere) return DropReason::endpoint_target_missing;
     const VtepRecord& vtep = vteps.at(place);
-    if (packet.length() > vtep.frame_bytes_max) [[unlikely]] {  // Also where nothing can be sent.
-      if (vtep.kind != contract::VtepKind::remote) return DropReason::endpoint_target_missing;
-      return vtep.frame_bytes_max == 0 ? DropReason::next_hop_unresolved : DropReason::mtu_exceeded;
-    }
     meta.next_hop = place;
-    meta.out_port = vtep.port;
+    const bool usable = environment_.tables.next_hops.read(vtep.first.place).usable();
+    if (!usable || packet.length() > vtep.first.frame_bytes_max) [[unlikely]]
+      return choose_other(packet, vtep);
+    meta.out_port = vtep.first.port;
     return keep;
   }
 
  private:
+  // The second next hop, or why the frame goes nowhere.
+  Verdict choose_other(Packet packet, const VtepRecord& vtep) const noexcept;
+
   const Environment& environment_;
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipelines/stages/encapsulate.hpp"
 
-#include "dataplane/packet/udp_checksum.hpp"
+#include "dataplane/packet/transport_checksum.hpp"
 
 namespace dp {
 namespace {
@@ -10,8 +10,9 @@ template <class Ip>
 void write_udp_checksum(Packet packet) noexcept {
   auto& outer = packet.header<UdpTunnelHeader<Ip>>(0);
   constexpr std::uint16_t udp_offset = offsetof(UdpTunnelHeader<Ip>, udp);
-  outer.udp.checksum =
-      udp_checksum(udp_sum(*packet.mbuf(), udp_offset, outer.ip, outer.udp.length.host()));
+  outer.udp.checksum = transport_checksum(transport_sum(
+      *packet.mbuf(), outer.ip,
+      {.protocol = ip_protocol::udp, .offset = udp_offset, .bytes = outer.udp.length.host()}));
 }
 
 }  // namespace

@@ -57,6 +57,17 @@ struct Encapsulate {
     return true;
   }
 
+  // The MAC of a next hop that is resolved; and the other headers where it is the second one.
+  void complete_ethernet(std::uint8_t* front, const VtepRecord& vtep, bool second) const noexcept {
+    if (second) [[unlikely]]  // The first is down.
+      std::memcpy(front, &vtep.second_ethernet, sizeof vtep.second_ethernet);
+    const NextHopPlace place = second ? vtep.second.place : vtep.first.place;
+    std::uint64_t start;
+    std::memcpy(&start, front, sizeof start);
+    start |= environment_.tables.next_hops.read(place).mac_bytes();
+    std::memcpy(front, &start, sizeof start);
+  }
+
   // IPv6 and UDP checksums.
   Verdict push_other(Packet packet, const VtepRecord& vtep) noexcept;
 
@@ -74,6 +85,7 @@ struct Encapsulate {
     std::uint8_t* front = packet.grow_front(sizeof(Outer) + Vxlan::header_bytes);
     if (front == nullptr) return DropReason::no_headroom;
     std::memcpy(front, vtep.outer_bytes.data(), sizeof(Outer));
+    complete_ethernet(front, vtep, meta.second_path);
     static_assert(encapsulated_ecn(Ecn::ce) == Ecn::ce, "normal mode: the TOS mask keeps ECN");
     const std::uint32_t varying =
         std::is_same_v<Ip, Ipv4Header> ? vtep.ip_sum : entropy_label(hash);

@@ -68,8 +68,9 @@ template <FramePlace place>
 struct ParseFrame {
   static constexpr StageInfo info{
       .name = "parse_frame",
-      .needs = place == FramePlace::outermost ? Facts{Fact::received, Fact::gathered}
-                                              : Facts{Fact::outer_parsed, Fact::network},
+      .needs = place == FramePlace::outermost
+                   ? Facts{Fact::received, Fact::gathered, Fact::wire_sized}
+                   : Facts{Fact::outer_parsed, Fact::network},
       .sets = {Fact::parsed},
       .may_drop = {DropReason::frame_truncated, DropReason::ipv4_bad_version,
                    DropReason::ipv4_bad_header_length, DropReason::ipv4_bad_total_length,

@@ -2,7 +2,7 @@
 #include "pipelines/stages/parse_outer.hpp"
 
 #include "dataplane/packet/checksum.hpp"
-#include "dataplane/packet/udp_checksum.hpp"
+#include "dataplane/packet/transport_checksum.hpp"
 #include "dataplane/packet/udp_tunnel.hpp"
 #include "pipelines/stages/parse_frame.hpp"
 
@@ -17,7 +17,9 @@ template <class Ip>
 bool udp_checksum_holds(Packet packet, const UdpTunnelHeader<Ip>& outer) noexcept {
   if (outer.udp.checksum == be16(0)) return true;
   constexpr std::uint16_t udp_offset = offsetof(UdpTunnelHeader<Ip>, udp);
-  return udp_sum_holds(udp_sum(*packet.mbuf(), udp_offset, outer.ip, outer.udp.length.host()));
+  return transport_sum_holds(transport_sum(
+      *packet.mbuf(), outer.ip,
+      {.protocol = ip_protocol::udp, .offset = udp_offset, .bytes = outer.udp.length.host()}));
 }
 
 // The headers of IPv6 that may stand before a transport's (IANA, "IPv6 Extension Header Types").
@@ -38,11 +40,30 @@ bool is_extension_header(std::uint8_t next_header) noexcept {
   }
 }
 
+// ARP, and the neighbour messages of ICMPv6, for this MAC or for the groups that they are sent to.
+// Whether they are sound is the housekeeper's question.
+bool is_neighbour_message(Packet packet, const base::MacAddress& ours) noexcept {
+  constexpr base::MacAddress broadcast{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+  constexpr std::uint32_t icmp6_at = sizeof(EthernetHeader) + sizeof(Ipv6Header);
+  constexpr std::uint8_t solicitation = 135;  // RFC 4861 §4.3, and §4.4 for 136.
+  constexpr std::uint8_t advertisement = 136;
+  const auto& ethernet = packet.header<EthernetHeader>(0);
+  const base::MacAddress& to = ethernet.destination;
+  if (ethernet.type == be16(ethertype::arp)) return to == ours || to == broadcast;
+  const bool is_ip6_group = to.bytes[0] == 0x33 && to.bytes[1] == 0x33;  // RFC 2464 §7.
+  if (ethernet.type != be16(ethertype::ipv6) || (to != ours && !is_ip6_group)) return false;
+  if (packet.contiguous() <= icmp6_at) return false;
+  const auto& ip = packet.header<Ipv6Header>(sizeof(EthernetHeader));
+  const std::uint8_t type = *(packet.data() + icmp6_at);
+  return ip.next_header == ip_protocol::icmp6 && (type == solicitation || type == advertisement);
+}
+
 }  // namespace
 
 Verdict ParseOuter::handle_rest(Packet packet) const noexcept {
   if (packet.contiguous() < sizeof(EthernetHeader)) return DropReason::frame_truncated;
   const auto& ethernet = packet.header<EthernetHeader>(0);
+  if (is_neighbour_message(packet, environment_.in_port->mac)) return punt;
   if (ethernet.destination != environment_.in_port->mac) return DropReason::wrong_destination_mac;
   if (ethernet.type == be16(ethertype::ipv6)) return judge_ipv6(packet);
   if (ethernet.type == be16(ethertype::ipv4)) return judge_ipv4(packet);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // parse_outer: is a frame from the underlay a sound UDP packet for this gateway's MAC? Everything
 // that the sender or the fabric could have damaged is checked here, before anything is believed.
+// ARP and neighbour discovery go to the housekeeper as they are.
 #pragma once
 
 #include "dataplane/packet/checksum.hpp"
@@ -22,7 +23,7 @@ struct ParseOuter {
                    DropReason::ipv4_fragment, DropReason::ipv6_bad_version,
                    DropReason::ipv6_bad_payload_length, DropReason::ipv6_extension_header,
                    DropReason::protocol_not_handled, DropReason::udp_bad_length,
-                   DropReason::udp_bad_checksum}};
+                   DropReason::udp_bad_checksum, DropReason::punt_queue_full}};
 
   explicit ParseOuter(const Environment& environment) noexcept : environment_(environment) {}
 

@@ -149,7 +149,7 @@ Bed::Bed(const Workload& workload)
       environment_(gateway_.worker(0).environment()),
       pool_(make_packed_pool(workload.qp_count + dp::burst_max)),
       tracer_(board_, ring_, base::WorkerId{0}),
-      exits_(environment().counters, *this, tracer_) {
+      exits_(environment().counters, *this, tracer_, punts_) {
   program();
   make_frames();
 }
@@ -164,7 +164,7 @@ void Bed::program() {
   gateway_.add_port(underlay_port, test::underlay_port(underlay_mac));
   gateway_.set_network(network, vni, /*flood_unknown_unicast=*/false);
   const Ends& ends = workload_.over_ipv6 ? ends6 : ends4;
-  gateway_.set_local_vtep(self, ends.self, underlay_port);
+  gateway_.set_local_vtep(self, ends.self);
   gateway_.set_remote_vtep(peer,
                            {.address = ends.peer, .port = underlay_port, .source = ends.self});
   const auto place =

@@ -60,6 +60,7 @@ class Bed final : public dp::Egress {
   std::unique_ptr<rte_mempool, PoolDeleter> pool_;
   dp::TraceBoard board_;
   dp::TraceRing ring_;
+  dp::FrameRing punts_;
   dp::Tracer tracer_;
   dp::Exits exits_;
   std::uint16_t frame_bytes_ = 0;

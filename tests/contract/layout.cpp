@@ -45,11 +45,14 @@ TEST(Layout, port_records_are_as_released) {
   EXPECT_EQ(offsetof(PortAdd, name), 8u);
   EXPECT_EQ(offsetof(PortAdd, device), 40u);
   EXPECT_EQ(sizeof(PortRemove), 2u);
-  EXPECT_EQ(sizeof(PortSet), 12u);
+  EXPECT_EQ(sizeof(PortSet), 156u);
   EXPECT_EQ(offsetof(PortSet, role), 2u);
   EXPECT_EQ(offsetof(PortSet, network), 4u);
   EXPECT_EQ(offsetof(PortSet, transit_peer), 6u);
   EXPECT_EQ(offsetof(PortSet, mtu), 8u);
+  EXPECT_EQ(offsetof(PortSet, addresses), 12u);
+  EXPECT_EQ(sizeof(PortAddress), 18u);
+  EXPECT_EQ(offsetof(PortAddress, prefix_length), 16u);
 }
 
 TEST(Layout, overlay_records_are_as_released) {
@@ -59,7 +62,7 @@ TEST(Layout, overlay_records_are_as_released) {
   EXPECT_EQ(offsetof(NetworkSet, flood_unknown_unicast), 8u);
   EXPECT_EQ(offsetof(NetworkSet, flood_vteps), 12u);
   EXPECT_EQ(sizeof(NetworkRemove), 2u);
-  EXPECT_EQ(sizeof(VtepSet), 34u);
+  EXPECT_EQ(sizeof(VtepSet), 38u);
   EXPECT_EQ(offsetof(VtepSet, kind), 2u);
   EXPECT_EQ(offsetof(VtepSet, dscp_mode), 3u);
   EXPECT_EQ(offsetof(VtepSet, dscp), 4u);
@@ -69,7 +72,13 @@ TEST(Layout, overlay_records_are_as_released) {
   EXPECT_EQ(offsetof(VtepSet, next_hop_mac), 10u);
   EXPECT_EQ(offsetof(VtepSet, address), 16u);
   EXPECT_EQ(offsetof(VtepSet, udp_checksum), 32u);
+  EXPECT_EQ(offsetof(VtepSet, next_hops), 34u);
   EXPECT_EQ(sizeof(VtepRemove), 2u);
+  EXPECT_EQ(sizeof(NextHopSet), 26u);
+  EXPECT_EQ(offsetof(NextHopSet, port), 2u);
+  EXPECT_EQ(offsetof(NextHopSet, mac), 4u);
+  EXPECT_EQ(offsetof(NextHopSet, address), 10u);
+  EXPECT_EQ(sizeof(NextHopRemove), 2u);
   EXPECT_EQ(sizeof(EndpointSet), 12u);
   EXPECT_EQ(offsetof(EndpointSet, mac), 2u);
   EXPECT_EQ(offsetof(EndpointSet, place), 8u);
@@ -108,7 +117,7 @@ TEST(Layout, trace_records_are_as_released) {
 }
 
 TEST(Layout, replies_are_as_released) {
-  EXPECT_EQ(sizeof(HelloReply), 120u);
+  EXPECT_EQ(sizeof(HelloReply), 128u);
   EXPECT_EQ(offsetof(HelloReply, worker_count), 2u);
   EXPECT_EQ(offsetof(HelloReply, pid), 4u);
   EXPECT_EQ(offsetof(HelloReply, features), 8u);
@@ -119,6 +128,7 @@ TEST(Layout, replies_are_as_released) {
   EXPECT_EQ(offsetof(HelloReply, network_capacity), 72u);
   EXPECT_EQ(offsetof(HelloReply, port_capacity), 84u);
   EXPECT_EQ(offsetof(HelloReply, release), 88u);
+  EXPECT_EQ(offsetof(HelloReply, next_hop_capacity), 120u);
   EXPECT_EQ(sizeof(Reply), 192u);
   EXPECT_EQ(offsetof(Reply, refused_record), 4u);
   EXPECT_EQ(offsetof(Reply, error_number), 8u);
@@ -129,6 +139,10 @@ TEST(Layout, replies_are_as_released) {
   EXPECT_EQ(offsetof(CommitReply, generation), 8u);
   EXPECT_EQ(offsetof(CommitReply, digests), 16u);
   EXPECT_EQ(offsetof(CommitReply, text), 48u);
+  EXPECT_EQ(sizeof(NeighbourChange), 32u);
+  EXPECT_EQ(offsetof(NeighbourChange, mac), 4u);
+  EXPECT_EQ(offsetof(NeighbourChange, before), 10u);
+  EXPECT_EQ(offsetof(NeighbourChange, address), 16u);
   EXPECT_EQ(sizeof(LinkChange), 8u);
   EXPECT_EQ(offsetof(LinkChange, gone), 3u);
   EXPECT_EQ(offsetof(LinkChange, speed_mbps), 4u);
@@ -155,6 +169,8 @@ TEST(Layout, verbs_and_events_keep_their_numbers) {
   EXPECT_EQ(static_cast<int>(Verb::network_remove), 21);
   EXPECT_EQ(static_cast<int>(Verb::vtep_remove), 31);
   EXPECT_EQ(static_cast<int>(Verb::endpoint_remove), 41);
+  EXPECT_EQ(static_cast<int>(Verb::next_hop_set), 50);
+  EXPECT_EQ(static_cast<int>(Verb::next_hop_remove), 51);
   EXPECT_EQ(static_cast<int>(Verb::trace_remove), 61);
   EXPECT_EQ(static_cast<int>(EventType::hello_reply), 101);
   EXPECT_EQ(static_cast<int>(EventType::commit_reply), 103);

@@ -19,6 +19,7 @@ RegionShape small_shape() {
           .port_count = 4,
           .network_count = 5,
           .vtep_count = 3,
+          .next_hop_count = 3,
           .stages = {"host_to_wire/parse_frame", "wire_to_host/parse_outer"}};
 }
 
@@ -68,6 +69,7 @@ TEST(Region, describes_every_byte_of_every_block_once) {
   expect_complete("NetworkCounters", network_members(), sizeof(NetworkCounters));
   expect_complete("VtepCounters", vtep_members(), sizeof(VtepCounters));
   expect_complete("PortState", port_state_members(), sizeof(PortState));
+  expect_complete("NextHopState", next_hop_members(), sizeof(NextHopState));
   expect_complete("GlobalState", global_members(), sizeof(GlobalState));
 }
 

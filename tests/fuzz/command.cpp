@@ -69,7 +69,8 @@ dp::Tables make_tables() {
           .vteps = must(dp::VersionedArray<dp::VtepRecord>::make(16)),
           .network_by_vni = must(dp::ExactMatch::make(16, seed)),
           .vtep_by_address = must(dp::ExactMatch::make(16, seed)),
-          .endpoints = must(dp::ExactMatch::make(64, seed))};
+          .endpoints = must(dp::ExactMatch::make(64, seed)),
+          .next_hops = must(dp::NextHopWords::make(15))};
 }
 
 std::size_t record_bytes(Verb verb) {
@@ -87,17 +88,20 @@ std::size_t record_bytes(Verb verb) {
     case Verb::vtep_remove: return sizeof(contract::VtepRemove);
     case Verb::endpoint_set: return sizeof(contract::EndpointSet);
     case Verb::endpoint_remove: return sizeof(contract::EndpointRemove);
+    case Verb::next_hop_set: return sizeof(contract::NextHopSet);
+    case Verb::next_hop_remove: return sizeof(contract::NextHopRemove);
     case Verb::trace_add: return sizeof(contract::TraceAdd);
     case Verb::trace_remove: return sizeof(contract::TraceRemove);
   }
   return 4;
 }
 
-constexpr std::array verbs{Verb::hello,       Verb::begin,          Verb::commit,
-                           Verb::abort,       Verb::port_add,       Verb::port_remove,
-                           Verb::port_set,    Verb::network_set,    Verb::vtep_set,
-                           Verb::vtep_remove, Verb::network_remove, Verb::endpoint_set,
-                           Verb::trace_add,   Verb::trace_remove,   Verb::endpoint_remove};
+constexpr std::array verbs{Verb::hello,        Verb::begin,          Verb::commit,
+                           Verb::abort,        Verb::port_add,       Verb::port_remove,
+                           Verb::port_set,     Verb::network_set,    Verb::vtep_set,
+                           Verb::vtep_remove,  Verb::network_remove, Verb::endpoint_set,
+                           Verb::trace_add,    Verb::trace_remove,   Verb::endpoint_remove,
+                           Verb::next_hop_set, Verb::next_hop_remove};
 
 class Session {
  public:
@@ -109,6 +113,7 @@ class Session {
                                               .port_count = contract::port_count_max,
                                               .network_count = 16,
                                               .vtep_count = 16,
+                                              .next_hop_count = 16,
                                               .stages = {"transit/transmit"}}))),
         stop_(::eventfd(0, EFD_NONBLOCK)),
         gateway_({.mbufs = 15, .copies = 15}),
@@ -120,6 +125,7 @@ class Session {
                       .workers = workers_,
                       .trace_board = board_,
                       .trace_rings = {},
+                      .frame_rings = {},
                       .pool = gateway_.pool()},
                      {.boot_id = 1, .tsc_hz = 1'000'000'000, .hugepages = false}, {}) {
     client_ = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);

@@ -3,7 +3,7 @@
 
 #include "dataplane/base/check.hpp"
 #include "dataplane/packet/checksum.hpp"
-#include "dataplane/packet/udp_checksum.hpp"
+#include "dataplane/packet/transport_checksum.hpp"
 
 #include <rte_eal.h>
 
@@ -63,7 +63,7 @@ void repair_ipv6(test::Bytes& frame, std::uint8_t choice) {
     const std::uint64_t sum = dp::sum_words(&ip.source, 2 * sizeof ip.source) +
                               dp::sum_words(&udp, bytes) + udp.length.raw() +
                               base::be16(dp::ip_protocol::udp).raw();
-    udp.checksum = dp::udp_checksum(dp::fold(sum));
+    udp.checksum = dp::transport_checksum(dp::fold(sum));
   }
 }
 

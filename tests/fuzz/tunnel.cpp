@@ -18,9 +18,9 @@ extern "C" int LLVMFuzzerInitialize(int*, char***) {
   gateway = std::make_unique<test::Gateway>(test::GatewayOptions{.mbufs = 127, .copies = 127});
   gateway->add_port(host, test::tenant_port(1));
   gateway->add_port(wire, test::underlay_port("02:70:63:61:70:00"));
-  gateway->set_local_vtep(1, "198.18.0.1", wire);
+  gateway->set_local_vtep(1, "198.18.0.1");
   gateway->set_remote_vtep(2, {.address = "198.18.0.2", .port = wire, .source = "198.18.0.1"});
-  gateway->set_local_vtep(3, "fd00::1", wire);
+  gateway->set_local_vtep(3, "fd00::1");
   gateway->set_remote_vtep(4, {.address = "fd00::2", .port = wire, .source = "fd00::1"});
   gateway->set_network(1, 100);
   gateway->set_endpoint(1, "02:00:00:00:0a:01", test::at_port(host));

@@ -45,9 +45,12 @@ void read_directive(const std::string& directive, std::istringstream& line, Case
   if (directive == "in") {
     const auto port = next<std::uint16_t>(line);
     one.in.push_back({.port = port, .frame = from_hex(next<std::string>(line))});
+    line >> one.in.back().segment_bytes;  // May be left out.
   } else if (directive == "out") {
     const auto port = next<std::uint16_t>(line);
     one.out.push_back({.port = port, .hex = next<std::string>(line)});
+  } else if (directive == "punt") {
+    one.punts = true;
   } else if (directive == "drop") {
     const auto stage = next<std::string>(line);
     const auto reason =
@@ -90,9 +93,9 @@ void program_vtep(Gateway& gateway, std::istringstream& line) {
   const bool local = next<std::string>(line) == "local";
   const auto vtep = next<std::uint16_t>(line);
   const auto address = next<std::string>(line);
-  const auto port = next<std::uint16_t>(line);
-  if (local) return gateway.set_local_vtep(vtep, address, port);
+  if (local) return gateway.set_local_vtep(vtep, address);
 
+  const auto port = next<std::uint16_t>(line);
   const auto source = next<std::string>(line);
   const auto next_hop = next<std::string>(line);
   const bool resolved = next<std::string>(line) == "resolved";
@@ -110,6 +113,30 @@ void program_vtep(Gateway& gateway, std::istringstream& line) {
                                  .ttl = static_cast<std::uint8_t>(ttl),
                                  .pinned_dscp = dscp == "copy" ? -1 : stoi(dscp),
                                  .summed = checksum == "full"});
+}
+
+// next_hop 1 <port> static|resolved <MAC> <MTU> usable|unresolved|down
+void program_next_hop(Gateway& gateway, std::istringstream& line) {
+  const auto next_hop = next<std::uint16_t>(line);
+  const auto port = next<std::uint16_t>(line);
+  const bool is_static = next<std::string>(line) == "static";
+  const auto address = next<std::string>(line);
+  const auto mtu = next<std::uint16_t>(line);
+  const auto state = next<std::string>(line);
+  gateway.set_next_hop(next_hop,
+                       {.port = port, .static_mac = is_static ? address : "", .mtu = mtu});
+  gateway.set_usable(next_hop, state == "usable", state != "down", is_static ? "" : address);
+}
+
+// path 2 198.18.0.2 198.18.0.1 1 2: a remote VTEP, its source, one or two next hops.
+void program_path(Gateway& gateway, std::istringstream& line) {
+  const auto vtep = next<std::uint16_t>(line);
+  const auto address = next<std::string>(line);
+  const auto source = next<std::string>(line);
+  std::vector<std::uint16_t> next_hops;
+  for (std::uint16_t next_hop; line >> next_hop;) next_hops.push_back(next_hop);
+  gateway.set_remote_vtep(
+      vtep, {.address = address, .port = 0, .source = source, .next_hops = next_hops});
 }
 
 void program_network(Gateway& gateway, std::istringstream& line) {
@@ -156,6 +183,8 @@ void program(Gateway& gateway, const std::vector<std::string>& topology) {
     const auto what = next<std::string>(line);
     if (what == "port") program_port(gateway, line);
     if (what == "vtep") program_vtep(gateway, line);
+    if (what == "next_hop") program_next_hop(gateway, line);
+    if (what == "path") program_path(gateway, line);
     if (what == "network") program_network(gateway, line);
     if (what == "endpoint") program_endpoint(gateway, line);
   }

@@ -4,9 +4,11 @@
 //
 //   port 0 tenant 1 1500                        case encapsulates ARP
 //   port 1 underlay 02:70:63:61:70:00 1600
-//   vtep local 1 198.18.0.1 1                   in 0 0200…             (port, frame)
+//   vtep local 1 198.18.0.1                     in 0 0200…             (port, frame)
 //   network 1 100 flood 2 3                     out 1 0200…
 //   endpoint 1 02:00:00:00:0a:01 port 0         drop host_to_wire/flood no_flood_target 1
+//                                               punt
+//                                               in 0 0200… 1448         (a large frame)
 //                                               kind 0 roce_write ect0 1
 //                                               count flooded 1 1
 #pragma once
@@ -23,6 +25,7 @@ struct Case {
   struct FrameIn {
     std::uint16_t port;
     Bytes frame;
+    std::uint16_t segment_bytes = 0;  // Not 0: left to be cut into such segments.
   };
   struct FrameOut {
     std::uint16_t port;
@@ -43,6 +46,7 @@ struct Case {
   std::string name;
   std::vector<FrameIn> in;
   std::vector<FrameOut> out;  // Per port in this order.
+  bool punts = false;         // Every frame.
   Gateway::StageDrops drops;
   std::vector<KindCount> kinds;  // All of them, unless none is given.
   std::vector<Count> counts;

@@ -3,7 +3,6 @@
 
 #include "dataplane/base/check.hpp"
 #include "pipelines/catalog.hpp"
-#include "pipelines/tunnels/tunnels.hpp"
 
 #include <rte_mbuf.h>
 
@@ -84,7 +83,8 @@ dp::Tables make_tables(const GatewayOptions& options) {
           .vteps = must(dp::VersionedArray<dp::VtepRecord>::make(id_count)),
           .network_by_vni = must(dp::ExactMatch::make(id_count, seed)),
           .vtep_by_address = must(dp::ExactMatch::make(id_count, seed)),
-          .endpoints = must(dp::ExactMatch::make(options.endpoints, seed))};
+          .endpoints = must(dp::ExactMatch::make(options.endpoints, seed)),
+          .next_hops = must(dp::NextHopWords::make(id_count))};
 }
 
 std::span<std::byte> align_to_line(std::vector<std::byte>& memory, std::size_t bytes) {
@@ -100,23 +100,6 @@ Bytes bytes_of(const rte_mbuf* mbuf) {
   const void* data = rte_pktmbuf_read(mbuf, 0, mbuf->pkt_len, copy.data());
   if (!bytes.empty()) std::memcpy(bytes.data(), data, bytes.size());
   return bytes;
-}
-
-// What the housekeeper prepares, without its code.
-template <class Ip, class Address>
-void prepare_outer(dp::VtepRecord& record, const base::MacAddress& source_mac,
-                   const Gateway::RemoteVtep& remote, const Address& source,
-                   const Address& destination) {
-  const dp::UdpTunnelHeader<Ip> outer = dp::prepare_udp_tunnel(
-      dp::UdpTunnelAddresses<Ip>{.source_mac = source_mac,
-                                 .next_hop_mac = mac(remote.next_hop_mac),
-                                 .source = source,
-                                 .destination = destination,
-                                 .ttl = remote.ttl,
-                                 .udp_destination = dp::Vxlan::udp_destination});
-  std::memcpy(record.outer_bytes.data(), &outer, sizeof outer);
-  constexpr std::uint16_t added = sizeof(Ip) + sizeof(dp::UdpHeader) + dp::Vxlan::header_bytes;
-  record.frame_bytes_max = static_cast<std::uint16_t>(remote.resolved ? remote.mtu - added : 0);
 }
 
 }  // namespace
@@ -225,6 +208,7 @@ Gateway::Gateway(const GatewayOptions& options)
              .port_count = contract::port_count_max,
              .network_count = id_count,
              .vtep_count = id_count,
+             .next_hop_count = id_count,
              .stages = dp::stage_names()},
       region_memory_(contract::lay_out(shape_).total_bytes + contract::cache_line_bytes),
       region_(align_to_line(region_memory_, contract::lay_out(shape_).total_bytes)),
@@ -233,9 +217,12 @@ Gateway::Gateway(const GatewayOptions& options)
   contract::describe_region(region_, shape_);
   for (std::uint16_t i = 0; i < options.workers; ++i) {
     rings_.push_back(std::make_unique<dp::TraceRing>());
+    frame_rings_.push_back(std::make_unique<dp::FrameRings>());
     auto worker = std::make_unique<dp::Worker>(
         dp::Worker::Config{.id = base::WorkerId{i}, .idle = {}}, tables_, epoch_,
-        contract::worker_block(region_, shape_, i), *copies_pool_, board_, *rings_.back());
+        contract::worker_block(region_, shape_, i), *copies_pool_,
+        dp::Worker::Links{
+            .board = board_, .traces = *rings_.back(), .frames = *frame_rings_.back()});
     worker->set_pipelines(dp::make_pipelines(worker->environment()));
     worker->assign(&assignments_[i]);
     must(epoch_.register_worker(base::WorkerId{i}));
@@ -246,6 +233,7 @@ Gateway::Gateway(const GatewayOptions& options)
 Gateway::~Gateway() {
   for (std::uint16_t i = 0; i < options_.workers; ++i) epoch_.unregister_worker(base::WorkerId{i});
   for (auto& port : ports_) port.reset();
+  take_punted();
   if (!options_.unsound) check_sound();
 }
 
@@ -296,51 +284,6 @@ void Gateway::remove_network(std::uint16_t network, std::uint32_t vni) {
   const base::Generation next = epoch_.current() + 1;
   must(tables_.networks.stage_removal(network, next));
   must(tables_.network_by_vni.remove(dp::vni_key(vni), next));
-}
-
-void Gateway::set_local_vtep(std::uint16_t vtep, std::string_view address, std::uint16_t port) {
-  dp::VtepRecord record{};
-  record.kind = contract::VtepKind::local;
-  record.address = ip(address);
-  record.port = base::PortId{port};
-  const base::Generation next = epoch_.current() + 1;
-  must(tables_.vteps.stage(vtep, record, next));
-  must(tables_.vtep_by_address.set(tables_.vtep_key(ip(address)), vtep, next));
-}
-
-void Gateway::set_remote_vtep(std::uint16_t vtep, const RemoteVtep& remote) {
-  const dp::PortRecord* port = tables_.ports.staged(remote.port);
-  CHECK(port != nullptr);
-  dp::VtepRecord record{};
-  record.kind = contract::VtepKind::remote;
-  record.address = ip(remote.address);
-  const bool copied = remote.pinned_dscp < 0;
-  record.tos_mask = copied ? 0xff : 0x03;
-  record.tos_pinned = static_cast<std::uint8_t>(copied ? 0 : remote.pinned_dscp << 2);
-  record.port = base::PortId{remote.port};
-  if (record.address.is_v4()) {
-    record.form = remote.summed ? dp::OuterForm::ipv4_summed : dp::OuterForm::ipv4;
-    prepare_outer<dp::Ipv4Header>(record, port->mac, remote, ipv4(remote.source),
-                                  record.address.v4());
-    record.ip_sum = dp::constant_sum(record.outer<dp::Ipv4Header>().ip);
-  } else {
-    record.form = remote.summed ? dp::OuterForm::ipv6_summed : dp::OuterForm::ipv6;
-    prepare_outer<dp::Ipv6Header>(record, port->mac, remote, ip(remote.source).v6,
-                                  record.address.v6);
-  }
-  const base::Generation next = epoch_.current() + 1;
-  must(tables_.vteps.stage(vtep, record, next));
-  must(tables_.vtep_by_address.set(tables_.vtep_key(record.address), vtep, next));
-}
-
-void Gateway::remove_vtep(std::uint16_t vtep, std::string_view address) {
-  const base::Generation next = epoch_.current() + 1;
-  must(tables_.vteps.stage_removal(vtep, next));
-  must(tables_.vtep_by_address.remove(tables_.vtep_key(ip(address)), next));
-}
-
-void Gateway::collide_vtep(std::uint16_t vtep, std::string_view address) {
-  must(tables_.vtep_by_address.set(tables_.vtep_key(ip(address)), vtep, epoch_.current() + 1));
 }
 
 void Gateway::set_endpoint(std::uint16_t network, std::string_view address,
@@ -448,6 +391,25 @@ std::vector<Bytes> Gateway::take_sent_by(std::uint16_t port, std::uint16_t worke
     rte_pktmbuf_free(mbuf);
   }
   return frames;
+}
+
+std::vector<Gateway::Punted> Gateway::take_punted() {
+  std::vector<Punted> punted;
+  for (auto& rings : frame_rings_) {
+    while (true) {
+      const dp::FrameRing::Frame frame = rings->to_housekeeper.pop();
+      if (!frame.mbuf) break;
+      punted.push_back({.port = frame.port.value, .frame = bytes_of(frame.mbuf.get())});
+    }
+  }
+  return punted;
+}
+
+bool Gateway::send_own(std::uint16_t worker, std::uint16_t port, const Bytes& frame) {
+  dp::OwnedMbuf mbuf(make_mbuf(*pool_, frame));
+  if (!frame_rings_[worker]->from_housekeeper.push(mbuf.get(), base::PortId{port})) return false;
+  (void)mbuf.release();
+  return true;
 }
 
 std::vector<contract::TracePacket> Gateway::take_traces() {

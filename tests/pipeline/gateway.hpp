@@ -78,8 +78,20 @@ class Gateway {
     std::uint8_t ttl = 64;
     int pinned_dscp = -1;  // -1: copied.
     bool summed = false;   // With a UDP checksum.
+    // In place of port, next hop and MTU: one or two by set_next_hop(), the first usable is taken.
+    std::vector<std::uint16_t> next_hops = {};
   };
-  void set_local_vtep(std::uint16_t vtep, std::string_view address, std::uint16_t port);
+  // Of what the housekeeper derives VTEPs from; those set before it keep what they have.
+  struct NextHop {
+    std::uint16_t port;                // Underlay.
+    std::string_view static_mac = {};  // Empty: resolved.
+    std::uint16_t mtu = 1600;
+  };
+  void set_next_hop(std::uint16_t next_hop, const NextHop& to);
+  // At once, as the housekeeper does it; the MAC of one that is resolved.
+  void set_usable(std::uint16_t next_hop, bool usable, bool link_up = true,
+                  std::string_view resolved_mac = {});
+  void set_local_vtep(std::uint16_t vtep, std::string_view address);
   void set_remote_vtep(std::uint16_t vtep, const RemoteVtep& remote);
   void remove_vtep(std::uint16_t vtep, std::string_view address);
   // As if this address and the VTEP's had the same key: what a hash can do.
@@ -105,6 +117,15 @@ class Gateway {
   // Frames sent at the port since the last call, of all tx queues in worker order.
   std::vector<Bytes> take_sent(std::uint16_t port);
   std::vector<Bytes> take_sent_by(std::uint16_t port, std::uint16_t worker);
+
+  // Frames for the housekeeper since the last call, of all workers in order.
+  struct Punted {
+    std::uint16_t port;
+    Bytes frame;
+  };
+  std::vector<Punted> take_punted();
+  // A frame of the housekeeper's own, for the worker to send at the port. False: its ring is full.
+  bool send_own(std::uint16_t worker, std::uint16_t port, const Bytes& frame);
 
   // What was counted, summed over workers.
   std::uint64_t drops(contract::DropReason reason) const;
@@ -144,9 +165,16 @@ class Gateway {
   dp::Epoch epoch_;
   dp::TraceBoard board_;
   std::vector<std::unique_ptr<dp::TraceRing>> rings_;
+  std::vector<std::unique_ptr<dp::FrameRings>> frame_rings_;
   std::array<std::unique_ptr<dp::Port>, contract::port_count_max> ports_;
   dp::Assignment assignments_[contract::worker_count_max];
   std::vector<std::unique_ptr<dp::Worker>> workers_;
+  struct Known {
+    std::uint16_t port;
+    base::MacAddress static_mac;
+    std::uint16_t mtu;
+  };
+  std::map<std::uint16_t, Known> next_hops_;
   std::vector<std::thread> threads_;  // None: the test takes the turns.
 };
 

@@ -19,8 +19,8 @@ Model::Model(Gateway& gateway, std::uint64_t seed) : gateway_(gateway), random_(
     gateway_.add_port(port, tenant_port(0));
   }
   gateway_.add_port(wire, underlay_port(wire_mac));
-  gateway_.set_local_vtep(1, own_address(4), wire);
-  gateway_.set_local_vtep(own_vtep6, own_address(6), wire);
+  gateway_.set_local_vtep(1, own_address(4));
+  gateway_.set_local_vtep(own_vtep6, own_address(6));
   gateway_.commit();
 }
 

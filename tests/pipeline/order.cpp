@@ -28,7 +28,7 @@ class Order : public test::OnWorkers {
     gateway_.add_port(host, test::tenant_port(blue));
     gateway_.add_port(wire, test::underlay_port("02:70:63:61:70:00"));
     gateway_.add_port(neighbour, test::tenant_port(blue));
-    gateway_.set_local_vtep(1, "198.18.0.1", wire);
+    gateway_.set_local_vtep(1, "198.18.0.1");
     for (const std::uint16_t vtep : {2, 3}) {
       const std::string address = "198.18.0." + std::to_string(vtep);
       gateway_.set_remote_vtep(vtep, {.address = address, .port = wire, .source = "198.18.0.1"});

@@ -68,7 +68,7 @@ class Path : public test::OnWorkers {
   void SetUp() override {
     gateway_.add_port(host, test::tenant_port(blue));
     gateway_.add_port(wire, test::underlay_port("02:70:63:61:70:00"));
-    gateway_.set_local_vtep(self, "198.18.0.1", wire);
+    gateway_.set_local_vtep(self, "198.18.0.1");
     gateway_.set_remote_vtep(remote,
                              {.address = "198.18.0.2", .port = wire, .source = "198.18.0.1"});
     gateway_.set_network(blue, 100, true, std::array<std::uint16_t, 1>{remote});
@@ -175,11 +175,11 @@ TEST_P(Path, traces_a_frame_through_its_stages) {
 
   ASSERT_EQ(traces.size(), 1u);
   EXPECT_EQ(traces[0].trace, 7u);
-  ASSERT_EQ(traces[0].hop_count, 9u);
+  ASSERT_EQ(traces[0].hop_count, 10u);
   EXPECT_EQ(gateway_.shape().stages[traces[0].hops[0].stage], "host_to_wire/gather_headers");
-  EXPECT_EQ(gateway_.shape().stages[traces[0].hops[8].stage], "host_to_wire/transmit");
-  EXPECT_EQ(traces[0].hops[8].vtep.value, remote);
-  EXPECT_EQ(traces[0].hops[8].destination_qp, 0x100u);
+  EXPECT_EQ(gateway_.shape().stages[traces[0].hops[9].stage], "host_to_wire/transmit");
+  EXPECT_EQ(traces[0].hops[9].vtep.value, remote);
+  EXPECT_EQ(traces[0].hops[9].destination_qp, 0x100u);
   EXPECT_EQ(traces[0].bytes_out, traces[0].bytes_in + 50);
   EXPECT_EQ(gateway_.take_sent(wire).size(), 2u);
 }

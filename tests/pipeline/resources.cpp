@@ -27,7 +27,7 @@ class Resources : public test::OnWorkers {
     gateway->add_port(host, test::tenant_port(blue));
     gateway->add_port(wire, test::underlay_port("02:70:63:61:70:00"));
     gateway->add_port(neighbour, test::tenant_port(blue));
-    gateway->set_local_vtep(1, "198.18.0.1", wire);
+    gateway->set_local_vtep(1, "198.18.0.1");
     gateway->set_remote_vtep(remote,
                              {.address = "198.18.0.2", .port = wire, .source = "198.18.0.1"});
     gateway->set_network(blue, 100, true, std::array<std::uint16_t, 1>{remote});

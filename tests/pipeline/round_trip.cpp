@@ -36,7 +36,7 @@ void program(test::Gateway& gateway, const End& here, const End& there, const Un
   };
   gateway.add_port(host, test::tenant_port(blue));
   gateway.add_port(wire, test::underlay_port(here.mac));
-  gateway.set_local_vtep(1, address(here), wire);
+  gateway.set_local_vtep(1, address(here));
   gateway.set_remote_vtep(2, {.address = address(there),
                               .port = wire,
                               .source = address(here),

@@ -50,7 +50,7 @@ class Segments : public test::OnWorkers {
     gateway->add_port(wire, test::underlay_port("02:70:63:61:70:00", mtu));
     gateway->add_port(left, test::transit_port(right));
     gateway->add_port(right, test::transit_port(left));
-    gateway->set_local_vtep(1, "198.18.0.1", wire);
+    gateway->set_local_vtep(1, "198.18.0.1");
     gateway->set_remote_vtep(
         2, {.address = "198.18.0.2", .port = wire, .source = "198.18.0.1", .mtu = mtu});
     gateway->set_network(blue, 100, true, std::array<std::uint16_t, 1>{2});

@@ -3,6 +3,7 @@
 // and nothing else may happen. With 1 worker and with 2 workers × 2 queues; fused and observed; in
 // one buffer, split over several at every byte, and in buffers that somebody else reads too.
 // usage: pipeline_tables FILE [gtest options]
+#include "dataplane/packet/segmentation.hpp"
 #include "tests/pipeline/case_file.hpp"
 
 #include <gtest/gtest.h>
@@ -115,7 +116,9 @@ class Tables : public testing::TestWithParam<std::tuple<int, bool>> {
 
   void offer(const Case& one, const Layout& layout) {
     for (const Case::FrameIn& in : one.in) {
-      gateway_.offer(in.port, layout.make(gateway_.pool(), in.frame), queue_);
+      rte_mbuf* mbuf = layout.make(gateway_.pool(), in.frame);
+      if (in.segment_bytes != 0) dp::mark_large(*mbuf, in.segment_bytes);
+      gateway_.offer(in.port, mbuf, queue_);
       if (layout.sizes.size() > 1) gateway_.run();  // There are not so many buffers for a burst.
     }
     gateway_.run();
@@ -144,6 +147,16 @@ class Tables : public testing::TestWithParam<std::tuple<int, bool>> {
     EXPECT_EQ(unexpected, 0u) << "more frames left than expected";
   }
 
+  // The same bytes, known to come from their port.
+  void expect_punted(const Case& one) {
+    const auto punted = gateway_.take_punted();
+    ASSERT_EQ(punted.size(), one.punts ? one.in.size() : 0U) << "frames for the housekeeper";
+    for (std::size_t i = 0; i < punted.size(); ++i) {
+      EXPECT_EQ(punted[i].port, one.in[i].port);
+      EXPECT_EQ(test::compare(test::to_hex(one.in[i].frame), punted[i].frame), "");
+    }
+  }
+
   static const std::vector<std::uint16_t>& ports() {
     static const std::vector<std::uint16_t> numbers = [] {
       std::vector<std::uint16_t> result;
@@ -170,6 +183,7 @@ class Tables : public testing::TestWithParam<std::tuple<int, bool>> {
     for (const Layout& layout : layouts) {
       offer(one, layout);
       expect_frames(one);
+      expect_punted(one);
       if (HasFailure()) FAIL() << "laid out as " << layout.name();
     }
 

@@ -86,6 +86,8 @@ class SelfFeeding final : public dp::AnyPipeline {
     }
   }
 
+  void send(dp::Batch& batch, dp::Exits& exits) noexcept override { inner_->send(batch, exits); }
+
   void offer() noexcept {
     rte_mbuf* mbuf = rte_pktmbuf_alloc(pool_);
     CHECK(mbuf != nullptr);

@@ -31,8 +31,8 @@ class Underlay6 : public test::OnWorkers {
   void SetUp() override {
     gateway_.add_port(host, test::tenant_port(1));
     gateway_.add_port(wire, test::underlay_port("02:70:63:61:70:00"));
-    gateway_.set_local_vtep(1, "198.18.0.1", wire);
-    gateway_.set_local_vtep(2, "fd00:18::1", wire);
+    gateway_.set_local_vtep(1, "198.18.0.1");
+    gateway_.set_local_vtep(2, "fd00:18::1");
     gateway_.set_remote_vtep(
         3, {.address = "198.18.0.2", .port = wire, .source = "198.18.0.1", .summed = true});
     gateway_.set_remote_vtep(

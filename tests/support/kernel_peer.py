@@ -6,12 +6,16 @@
 Its underlay is a TAP that lies in the kernel's namespace, or an xdp port on a cable to there, whose
 own end belongs to the gateway's kernel as well.
 
+By default each side is told the other's MAC; with `link` (a Link) neither is, and they ask.
+
 Over IPv6 the kernel sends and wants UDP checksums (RFC 6935's default), and drops tunnel packets
 without; `checksum="zero"` turns that off on its side, "full" turns them on in Weir.
 """
 
 import json
 import time
+from ipaddress import IPv6Address
+from typing import NamedTuple
 
 from scenario import SIDES, VNI, TenantHost, intent_of
 from testbed import Gateway, shape, wait_for
@@ -23,8 +27,26 @@ TUNNEL_BYTES = {4: 50, 6: 70}
 KERNEL_NOISE = {4: (), 6: ("wrong_destination_mac",)}
 
 
+def link_local(mac):
+    """The address that Weir gives itself at a port with this MAC (dataplane/neighbour)."""
+    mask = (1 << 64) - 1
+    number = (int(mac.replace(":", ""), 16) ^ 0x77656972) * 0x100000001B3 & mask
+    number = (number ^ number >> 30) * 0xBF58476D1CE4E5B9 & mask
+    number = (number ^ number >> 27) * 0x94D049BB133111EB & mask
+    return str(IPv6Address((0xFE80 << 112) | (number ^ number >> 31)))
+
+
+class Link(NamedTuple):
+    """Addresses on the wire, where they are not the VTEPs' own. Those are then on the kernel's
+    loopback, and each side routes to the other's by `kernel` and `weir`."""
+    weir: str = ""                               # Empty: link-local, which Weir chooses.
+    kernel: str = ""
+    prefix: int = 0
+
+
 class KernelPeer:
-    def __init__(self, bed, *, family=4, checksum="zero", **keywords):
+    def __init__(self, bed, *, family=4, checksum="zero", link=None, **keywords):
+        self.link = link
         self.bed = bed
         self.family = family
         self.checksum = checksum
@@ -50,22 +72,63 @@ class KernelPeer:
                            mtu=WIRE_MTU, family=self.family)
         if self.checksum == "full":
             intent["vteps"][1]["udp_checksum"] = "full"
+        if self.link:
+            self.ask_for_next_hop(intent)
         return intent
 
     def apply(self, wire_device):
         self.gateway.apply(self.intent(wire_device))
         self.host.plug_in()
 
+    def ask_for_next_hop(self, intent):
+        """In place of its MAC."""
+        port, vtep = intent["ports"][0], intent["vteps"][1]
+        kernel = self.link.kernel or self.vteps[1]
+        if self.link.weir:
+            port["addresses"] = [f"{self.link.weir}/{self.link.prefix}"]
+        elif not self.link.kernel:
+            port["addresses"] = [f"{self.vteps[0]}/{24 if self.family == 4 else 64}"]
+        del vtep["next_hop_mac"], vtep["port"]
+        vtep["next_hops"] = ["kernel"]
+        intent["next_hops"] = [{"name": "kernel", "port": "wire0", "address": kernel}]
+
+    def next_hop(self):
+        return self.gateway.show("next-hop", "show")["next_hops"][0]
+
+    def wait_resolved(self, mac=KERNEL.wire_mac):
+        wait_for(lambda: self.next_hop().get("state", {}).get("mac") == mac,
+                 f"the next hop is at {mac}", 20)
+
+    def route_by_link(self, ip):
+        weir, kernel = self.vteps
+        bits = 32 if self.family == 4 else 128
+        ip("addr", "add", f"{kernel}/{bits}", "dev", "lo", *self.no_dad(kernel))
+        ip("addr", "add", f"{self.link.kernel}/{self.link.prefix or 64}", "dev", "wire0",
+           *self.no_dad(self.link.kernel))
+        if self.link.weir:
+            ip("route", "add", f"{weir}/{bits}", "via", self.link.weir, "dev", "wire0")
+        else:
+            via = ("inet6",) if self.family == 4 else ()
+            ip("route", "add", f"{weir}/{bits}", "via", *via, link_local(WEIR.wire_mac), "dev",
+               "wire0", "onlink")
+
+    @staticmethod
+    def no_dad(address):
+        return ("nodad",) if ":" in address else ()
+
     def set_up_kernel(self, ip):
         ip("link", "set", "wire0", "address", KERNEL.wire_mac)
         ip("link", "set", "wire0", "mtu", WIRE_MTU, "up")
         self.peer.offloads_off("wire0")
         weir, kernel = self.vteps
-        if self.family == 4:
+        if self.link and self.link.kernel:
+            self.route_by_link(ip)
+        elif self.family == 4:
             ip("addr", "add", f"{kernel}/24", "dev", "wire0")
         else:
             ip("addr", "add", f"{kernel}/64", "dev", "wire0", "nodad")
-        ip("neigh", "add", weir, "lladdr", WEIR.wire_mac, "dev", "wire0")
+        if not self.link:
+            ip("neigh", "add", weir, "lladdr", WEIR.wire_mac, "dev", "wire0")
         ip("link", "add", "vx0", "address", KERNEL.kernel.mac, "mtu", self.mtu, "type", "vxlan",
            "id", VNI, "local", kernel, "remote", weir, "dstport", 4789, "dev", "wire0",
            "nolearning", *self.checksum_options())

@@ -332,7 +332,10 @@ class Gateway:
         return min(counts)
 
     def dataplane_pid(self):
-        return int(self.pid_file.read_text()) if self.supervised else self.dataplane.pid
+        if not self.supervised:
+            return self.dataplane.pid
+        # Empty while it is being written.
+        return int(wait_for(self.pid_file.read_text, f"the PID of {self.name}'s data plane"))
 
     def start_controlplane(self, *options):
         arguments = [find_program("weir-controlplane"), "--runtime-dir", self.runtime,

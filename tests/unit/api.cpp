@@ -144,6 +144,26 @@ TEST_F(ApiTest, applies_an_intent_and_shows_it) {
   EXPECT_TRUE(reaches_state("in_sync"));
 }
 
+TEST_F(ApiTest, adds_next_hops_and_lets_vteps_name_them) {
+  start_dataplane();
+  start();
+  ASSERT_TRUE(reaches_state("waiting"));
+  ASSERT_EQ(apply_sample().status, 200u);
+  const std::string hop = R"({"name": "spine1", "port": "wire0", "address": "198.18.0.9"})";
+
+  ASSERT_EQ(ask("POST", "/v1/next_hops", hop).status, 200u);
+  const HttpReply named = ask("POST", "/v1/vteps", R"({"name": "gw3", "kind": "remote",
+      "address": "198.18.0.3", "next_hops": ["spine1"]})");
+  ASSERT_EQ(named.status, 200u) << named.body;
+
+  EXPECT_EQ(dataplane_->records(Verb::next_hop_set), 1u);
+  EXPECT_EQ(get("/v1/next_hops/spine1").at("address").as_string(), "198.18.0.9");
+  const json::value shown = get("/v1/next_hops/spine1?state=true");
+  EXPECT_EQ(shown.at("state").at("usable").as_int64(), 0);
+  EXPECT_EQ(ask("DELETE", "/v1/next_hops/spine1").status, 409u) << "gw3 names it";
+  EXPECT_TRUE(reaches_state("in_sync"));
+}
+
 TEST_F(ApiTest, does_nothing_in_a_dry_run) {
   start_dataplane();
   start();

@@ -28,6 +28,7 @@ Words complete(const Words& words) {
       case cp::ObjectKind::vtep: return {"gw2", "self"};
       case cp::ObjectKind::network: return {"blue"};
       case cp::ObjectKind::endpoint: return {"blue/02:00:00:00:0a:01"};
+      case cp::ObjectKind::next_hop: return {"spine1", "spine2"};
     }
     return {};
   });
@@ -106,6 +107,19 @@ TEST(CommandLine, help_says_a_port_and_an_endpoint) {
   EXPECT_NE(cp::help_text("endpoint", "add").find("\nFields of an endpoint:\n"), std::string::npos);
 }
 
+TEST(Edit, reads_a_next_hop_by_either_word) {
+  for (const char* noun : {"next-hop", "next_hop"}) {
+    const auto batch =
+        cp::parse_batch(std::string(noun) + " add spine1 port wire0 address 198.18.1.0\n");
+    ASSERT_TRUE(batch) << batch.error().message;
+    EXPECT_EQ(cp::batch_body(*batch),
+              R"({"operations":[{"verb":"add","kind":"next_hop","line":1,"fields":)"
+              R"({"name":"spine1","port":"wire0","address":"198.18.1.0"}}]})");
+  }
+  EXPECT_EQ(cp::parse_batch("nexthop add x\n").error().suggestion, "next-hop");
+  EXPECT_TRUE(cp::parse_command_line({"next-hop", "show"}));
+}
+
 TEST(Edit, reads_an_endpoint_in_all_its_spellings) {
   const Words spellings[] = {{"blue", "mac", "02:00:00:00:0b:01", "vtep", "gw2"},
                              {"blue", "02:00:00:00:0b:01", "vtep", "gw2"},
@@ -155,6 +169,9 @@ TEST(Completion, knows_nouns_verbs_fields_and_live_names) {
   EXPECT_EQ(complete({"trace", "add", "kind", "roce_c"}), (Words{"roce_cnp", "roce_cm"}));
   EXPECT_EQ(complete({"-s", "/a", "port", "show", "h"}), Words{"host0"});
   EXPECT_EQ(complete({"stats", "show", "--w"}), Words{"--watch"});
+  EXPECT_EQ(complete({"ne"}), (Words{"next-hop", "network"}));
+  EXPECT_EQ(complete({"next-hop", "delete", "spine2"}), Words{"spine2"});
+  EXPECT_EQ(complete({"vtep", "set", "gw2", "next_hops", "spine1"}), Words{"spine1"});
 }
 
 TEST(Completion, leaves_files_to_the_shell) {

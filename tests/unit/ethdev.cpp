@@ -253,11 +253,20 @@ TEST(Devargs, drivers_that_count_what_they_did_not_take_are_known) {
   EXPECT_FALSE(counts_refused_frames("0000:03:00.0"));
 }
 
+TEST(Devargs, the_socket_that_a_device_makes_itself_is_told_from_one_that_it_connects_to) {
+  EXPECT_EQ(served_socket("net_vhost0,iface=/s,queues=2"), "/s");
+  EXPECT_EQ(served_socket("net_vhost0,iface=/s,client=0"), "/s");
+  EXPECT_EQ(served_socket("net_vhost0,iface=/s,client=1"), "");
+  EXPECT_EQ(served_socket("net_virtio_user0,path=/s,server=1"), "/s");
+  EXPECT_EQ(served_socket("net_virtio_user0,path=/s"), "");
+  EXPECT_EQ(served_socket("net_memif0,role=server,socket=/s"), "");
+}
+
 TEST(Devargs, queues_and_frame_sizes_are_added_where_a_driver_must_be_told) {
   EXPECT_EQ(complete_devargs("net_tap0,iface=x", 4, 9000), "net_tap0,iface=x");
-  EXPECT_EQ(complete_devargs("net_vhost0,iface=/s", 2, 1500), "net_vhost0,iface=/s,queues=2");
-  EXPECT_EQ(complete_devargs("net_vhost0,iface=/s,queues=8", 2, 1500),
-            "net_vhost0,iface=/s,queues=8");
+  EXPECT_EQ(complete_devargs("net_vhost0,iface=/s", 2, 1500), "net_vhost0,iface=/s,queues=2,tso=1");
+  EXPECT_EQ(complete_devargs("net_vhost0,iface=/s,queues=8,tso=0", 2, 1500),
+            "net_vhost0,iface=/s,queues=8,tso=0");
   EXPECT_EQ(complete_devargs("net_memif0,role=client", 2, 1600), "net_memif0,role=client");
   EXPECT_EQ(complete_devargs("net_memif0,role=client", 2, 9216),
             "net_memif0,role=client,bsize=9280");

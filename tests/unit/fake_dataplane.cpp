@@ -30,6 +30,9 @@ std::string key_of(const T& record) {
   } else if constexpr (std::is_same_v<T, contract::VtepSet> ||
                        std::is_same_v<T, contract::VtepRemove>) {
     return "vtep " + std::to_string(record.vtep.value);
+  } else if constexpr (std::is_same_v<T, contract::NextHopSet> ||
+                       std::is_same_v<T, contract::NextHopRemove>) {
+    return "vtep next_hop " + std::to_string(record.next_hop.value);
   } else {
     return "endpoint " + std::to_string(record.network.value) + base::to_string(record.mac);
   }
@@ -73,6 +76,7 @@ FakeDataplane::FakeDataplane(std::string path, FakeFaults faults)
             .port_count = 64,
             .network_count = 4097,
             .vtep_count = 4097,
+            .next_hop_count = 257,
             .stages = {"host_to_wire/parse_frame", "host_to_wire/look_up", "wire_to_host/strip"}};
   refuse_commits = faults.refuse_commits;
   make_region();
@@ -194,6 +198,8 @@ void FakeDataplane::take_records(const FrameView& frame, contract::Reply& reply)
     case Verb::port_set: return put<contract::PortSet>(frame, next_);
     case Verb::network_set: return put<contract::NetworkSet>(frame, next_);
     case Verb::vtep_set: return put<contract::VtepSet>(frame, next_);
+    case Verb::next_hop_set: return put<contract::NextHopSet>(frame, next_);
+    case Verb::next_hop_remove: return erase<contract::NextHopRemove>(frame, next_);
     case Verb::endpoint_set: break;
     case Verb::port_remove: return erase<contract::PortRemove>(frame, next_);
     case Verb::network_remove: return erase<contract::NetworkRemove>(frame, next_);
@@ -228,6 +234,7 @@ void FakeDataplane::send_hello() {
   hello.network_capacity = hello.vtep_capacity = 4096;
   hello.endpoint_capacity = 1'000'000;
   hello.port_capacity = 64;
+  hello.next_hop_capacity = 256;
   hello.release = contract::to_text<contract::name_bytes>("9.9.9");
   send(contract::make_frame<contract::HelloReply>(
            static_cast<std::uint16_t>(EventType::hello_reply), 0, 1, {&hello, 1}),

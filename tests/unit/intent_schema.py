@@ -37,7 +37,15 @@ WRONG = [
     ("networks", 0, "flood", ["gw2", "gw2"]),
     ("networks", 0, "unknown_unicast", True),
     ("endpoints", 0, "mac", "02:00:00:00:00"),
+    ("ports", 0, "addresses", "198.18.1.1/31"),
+    ("ports", 0, "addresses", ["198.18.1.1"]),
+    ("ports", 0, "addresses", ["198.18.1.1/31", "198.18.1.1/31"]),
+    ("next_hops", 0, "address", 7),
+    ("next_hops", 1, "mac", "02-00-00-00-ff-03"),
+    ("vteps", 2, "next_hops", ["leaf1", "leaf1"]),
+    ("vteps", 2, "next_hops", ["leaf1", "leaf2", "leaf3"]),
 ]
+KINDS = ("port", "next_hop", "vtep", "network", "endpoint")
 
 
 def run(*words):
@@ -62,7 +70,7 @@ class Schema(unittest.TestCase):
 
     def test_is_a_schema(self):
         jsonschema.Draft202012Validator.check_schema(self.schema)
-        for kind in ("port", "vtep", "network", "endpoint"):
+        for kind in KINDS:
             schema = json.loads(run("schema", kind).stdout)
             jsonschema.Draft202012Validator.check_schema(schema)
             for name, field in schema["properties"].items():
@@ -72,7 +80,7 @@ class Schema(unittest.TestCase):
         # 02:00:00:00:ff:02 without quotes is a string to YAML 1.1, too: ff is no number.
         self.validator.validate(self.example)
         self.validator.validate(json.loads(run("json", EXAMPLE).stdout))
-        for kind in ("port", "vtep", "network", "endpoint"):
+        for kind in KINDS:
             schema = json.loads(run("schema", kind).stdout)
             for item in self.example[kind + "s"]:
                 jsonschema.Draft202012Validator(schema).validate(item)
@@ -93,7 +101,7 @@ class Schema(unittest.TestCase):
                 self.assertIsNone(read(document))
 
     def test_refuses_what_lacks_a_field(self):
-        for kind in ("port", "vtep", "network", "endpoint"):
+        for kind in KINDS:
             schema = json.loads(run("schema", kind).stdout)
             for field in schema["required"]:
                 document = copy.deepcopy(self.example)

@@ -17,6 +17,7 @@ class MetricsTest : public testing::Test {
                .port_count = 64,
                .network_count = 1001,
                .vtep_count = 4,
+               .next_hop_count = 3,
                .stages = {"host_to_wire/parse_frame", "wire_to_host/strip_vxlan"}},
         bytes_(contract::lay_out(shape_).total_bytes),
         memory_(static_cast<std::byte*>(std::aligned_alloc(64, (bytes_ + 63) / 64 * 64)),

@@ -7,14 +7,13 @@
 #include "controlplane/intent/validate.hpp"
 #include "controlplane/plan/changes.hpp"
 #include "controlplane/plan/records.hpp"
-#include "tests/unit/intent_sample.hpp"
+#include "tests/unit/random_intent.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <chrono>
 #include <map>
-#include <random>
 #include <set>
 
 namespace {
@@ -37,6 +36,7 @@ class DataPlane {
     for (const auto& [id, record] : port_sets) sum.ports += contract::record_digest(record);
     for (const auto& [id, record] : networks) sum.networks += contract::record_digest(record);
     for (const auto& [id, record] : vteps) sum.vteps += contract::record_digest(record);
+    for (const auto& [id, record] : next_hops) sum.vteps += contract::record_digest(record);
     for (const auto& [id, record] : endpoints) sum.endpoints += contract::record_digest(record);
     return sum;
   }
@@ -45,6 +45,7 @@ class DataPlane {
   std::map<std::uint16_t, contract::PortSet> port_sets;
   std::map<std::uint16_t, contract::NetworkSet> networks;
   std::map<std::uint16_t, contract::VtepSet> vteps;
+  std::map<std::uint16_t, contract::NextHopSet> next_hops;
   std::map<std::pair<std::uint16_t, base::MacAddress>, contract::EndpointSet> endpoints;
 
  private:
@@ -72,9 +73,18 @@ class DataPlane {
   void take(const contract::NetworkRemove& record) {
     ASSERT_EQ(networks.erase(record.network.value), 1u);
   }
+  void take(const contract::NextHopSet& record) {
+    ASSERT_NE(record.next_hop, base::no_next_hop);
+    ASSERT_TRUE(port_adds.contains(record.port.value));
+    ASSERT_NE(record.mac.is_zero(), record.address == base::IpAddress{});
+    next_hops[record.next_hop.value] = record;
+  }
+  void take(const contract::NextHopRemove& record) {
+    ASSERT_EQ(next_hops.erase(record.next_hop.value), 1u);
+  }
   void take(const contract::VtepSet& record) {
     ASSERT_NE(record.vtep, base::no_vtep);
-    ASSERT_TRUE(port_adds.contains(record.port.value));
+    expect_ways(record);
     for (const auto& [id, other] : vteps) {
       ASSERT_TRUE(id == record.vtep.value || other.address != record.address);
     }
@@ -92,6 +102,15 @@ class DataPlane {
   }
   void take(const contract::EndpointRemove& record) {
     ASSERT_EQ((endpoints.erase({record.network.value, record.mac})), 1u);
+  }
+
+  void expect_ways(const contract::VtepSet& vtep) const {
+    const bool names_next_hops = vtep.next_hops[0] != base::no_next_hop;
+    const bool needs_port = vtep.kind == contract::VtepKind::remote && !names_next_hops;
+    ASSERT_TRUE(port_adds.contains(vtep.port.value) || (vtep.port == base::no_port && !needs_port));
+    for (const base::NextHopId id : vtep.next_hops) {
+      ASSERT_TRUE(id == base::no_next_hop || next_hops.contains(id.value));
+    }
   }
 
   void expect_remote(base::VtepId id) const {
@@ -113,8 +132,11 @@ class DataPlane {
         expect_remote(network.flood_vteps[i]);
       }
     }
+    for (const auto& [id, next_hop] : next_hops) {
+      ASSERT_TRUE(port_adds.contains(next_hop.port.value));
+    }
     for (const auto& [id, vtep] : vteps) {
-      ASSERT_TRUE(port_adds.contains(vtep.port.value));
+      expect_ways(vtep);
       if (vtep.kind != contract::VtepKind::remote) continue;
       const auto source = vteps.find(vtep.source.value);
       ASSERT_NE(source, vteps.end());
@@ -359,108 +381,6 @@ TEST(Allocation, fits_a_data_plane_with_less_room) {
   EXPECT_EQ(allocation.network("red"), base::no_network);
   EXPECT_EQ(allocation.networks.take("red"), 2);
 }
-
-// Valid intents of a few objects out of a small space, so that names, VNIs, addresses and devices
-// meet again in other objects.
-class RandomIntent {
- public:
-  explicit RandomIntent(unsigned seed) : random_(seed) {}
-
-  cp::Intent make() {
-    cp::Intent intent;
-    const std::size_t wires = 1 + pick(2);
-    const std::size_t hosts = pick(4);
-    const std::size_t locals = 1 + pick(2);
-    const std::size_t remotes = pick(5);
-    const std::size_t networks = hosts > 0 ? 1 + pick(4) : pick(4);
-    std::vector<int> devices = shuffled(8);
-    for (std::size_t i = 0; i < wires; ++i) {
-      intent.ports.push_back({.name = letter("w", i),
-                              .role = cp::PortRole::underlay,
-                              .device = device(devices, i),
-                              .network = {},
-                              .peer = {},
-                              .mtu = mtu()});
-    }
-    std::vector<int> vnis = shuffled(6);
-    std::vector<int> names = shuffled(6);
-    std::vector<int> addresses = shuffled(9);
-    for (std::size_t i = 0; i < locals + remotes; ++i) {
-      const bool is_local = i < locals;
-      cp::Vtep vtep{.name = letter("v", static_cast<std::size_t>(addresses[i])),
-                    .kind = is_local ? cp::VtepKind::local : cp::VtepKind::remote,
-                    .address = {},
-                    .port = intent.ports[pick(wires)].name,
-                    .source = {}};
-      vtep.address = *base::parse_ip("198.18.0." + std::to_string(1 + (addresses[i] + shift_) % 9));
-      if (!is_local) vtep.source = intent.vteps[pick(locals)].name;
-      intent.vteps.push_back(vtep);
-    }
-    shift_ = pick(9);
-    for (std::size_t i = 0; i < networks; ++i) {
-      cp::Network network{.name = letter("n", static_cast<std::size_t>(names[i])),
-                          .vni = static_cast<std::uint32_t>(1 + vnis[i]),
-                          .flood = {}};
-      for (std::size_t v = locals; v < locals + remotes; ++v) {
-        if (pick(2) == 0) network.flood.push_back(intent.vteps[v].name);
-      }
-      intent.networks.push_back(network);
-    }
-    for (std::size_t i = 0; i < hosts; ++i) {
-      intent.ports.push_back({.name = letter("h", i),
-                              .role = cp::PortRole::tenant,
-                              .device = device(devices, wires + i),
-                              .network = intent.networks[pick(networks)].name,
-                              .peer = {},
-                              .mtu = mtu()});
-    }
-    for (std::size_t i = 0; i < pick(30); ++i) add_endpoint(intent, wires, locals);
-    cp::sort(intent);
-    return intent;
-  }
-
- private:
-  std::size_t pick(std::size_t count) { return random_() % count; }
-  std::vector<int> shuffled(int count) {
-    std::vector<int> numbers(static_cast<std::size_t>(count));
-    for (int i = 0; i < count; ++i) numbers[static_cast<std::size_t>(i)] = i;
-    std::shuffle(numbers.begin(), numbers.end(), random_);
-    return numbers;
-  }
-  static cp::Name letter(std::string_view prefix, std::size_t number) {
-    return name(std::string(prefix) + std::to_string(number));
-  }
-  static std::string device(const std::vector<int>& devices, std::size_t at) {
-    return "net_null" + std::to_string(devices[at]);
-  }
-  std::optional<std::uint16_t> mtu() {
-    if (pick(2) == 0) return std::nullopt;
-    return static_cast<std::uint16_t>(1500 + pick(2) * 100);
-  }
-
-  void add_endpoint(cp::Intent& intent, std::size_t wires, std::size_t locals) {
-    cp::Endpoint endpoint{
-        .network = {}, .mac = mac(0x0200'0000'0000 + 1 + pick(20)), .vtep = {}, .port = {}};
-    if (intent.ports.size() > wires && pick(2) == 0) {
-      const cp::Port& port = intent.ports[wires + pick(intent.ports.size() - wires)];
-      endpoint.network = port.network;
-      endpoint.port = port.name;
-    } else if (intent.vteps.size() > locals && !intent.networks.empty()) {
-      endpoint.network = intent.networks[pick(intent.networks.size())].name;
-      endpoint.vtep = intent.vteps[locals + pick(intent.vteps.size() - locals)].name;
-    } else {
-      return;
-    }
-    const bool is_new =
-        std::none_of(intent.endpoints.begin(), intent.endpoints.end(), [&](const auto& other) {
-          return other.network == endpoint.network && other.mac == endpoint.mac;
-        });
-    if (is_new) intent.endpoints.push_back(endpoint);
-  }
-
-  std::mt19937 random_;
-  std::size_t shift_ = 0;
-};
 
 TEST(Plan, any_way_between_any_two_intents_leads_to_the_same_state) {
   for (unsigned seed = 1; seed <= 200; ++seed) {

@@ -63,7 +63,7 @@ port {LARGEST} tenant 4
 port {ZERO} tenant 5
 port {ROOMY} tenant 6
 port {NARROW} tenant 6 {NARROW_MTU}
-vtep local 1 {SELF} {WIRE}
+vtep local 1 {SELF}
 vtep remote 2 {GW2} {WIRE} {SELF} {NEXT_HOP} resolved {MTU} 64 copy
 vtep remote 3 {GW3} {WIRE} {SELF} {NEXT_HOP3} resolved {MTU} 17 46
 vtep remote 4 198.18.0.4 {WIRE} {SELF} {NEXT_HOP} unresolved {MTU} 64 copy
@@ -164,8 +164,10 @@ class Table:
         self.lines.append(f"case {name}\n")
         return self
 
-    def enters(self, port, frame):
-        self.lines.append(f"in {port} {bytes(frame).hex() or '-'}\n")
+    def enters(self, port, frame, segment_bytes=0):
+        """`segment_bytes`: not 0 where it is left to be cut into such segments."""
+        large = f" {segment_bytes}" if segment_bytes else ""
+        self.lines.append(f"in {port} {bytes(frame).hex() or '-'}{large}\n")
         return self
 
     def leaves(self, port, frame):
@@ -175,6 +177,11 @@ class Table:
 
     def dies(self, stage, reason, count=1):
         self.lines.append(f"drop {stage} {reason} {count}\n")
+        return self
+
+    def is_punted(self):
+        """All frames of the case go to the housekeeper, as they are."""
+        self.lines.append("punt\n")
         return self
 
     def is_kind(self, port, kind, ecn=NOT_ECT, count=1):

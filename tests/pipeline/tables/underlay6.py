@@ -11,7 +11,7 @@ from frames import (
     with_tos, wrap, write_middle)
 from scapy.layers.inet import TCP, UDP
 from scapy.layers.inet6 import (
-    ICMPv6ND_NS, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop,
+    ICMPv6EchoRequest, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop,
     IPv6ExtHdrRouting)
 from scapy.layers.l2 import ARP, Ether
 from scapy.layers.vxlan import VXLAN
@@ -34,8 +34,8 @@ port {WIRE} underlay {WIRE_MAC} {MTU}
 port {HOST2} tenant 1
 port {LEFT} transit {RIGHT}
 port {RIGHT} transit {LEFT}
-vtep local 1 {SELF} {WIRE}
-vtep local 2 {SELF6} {WIRE}
+vtep local 1 {SELF}
+vtep local 2 {SELF6}
 vtep remote 3 {GW2} {WIRE} {SELF} {NEXT_HOP} resolved {MTU} 64 copy
 vtep remote 4 {GW6} {WIRE} {SELF6} {NEXT_HOP} resolved {MTU} 64 copy
 vtep remote 5 {PINNED6} {WIRE} {SELF6} {NEXT_HOP3} resolved {MTU} 17 46
@@ -298,9 +298,9 @@ def ip_fields(table):
              bytes(Ether(src=NEXT_HOP, dst=WIRE_MAC) / IPv6(src=GW6, dst=SELF6) / extension /
                    UDP(dport=4789, sport=1, chksum=0) / VXLAN(flags=8, vni=BLUE_VNI) /
                    Raw(write_middle(B6, A1))))
-    dies(OUTER, "protocol_not_handled", "a neighbour solicitation",
+    dies(OUTER, "protocol_not_handled", "a ping",
          bytes(Ether(src=NEXT_HOP, dst=WIRE_MAC) / IPv6(src=GW6, dst=SELF6) /
-               ICMPv6ND_NS(tgt=SELF6)))
+               ICMPv6EchoRequest()))
     for hops in (0, 1, 255):
         table.case(f"a hop limit of {hops}").enters(WIRE, wrap6(write_middle(B6, A1), ttl=hops))
         table.leaves(HOST, write_middle(B6, A1))

@@ -27,7 +27,9 @@ T must(base::Result<T> result) {
 class MemoryDevice final : public dp::Device {
  public:
   MemoryDevice(const dp::DeviceRequest& request, MemoryOpener& opener)
-      : port_(dp::MemoryPort(request.worker_count)), opener_(opener) {
+      : port_(dp::MemoryPort(request.worker_count)),
+        opener_(opener),
+        number_(request.device.back()) {
     facts_ = {.mac = {{2, 0, 0, 0, 0, 0x77}},
               .mtu = request.mtu != 0 ? request.mtu : std::uint16_t{1500},
               .rx_queues = request.worker_count,
@@ -50,8 +52,9 @@ class MemoryDevice final : public dp::Device {
     return {};
   }
   dp::Observation observe() noexcept override {
+    const bool down = opener_.down.load(std::memory_order_relaxed) == number_;
     // Relaxed: numbers that order nothing.
-    return {.link = {.up = opener_.link_up.load(std::memory_order_relaxed),
+    return {.link = {.up = !down && opener_.link_up.load(std::memory_order_relaxed),
                      .speed_mbps = 100,
                      .gone = opener_.vanishing.fetch_sub(1, std::memory_order_relaxed) > 0},
             .drops = {}};
@@ -61,6 +64,7 @@ class MemoryDevice final : public dp::Device {
   dp::Port port_;
   dp::DeviceFacts facts_{};
   MemoryOpener& opener_;
+  char number_;  // Of "memory1".
 };
 
 std::string make_directory() {
@@ -180,6 +184,11 @@ std::optional<Answer> Controller::wait() {
           link_changes.push_back(frame->record<contract::LinkChange>(i));
         }
         break;
+      case contract::EventType::neighbour_change:
+        for (std::size_t i = 0; i < frame->record_count(); ++i) {
+          neighbour_changes.push_back(frame->record<contract::NeighbourChange>(i));
+        }
+        break;
       case contract::EventType::trace_packet: break;
     }
   }
@@ -207,22 +216,30 @@ Answer Controller::abort(std::uint32_t transaction) {
 HousekeeperTest::HousekeeperTest(const HousekeeperOptions& options)
     : directory_(make_directory()),
       pool_(make_pool(), rte_mempool_free),
-      tables_(must(dp::make_tables({options.networks, options.vteps, options.endpoints}))),
+      tables_(must(dp::make_tables({.networks = options.networks,
+                                    .vteps = options.vteps,
+                                    .endpoints = options.endpoints,
+                                    .next_hops = options.next_hops}))),
       epoch_(must(dp::Epoch::make(options.workers))),
       region_(must(dp::CounterRegion::make({.worker_count = options.workers,
                                             .port_count = contract::port_count_max,
                                             .network_count = options.networks + 1,
                                             .vtep_count = options.vteps + 1,
+                                            .next_hop_count = options.next_hops + 1,
                                             .stages = {}}))),
       stop_(eventfd(0, EFD_CLOEXEC)) {
   base::set_log(base::LogLevel::error, base::LogFormat::text, "test");
   for (std::uint16_t id = 0; id < options.workers; ++id) {
     rings_.push_back(std::make_unique<dp::TraceRing>());
+    frame_rings_.push_back(std::make_unique<dp::FrameRings>());
     workers_.push_back(std::make_unique<dp::Worker>(
         dp::Worker::Config{.id = base::WorkerId{id}, .idle = {}}, tables_, epoch_,
-        region_.worker(id), *pool_, board_, *rings_.back()));
+        region_.worker(id), *pool_,
+        dp::Worker::Links{
+            .board = board_, .traces = *rings_.back(), .frames = *frame_rings_.back()}));
     worker_list_.push_back(workers_.back().get());
     ring_list_.push_back(rings_.back().get());
+    frame_ring_list_.push_back(frame_rings_.back().get());
     worker_threads_.emplace_back([worker = workers_.back().get()] { worker->run(); });
   }
   housekeeper_ = std::make_unique<dp::Housekeeper>(
@@ -234,6 +251,7 @@ HousekeeperTest::HousekeeperTest(const HousekeeperOptions& options)
                              .workers = worker_list_,
                              .trace_board = board_,
                              .trace_rings = ring_list_,
+                             .frame_rings = frame_ring_list_,
                              .pool = *pool_},
       dp::Publisher::Facts{.boot_id = 42, .tsc_hz = 1, .hugepages = false}, dp::Ports::Defaults{});
   thread_ = std::thread([this] { housekeeper_->run(stop_); });
@@ -294,7 +312,8 @@ contract::PortSet port_set(std::uint16_t id, contract::PortRole role, std::uint1
           .network = {network},
           .transit_peer = base::no_port,
           .mtu = 0,
-          .reserved2 = 0};
+          .reserved2 = 0,
+          .addresses = {}};
 }
 
 contract::NetworkSet network(std::uint16_t id, std::uint32_t vni,
@@ -318,7 +337,8 @@ contract::VtepSet local_vtep(std::uint16_t id, const std::string& address, std::
           .next_hop_mac = {},
           .address = *base::parse_ip(address),
           .udp_checksum = contract::UdpChecksum::zero,
-          .reserved = 0};
+          .reserved = 0,
+          .next_hops = {}};
 }
 
 contract::VtepSet remote_vtep(std::uint16_t id, const std::string& address, std::uint16_t port,

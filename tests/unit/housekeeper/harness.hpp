@@ -63,6 +63,7 @@ class Controller {
   void close() { socket_.reset(); }
 
   std::vector<contract::LinkChange> link_changes;
+  std::vector<contract::NeighbourChange> neighbour_changes;
   int region = -1;  // The descriptor that came with the hello; owned.
   ~Controller();
 
@@ -86,11 +87,13 @@ class MemoryOpener final : public dp::DeviceOpener {
   std::atomic<bool> link_up{true};
   std::atomic<bool> absent{false};  // Nothing that is gone can be opened anew.
   std::atomic<int> vanishing{0};    // So many devices that are asked say that they are gone.
+  std::atomic<char> down{0};        // Number of a device without a link.
 };
 
 struct HousekeeperOptions {
   std::uint32_t networks = 100;
   std::uint32_t vteps = 100;
+  std::uint32_t next_hops = 8;
   std::uint32_t endpoints = 1000;
   std::uint16_t workers = 1;
 };
@@ -114,9 +117,11 @@ class HousekeeperTest : public testing::Test {
   dp::CounterRegion region_;
   dp::TraceBoard board_;
   std::vector<std::unique_ptr<dp::TraceRing>> rings_;
+  std::vector<std::unique_ptr<dp::FrameRings>> frame_rings_;
   std::vector<std::unique_ptr<dp::Worker>> workers_;
   std::vector<dp::Worker*> worker_list_;
   std::vector<dp::TraceRing*> ring_list_;
+  std::vector<dp::FrameRings*> frame_ring_list_;
   MemoryOpener opener_;
   std::vector<std::thread> worker_threads_;
   int stop_;

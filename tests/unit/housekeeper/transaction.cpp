@@ -57,7 +57,7 @@ TEST_F(Transactions, commit_puts_everything_in_force_at_once) {
   EXPECT_EQ(remote->outer<dp::Ipv4Header>().ethernet.source, port->mac)
       << "all memory ports have the same";
   EXPECT_EQ(remote->form, dp::OuterForm::ipv4);
-  EXPECT_EQ(remote->frame_bytes_max, 1500 - 20 - 8 - 8);
+  EXPECT_EQ(remote->first.frame_bytes_max, 1500 - 20 - 8 - 8);
 }
 
 TEST_F(Transactions, an_ipv6_vtep_stands_beside_those_of_ipv4) {
@@ -78,7 +78,7 @@ TEST_F(Transactions, an_ipv6_vtep_stands_beside_those_of_ipv4) {
   EXPECT_EQ(local->address, *base::parse_ip("fd00::1"));
   EXPECT_EQ(remote->form, dp::OuterForm::ipv6_summed);
   EXPECT_EQ(remote->address, *base::parse_ip("fd00::2"));
-  EXPECT_EQ(remote->frame_bytes_max, 1500 - 40 - 8 - 8);
+  EXPECT_EQ(remote->first.frame_bytes_max, 1500 - 40 - 8 - 8);
   const auto& outer = remote->outer<dp::Ipv6Header>();
   EXPECT_EQ(outer.ethernet.type.host(), 0x86dd);
   EXPECT_EQ(outer.ip.version(), 6u);
@@ -295,7 +295,8 @@ TEST_F(Transactions, mtu_follows_port_set_and_a_device_may_refuse_it) {
   ASSERT_TRUE(controller_.send(Verb::port_set, 2, record).ok());
   ASSERT_TRUE(controller_.commit(2).ok());
   EXPECT_EQ(tables_.ports.find(1, 2)->mtu, 4200);
-  EXPECT_EQ(tables_.vteps.find(2, 2)->frame_bytes_max, 4200 - 36) << "towards the VTEP behind it";
+  EXPECT_EQ(tables_.vteps.find(2, 2)->first.frame_bytes_max, 4200 - 36)
+      << "towards the VTEP behind it";
 
   record.mtu = 9001;
   ASSERT_TRUE(controller_.begin(3).ok());

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "dataplane/packet/udp_checksum.hpp"
+#include "dataplane/packet/transport_checksum.hpp"
 
 #include "dataplane/packet/checksum.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace dp {
 namespace {
@@ -31,25 +32,34 @@ std::uint64_t sum_segments(const rte_mbuf* segment, std::uint32_t offset,
 }
 
 template <class Ip>
-std::uint16_t sum_with_pseudo_header(const rte_mbuf& packet, std::uint16_t udp_offset, const Ip& ip,
-                                     std::uint16_t udp_bytes) noexcept {
+std::uint16_t sum_with_pseudo_header(const rte_mbuf& frame, const Ip& ip,
+                                     const Transport& transport) noexcept {
   // Source and destination lie side by side, and a pseudo header's other words are the length and
   // the protocol, in either family.
   return fold(sum_words(&ip.source, sizeof ip.source + sizeof ip.destination) +
-              be16(udp_bytes).raw() + be16(ip_protocol::udp).raw() +
-              sum_segments(&packet, udp_offset, udp_bytes));
+              be16(transport.bytes).raw() + be16(transport.protocol).raw() +
+              sum_segments(&frame, transport.offset, transport.bytes));
 }
 
 }  // namespace
 
-std::uint16_t udp_sum(const rte_mbuf& packet, std::uint16_t udp_offset, const Ipv4Header& ip,
-                      std::uint16_t udp_bytes) noexcept {
-  return sum_with_pseudo_header(packet, udp_offset, ip, udp_bytes);
+std::uint16_t transport_sum(const rte_mbuf& frame, const Ipv4Header& ip,
+                            const Transport& transport) noexcept {
+  return sum_with_pseudo_header(frame, ip, transport);
 }
 
-std::uint16_t udp_sum(const rte_mbuf& packet, std::uint16_t udp_offset, const Ipv6Header& ip,
-                      std::uint16_t udp_bytes) noexcept {
-  return sum_with_pseudo_header(packet, udp_offset, ip, udp_bytes);
+std::uint16_t transport_sum(const rte_mbuf& frame, const Ipv6Header& ip,
+                            const Transport& transport) noexcept {
+  return sum_with_pseudo_header(frame, ip, transport);
+}
+
+bool finish_checksum(rte_mbuf& frame, std::uint16_t start, std::uint16_t place) noexcept {
+  const std::uint32_t field = std::uint32_t{start} + place;
+  if (field + sizeof(be16) > frame.data_len) return false;
+  const be16 checksum =
+      transport_checksum(fold(sum_segments(&frame, start, frame.pkt_len - start)));
+  std::memcpy(rte_pktmbuf_mtod_offset(&frame, char*, field), &checksum, sizeof checksum);
+  return true;
 }
 
 }  // namespace dp

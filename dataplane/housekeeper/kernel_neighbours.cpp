@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/housekeeper/kernel_neighbours.hpp"
+
+#include "dataplane/base/log.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <linux/neighbour.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <netinet/in.h>
+#include <span>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <utility>
+
+namespace dp {
+namespace {
+
+// Below the kernel's own delay before it probes a neighbour that is in use (5 s), so that one that
+// only Weir uses is probed like one that the kernel uses.
+constexpr std::uint64_t ask_interval_ns = 2'000'000'000;
+// In these the kernel has a MAC that it would send to.
+constexpr unsigned usable_states =
+    NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY;
+constexpr int messages_per_turn = 64;
+constexpr int asked_per_turn = 16;  // Some 100 us.
+
+struct NeighbourRequest {
+  nlmsghdr header;
+  ndmsg neighbour;
+  alignas(4) std::array<std::uint8_t, RTA_SPACE(16)> attribute;
+};
+
+NeighbourRequest make_request(std::uint16_t type, std::uint16_t flags,
+                              const KernelNeighbours::Place& place) noexcept {
+  NeighbourRequest request{};
+  const bool is_v4 = place.address.is_v4();
+  const unsigned bytes = is_v4 ? 4 : 16;
+  request.header.nlmsg_type = type;
+  request.header.nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | flags);
+  request.header.nlmsg_len =
+      static_cast<std::uint32_t>(offsetof(NeighbourRequest, attribute) + RTA_LENGTH(bytes));
+  request.neighbour.ndm_family = is_v4 ? AF_INET : AF_INET6;
+  request.neighbour.ndm_ifindex = static_cast<int>(place.ifindex);
+  const rtattr attribute{.rta_len = static_cast<std::uint16_t>(RTA_LENGTH(bytes)),
+                         .rta_type = NDA_DST};
+  std::memcpy(request.attribute.data(), &attribute, sizeof attribute);
+  std::memcpy(request.attribute.data() + RTA_LENGTH(0), place.address.v6.bytes.data() + 16 - bytes,
+              bytes);
+  return request;
+}
+
+struct Entry {
+  KernelNeighbours::Place place;
+  std::optional<base::MacAddress> mac;
+};
+
+// nullopt: it speaks of no address of ours.
+std::optional<Entry> read_entry(const nlmsghdr& header, std::span<const std::byte> body) noexcept {
+  if (header.nlmsg_type != RTM_NEWNEIGH && header.nlmsg_type != RTM_DELNEIGH) return std::nullopt;
+  ndmsg neighbour;
+  if (body.size() < sizeof neighbour) return std::nullopt;
+  std::memcpy(&neighbour, body.data(), sizeof neighbour);
+  if (neighbour.ndm_family != AF_INET && neighbour.ndm_family != AF_INET6) return std::nullopt;
+  Entry entry{.place = {.ifindex = static_cast<unsigned>(neighbour.ndm_ifindex), .address = {}},
+              .mac = std::nullopt};
+  const bool usable =
+      header.nlmsg_type == RTM_NEWNEIGH && (neighbour.ndm_state & usable_states) != 0;
+  bool has_address = false;
+  body = body.subspan(std::min(body.size(), std::size_t{NLMSG_ALIGN(sizeof neighbour)}));
+  while (body.size() >= sizeof(rtattr)) {
+    rtattr attribute;
+    std::memcpy(&attribute, body.data(), sizeof attribute);
+    if (attribute.rta_len < sizeof attribute || attribute.rta_len > body.size()) break;
+    const auto value = body.subspan(sizeof attribute, attribute.rta_len - sizeof attribute);
+    if (attribute.rta_type == NDA_DST && (value.size() == 4 || value.size() == 16)) {
+      has_address = true;
+      if (value.size() == 4) entry.place.address = base::IpAddress::from(base::Ipv4Address(0));
+      std::memcpy(entry.place.address.v6.bytes.data() + 16 - value.size(), value.data(),
+                  value.size());
+    } else if (attribute.rta_type == NDA_LLADDR && value.size() == 6 && usable) {
+      entry.mac.emplace();
+      std::memcpy(entry.mac->bytes.data(), value.data(), value.size());
+    }
+    body = body.subspan(std::min(body.size(), std::size_t{RTA_ALIGN(attribute.rta_len)}));
+  }
+  if (!has_address) return std::nullopt;
+  return entry;
+}
+
+}  // namespace
+
+bool KernelNeighbours::open() {
+  if (socket_) return true;
+  base::Descriptor socket(
+      ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
+  sockaddr_nl address{};
+  address.nl_family = AF_NETLINK;
+  address.nl_groups = RTMGRP_NEIGH;
+  if (!socket ||
+      ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    LOG(error, "kernel_neighbours_unread", {"errno", errno});
+    return false;
+  }
+  socket_ = std::move(socket);
+  return true;
+}
+
+void KernelNeighbours::want(const Place& place) {
+  // The next turn asks.
+  if (wanted_.emplace(place, std::nullopt).second) next_ask_ns_ = 0;
+}
+
+// The kernel resolves, and keeps known, what somebody sends to: an empty datagram to the port that
+// discards (RFC 863). Telling it by netlink would take a right that this process has given up.
+void KernelNeighbours::ask(const Place& place) const noexcept {
+  const bool is_v4 = place.address.is_v4();
+  const base::Descriptor sender(
+      ::socket(is_v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const int ifindex = static_cast<int>(place.ifindex);
+  // Every failure below is met again at the next asking.
+  if (!sender ||
+      ::setsockopt(sender.get(), SOL_SOCKET, SO_BINDTOIFINDEX, &ifindex, sizeof ifindex) != 0) {
+    return;
+  }
+  constexpr std::uint16_t discard = 9;
+  if (is_v4) {
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(discard);
+    std::memcpy(&to.sin_addr, place.address.v6.bytes.data() + 12, sizeof to.sin_addr);
+    (void)::sendto(sender.get(), "", 0, MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&to),
+                   sizeof to);
+  } else {
+    sockaddr_in6 to{};
+    to.sin6_family = AF_INET6;
+    to.sin6_port = htons(discard);
+    std::memcpy(&to.sin6_addr, place.address.v6.bytes.data(), sizeof to.sin6_addr);
+    to.sin6_scope_id = place.ifindex;
+    (void)::sendto(sender.get(), "", 0, MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&to),
+                   sizeof to);
+  }
+  // Who knows it already says so.
+  const auto get = make_request(RTM_GETNEIGH, 0, place);
+  (void)::send(socket_.get(), &get, get.header.nlmsg_len, MSG_DONTWAIT);
+}
+
+void KernelNeighbours::ask_some(std::uint64_t now) {
+  auto next = wanted_.upper_bound(last_asked_);
+  for (int i = 0; i < asked_per_turn && next != wanted_.end(); ++i, ++next) {
+    ask(next->first);
+    last_asked_ = next->first;
+  }
+  if (next != wanted_.end()) return;
+  next_ask_ns_ = now + ask_interval_ns;
+  last_asked_ = {};
+}
+
+void KernelNeighbours::read(const Told& told) {
+  alignas(nlmsghdr) std::array<std::byte, 16384> buffer;
+  for (int i = 0; i < messages_per_turn; ++i) {
+    const ssize_t size = ::recv(socket_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (size <= 0) return;  // ENOBUFS: some were lost, and are asked for again.
+    auto rest = std::span<const std::byte>(buffer).first(static_cast<std::size_t>(size));
+    while (rest.size() >= sizeof(nlmsghdr)) {
+      nlmsghdr header;
+      std::memcpy(&header, rest.data(), sizeof header);
+      if (header.nlmsg_len < sizeof header || header.nlmsg_len > rest.size()) break;
+      const auto entry =
+          read_entry(header, rest.subspan(sizeof header, header.nlmsg_len - sizeof header));
+      rest = rest.subspan(std::min(rest.size(), std::size_t{NLMSG_ALIGN(header.nlmsg_len)}));
+      if (!entry) continue;
+      const auto found = wanted_.find(entry->place);
+      if (found == wanted_.end() || found->second == entry->mac) continue;
+      const auto before = std::exchange(found->second, entry->mac);
+      told(found->first, found->second, before.value_or(base::MacAddress{}));
+    }
+  }
+}
+
+void KernelNeighbours::turn(std::uint64_t now, const Told& told) {
+  if (wanted_.empty() || !open()) return;
+  read(told);
+  if (now >= next_ask_ns_) ask_some(now);
+}
+
+}  // namespace dp

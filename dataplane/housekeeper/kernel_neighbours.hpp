@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernel's neighbour table, for ports whose interface is the kernel's too (xdp): it asks and
+// answers there, and this follows what it finds out. Never waits.
+#pragma once
+
+#include "dataplane/base/address.hpp"
+#include "dataplane/base/descriptor.hpp"
+#include "dataplane/base/error.hpp"
+
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+
+namespace dp {
+
+class KernelNeighbours {
+ public:
+  struct Place {
+    unsigned ifindex;
+    base::IpAddress address;
+    friend auto operator<=>(const Place&, const Place&) = default;
+  };
+  // nullopt: the kernel knows no MAC, or no longer. Last: the one before, 0: none.
+  using Told =
+      std::function<void(const Place&, std::optional<base::MacAddress>, const base::MacAddress&)>;
+
+  // Asks the kernel to look for it, and to keep it known.
+  void want(const Place& place);
+  void forget(const Place& place) { wanted_.erase(place); }
+  // Takes in what the kernel says, and tells what changed of what is wanted.
+  void turn(std::uint64_t now, const Told& told);
+  bool empty() const noexcept { return wanted_.empty(); }
+
+ private:
+  bool open();
+  void ask(const Place& place) const noexcept;
+  void ask_some(std::uint64_t now);
+  void read(const Told& told);
+
+  std::map<Place, std::optional<base::MacAddress>> wanted_;
+  base::Descriptor socket_;  // Opened with the first that is wanted.
+  std::uint64_t next_ask_ns_ = 0;
+  Place last_asked_{};  // Of the round under way.
+};
+
+}  // namespace dp

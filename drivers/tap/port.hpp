@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// The packet side of a port that is a TAP of ours. Opening and closing stand in device.hpp.
+#pragma once
+
+#include "dataplane/base/id.hpp"
+#include "dataplane/packet/batch.hpp"
+#include "drivers/tap/queue.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+namespace dp {
+
+class TapPort {
+ public:
+  // The device owns the queues, and outlives the port.
+  explicit TapPort(std::span<const std::unique_ptr<TapQueue>> queues) noexcept : queues_(queues) {}
+
+  void receive(base::QueueId queue, Batch& batch) noexcept { queues_[queue.value]->receive(batch); }
+  // `queue` is the worker's; workers that are more than the queues share them.
+  std::uint16_t send(base::QueueId queue, std::span<rte_mbuf*> frames) noexcept {
+    return queues_[queue.value % queues_.size()]->send(frames);
+  }
+
+ private:
+  std::span<const std::unique_ptr<TapQueue>> queues_;
+};
+
+}  // namespace dp

@@ -1,0 +1,207 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Linux's ARP and neighbour discovery at the other end of an underlay port: the kernel finds the
+VTEP's addresses without being told, its duplicate detection finds them taken, and Weir's own finds
+what the kernel has."""
+
+import json
+import re
+import socket
+import struct
+import time
+
+from context import (SIDES, VNI, Gateway, InNamespace, KernelPeer, KernelPeerOverXdp, Link, Testbed,
+                     check_gateways, run, test, wait_for)
+
+WEIR, KERNEL = SIDES
+MOVED = "02:00:00:00:ff:72"
+VTEPS = (WEIR.vtep, WEIR.vtep6)
+
+
+class Neighbour:
+    """A gateway with an underlay TAP in the namespace of a kernel, which has `addresses` there."""
+
+    def __init__(self, bed, addresses=(f"{KERNEL.vtep}/24", f"{KERNEL.vtep6}/64")):
+        self.bed = bed
+        self.gateway = Gateway(bed, "gw1").start()
+        self.peer = bed.namespace("peer", ipv6=True)
+        self.events = bed.start("events", self.gateway.command_line("-j", "event", "watch"))
+        self.plug_in(addresses)
+
+    def plug_in(self, addresses):
+        """The port is opened with nothing on it, so that the TAP can be given to the kernel before
+        Weir looks for anybody."""
+        port = {"name": "wire0", "role": "underlay", "mtu": 1500,
+                "device": f"net_tap1,iface=wire0,mac={WEIR.wire_mac}"}
+        self.gateway.apply({"ports": [port]})
+        wait_for(lambda: self.gateway.namespace.has_interface("wire0"), "the TAP wire0")
+        self.gateway.namespace.ip("link", "set", "wire0", "netns", self.peer.name)
+        self.peer.ip("link", "set", "wire0", "address", KERNEL.wire_mac, "up")
+        for address in addresses:
+            nodad = ("nodad",) if ":" in address else ()
+            self.peer.ip("addr", "add", address, "dev", "wire0", *nodad)
+        vteps = [{"name": f"self{number}", "kind": "local", "address": address, "port": "wire0"}
+                 for number, address in enumerate(VTEPS)]
+        self.gateway.apply({"ports": [port], "vteps": vteps,
+                            "networks": [{"name": "blue", "vni": VNI}]})
+
+    def told(self, what, **fields):
+        """Whether an event says so."""
+        for line in self.events.log().splitlines():
+            event = json.loads(line)
+            if event["event"] == "neighbour_change" and event["what"] == what and all(
+                    event.get(name) == value for name, value in fields.items()):
+                return True
+        return False
+
+    def wait_told(self, what, **fields):
+        wait_for(lambda: self.told(what, **fields), f"{what} {fields}", 15)
+
+    def wait_usable(self):
+        for address in VTEPS:
+            self.wait_told("address_usable", port="wire0", address=address)
+
+    def announce(self, address, mac):
+        """A gratuitous ARP of the kernel's side."""
+        sender = bytes.fromhex(mac.replace(":", "")) + socket.inet_aton(address)
+        packet = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + sender + bytes(6) + sender[6:]
+        with InNamespace(self.peer.name), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
+            raw.bind(("wire0", 0))
+            raw.send(b"\xff" * 6 + sender[:6] + b"\x08\x06" + packet)
+
+    def kernel_finds(self, address):
+        """The MAC that the kernel gets for it by asking; None where nobody answers."""
+        family = "-6" if ":" in address else "-4"
+        self.peer.ip("neigh", "flush", "dev", "wire0", check=False)
+        self.peer.run("ping", family, "-q", "-c", 1, "-W", 1, address, check=False)
+        for entry in json.loads(self.peer.run("ip", "-j", "neigh", "show", address)):
+            if entry["state"] != ["FAILED"]:
+                return entry.get("lladdr")
+        return None
+
+
+@test
+def the_kernel_finds_the_vteps_by_asking():
+    with Testbed("neighbours-found") as bed:
+        neighbour = Neighbour(bed)
+        neighbour.wait_usable()
+        for address in VTEPS:
+            assert neighbour.kernel_finds(address) == WEIR.wire_mac, address
+        for nobodys in ("198.18.0.77", "fd00:18::77"):
+            assert neighbour.kernel_finds(nobodys) is None, nobodys
+
+
+@test
+def the_kernels_duplicate_detection_finds_our_address():
+    with Testbed("neighbours-kernel-dad") as bed:
+        neighbour = Neighbour(bed)
+        neighbour.wait_usable()
+        neighbour.peer.run("sysctl", "-q", "-w", "net.ipv6.conf.wire0.accept_dad=1")
+        neighbour.peer.ip("addr", "add", f"{WEIR.vtep6}/64", "dev", "wire0")
+        wait_for(lambda: "dadfailed" in neighbour.peer.run("ip", "-6", "addr", "show", "dev",
+                                                           "wire0"), "the kernel gives it up", 15)
+
+
+@test
+def an_address_that_the_kernel_has_already_is_told_and_not_answered_for():
+    with Testbed("neighbours-duplicate") as bed:
+        neighbour = Neighbour(bed, [f"{WEIR.vtep}/24", f"{WEIR.vtep6}/64"])
+        for address in VTEPS:
+            neighbour.wait_told("address_duplicate", address=address, mac=KERNEL.wire_mac)
+            assert not neighbour.told("address_usable", address=address)
+        # Now that the kernel wants it no more, it asks: nobody answers.
+        for address, prefix, other in ((WEIR.vtep, 24, KERNEL.vtep),
+                                       (WEIR.vtep6, 64, KERNEL.vtep6)):
+            neighbour.peer.ip("addr", "del", f"{address}/{prefix}", "dev", "wire0")
+            neighbour.peer.ip("addr", "add", f"{other}/{prefix}", "dev", "wire0",
+                              *(("nodad",) if ":" in other else ()))
+            assert neighbour.kernel_finds(address) is None, address
+
+
+@test
+def an_address_that_somebody_takes_later_is_defended_and_told():
+    with Testbed("neighbours-conflict") as bed:
+        neighbour = Neighbour(bed)
+        neighbour.wait_usable()
+        neighbour.peer.ip("addr", "add", f"{WEIR.vtep}/32", "dev", "wire0")
+        neighbour.announce(WEIR.vtep, KERNEL.wire_mac)
+        neighbour.wait_told("address_conflict", address=WEIR.vtep, mac=KERNEL.wire_mac)
+        neighbour.peer.ip("addr", "del", f"{WEIR.vtep}/32", "dev", "wire0")
+        assert neighbour.kernel_finds(WEIR.vtep) == WEIR.wire_mac
+
+
+def cross(name, **shape):
+    """A kernel that nobody told anything, and Weir that was told an address."""
+    with Testbed(name) as bed:
+        peer = KernelPeer(bed, **shape)
+        peer.wait_resolved()
+        peer.cross()
+        # A TAP that is moved between namespaces is down meanwhile, and refuses questions.
+        check_gateways([peer.gateway],
+                       but=("next_hop_unresolved", "wrong_destination_mac", "tx_ring_full"))
+
+
+@test
+def both_sides_find_each_other_by_arp():
+    cross("neighbours-arp", link=Link())
+
+
+@test
+def both_sides_find_each_other_by_neighbour_discovery():
+    cross("neighbours-nd", family=6, link=Link())
+
+
+@test
+def a_router_at_the_other_end_of_a_31():
+    cross("neighbours-31", link=Link("198.18.9.0", "198.18.9.1", 31))
+
+
+@test
+def a_router_at_the_other_end_of_a_127():
+    cross("neighbours-127", family=6, link=Link("fd00:9::", "fd00:9::1", 127))
+
+
+@test
+def ipv6_by_a_link_local_router():
+    cross("neighbours-local", family=6, link=Link(kernel="fe80::2"))
+
+
+@test
+def ipv4_by_a_link_local_router_on_an_unnumbered_link():
+    cross("neighbours-unnumbered", link=Link(kernel="fe80::2"))
+
+
+@test
+def a_next_hop_that_moves_is_followed():
+    """To another MAC of the same kernel, which says so and forgets the old one at once: what is
+    under way at that moment is lost, nothing afterwards."""
+    with Testbed("neighbours-move") as bed:
+        peer = KernelPeer(bed, link=Link())
+        peer.wait_resolved()
+        assert peer.host.ping(KERNEL.kernel.ip) == 1.0
+        pings = bed.start("pings", ["ping", "-i", "0.02", "-c", "200", KERNEL.kernel.ip],
+                          peer.host.namespace)
+        time.sleep(1.2)
+        peer.peer.run("sysctl", "-q", "-w", "net.ipv4.conf.wire0.arp_notify=1")
+        peer.peer.ip("link", "set", "wire0", "address", MOVED)
+        peer.wait_resolved(MOVED)
+        pings.popen.wait(60)
+        received = re.search(r"(\d+) received", pings.log())
+        # Two intervals of the housekeeper, and as much again for a loaded machine.
+        assert int(received[1]) >= 197, pings.log()[-300:]
+
+
+@test
+def an_xdp_port_follows_the_kernels_neighbours():
+    with Testbed("neighbours-xdp") as bed:
+        peer = KernelPeerOverXdp(bed, link=Link())
+        peer.wait_resolved()
+        peer.cross(streams=peer.queues)
+        check_gateways([peer.gateway], but=("next_hop_unresolved",))
+        peer.peer.run("sysctl", "-q", "-w", "net.ipv4.conf.wire0.arp_notify=1")
+        peer.peer.ip("link", "set", "wire0", "address", MOVED)
+        peer.wait_resolved(MOVED)
+        assert peer.host.ping(KERNEL.kernel.ip) == 1.0
+
+
+run()
