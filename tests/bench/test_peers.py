@@ -63,6 +63,19 @@ def wrong_output_is_noticed():
 
 
 @test
+def arp_is_nobodys_frame_where_the_gateway_speaks_for_itself():
+    sent = frames.input_frames("encap", 1)
+    right = [wrapped_by_us(sent[0])]
+    probe = bytes.fromhex("ffffffffffff 027063617000 0806 0001080006040001 027063617000 00000000"
+                          "000000000000 c6120001")
+    stranger = probe[:38] + bytes.fromhex("c61200ff")
+
+    kept = frames.without_arp_of_the_gateway([probe, *right, stranger])
+    assert kept == [*right, stranger]
+    assert frames.judge("encap", sent, kept).problems, "a stranger's ARP is somebody's"
+
+
+@test
 def lost_ecn_is_remarked():
     sent = frames.input_frames("encap", 1)
     frame = bytearray(wrapped_by_us(sent[0]))

@@ -87,6 +87,14 @@ class Verdict:
                 for text, count in self.problems.items()]
 
 
+def without_arp_of_the_gateway(received):
+    """Without the ARP by which a gateway asks for, or says that it has, the local VTEP: some frames
+    a second beside the work, nobody's."""
+    local = ipaddress.ip_address(LOCAL_VTEP).packed
+    return [frame for frame in received
+            if frame[12:14] != b'\x08\x06' or local not in (frame[28:32], frame[38:42])]
+
+
 def check_unwrapped(verdict, frame):
     """The tenant's frame inside `frame`, which must be VXLAN towards the far gateway."""
     if len(frame) < WRAP_BYTES or frame[12:14] != b'\x08\x00' or frame[14] != 0x45:

@@ -100,7 +100,7 @@ class Bench:
         task = self.task(workload, sampled=True)
         data, problems = system.sample_output(self.systems[name].Running, task)
         kind = 'macswap' if name == 'floor' else workload.direction
-        received = frames.parse_pcap(data)
+        received = frames.without_arp_of_the_gateway(frames.parse_pcap(data))
         verdict = frames.judge(kind, read_pcap(task.source), received)
         key = workload.name, name
         self.findings[key] += problems + verdict.describe()
