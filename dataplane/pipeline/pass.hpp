@@ -93,6 +93,7 @@ class Pass {
       ++kept;
     }
     batch.keep(static_cast<std::uint16_t>(kept));
+    (end_batch(std::get<I>(steps_)), ...);
 
     std::uint16_t packets = static_cast<std::uint16_t>(entered);
     for (std::size_t step = 0; step < stage_count; ++step) {
@@ -116,6 +117,7 @@ class Pass {
     StageVisit<Mode::observed> visit(counters, stage, batch.size());
     std::array<Verdict, burst_max> verdicts;
     for (std::uint16_t i = 0; i < batch.size(); ++i) verdicts[i] = step.handle(batch[i]);
+    end_batch(step);
     visit.finish();
 
     std::uint16_t kept = 0;
@@ -129,6 +131,12 @@ class Pass {
       ++kept;
     }
     batch.keep(kept);
+  }
+
+  // A step may keep something from packet to packet, its counts above all, until the batch ends.
+  template <class OneStep>
+  static void end_batch(OneStep& step) noexcept {
+    if constexpr (requires { step.end_batch(); }) step.end_batch();
   }
 
   std::tuple<Steps...> steps_;

@@ -3,7 +3,10 @@
 
 namespace dp {
 
-Verdict ChooseNextHop::choose_other(Packet packet, const VtepRecord& vtep) const noexcept {
+Verdict ChooseNextHop::choose_other(Packet packet) const noexcept {
+  const VersionedArray<VtepRecord>& vteps = environment_.tables.vteps;
+  if (last_.place == vteps.nowhere) return DropReason::endpoint_target_missing;
+  const VtepRecord& vtep = vteps.at(last_.place);
   if (vtep.kind != contract::VtepKind::remote) return DropReason::endpoint_target_missing;
   const NextHopWords& words = environment_.tables.next_hops;
   const NextHopWord first = words.read(vtep.first.place);

@@ -22,23 +22,40 @@ struct ChooseNextHop {
   Verdict handle(Packet packet) noexcept {
     PacketMeta& meta = packet.meta();
     if (meta.vtep == base::no_vtep) return keep;  // To a tenant port here.
-    const auto& vteps = environment_.tables.vteps;
-    const std::uint32_t place = vteps.locate(meta.vtep.value, environment_.generation);
-    if (place == vteps.nowhere) return DropReason::endpoint_target_missing;
-    const VtepRecord& vtep = vteps.at(place);
-    meta.next_hop = place;
-    const bool usable = environment_.tables.next_hops.read(vtep.first.place).usable();
-    if (!usable || packet.length() > vtep.first.frame_bytes_max) [[unlikely]]
-      return choose_other(packet, vtep);
-    meta.out_port = vtep.first.port;
+    if (meta.vtep != last_.vtep) look_up(meta.vtep);
+    meta.next_hop = last_.place;
+    if (packet.length() > last_.frame_bytes_max) [[unlikely]]
+      return choose_other(packet);
+    meta.out_port = last_.port;
     return keep;
   }
+  // A word may change at any time: each batch looks anew.
+  void end_batch() noexcept { last_.vtep = base::no_vtep; }
 
  private:
+  // Of the packet before: mostly this one goes there too.
+  struct Last {
+    VtepId vtep = base::no_vtep;
+    PortId port = base::no_port;
+    std::uint32_t place = VersionedArray<VtepRecord>::nowhere;
+    std::uint32_t frame_bytes_max = 0;  // 0: not by the first next hop.
+  };
+
+  void look_up(VtepId id) noexcept {
+    const VersionedArray<VtepRecord>& vteps = environment_.tables.vteps;
+    last_ = {.vtep = id, .place = vteps.locate(id.value, environment_.generation)};
+    if (last_.place == vteps.nowhere) return;
+    const VtepPath& first = vteps.at(last_.place).first;
+    last_.port = first.port;
+    if (environment_.tables.next_hops.read(first.place).usable()) {
+      last_.frame_bytes_max = first.frame_bytes_max;
+    }
+  }
   // The second next hop, or why the frame goes nowhere.
-  Verdict choose_other(Packet packet, const VtepRecord& vtep) const noexcept;
+  Verdict choose_other(Packet packet) const noexcept;
 
   const Environment& environment_;
+  Last last_;
 };
 
 }  // namespace dp

@@ -17,18 +17,58 @@ void write_udp_checksum(Packet packet) noexcept {
 
 }  // namespace
 
-Verdict Encapsulate::push_other(Packet packet, const VtepRecord& vtep) noexcept {
+bool Encapsulate::begin_run(const PacketMeta& meta) noexcept {
+  end_run();
+  const Tables& tables = environment_.tables;
+  const NetworkRecord* network = tables.networks.find(meta.network.value, environment_.generation);
+  if (network == nullptr) return false;
+  const VtepRecord& vtep = tables.vteps.at(meta.next_hop);
+  run_.key = Run::key_of(meta);
+  run_.vtep = &vtep;
+  Vxlan::write(reinterpret_cast<std::uint8_t*>(&run_.vxlan), network->vni);
+
+  // The MAC of a next hop is in the prepared header, or in its word where it was resolved.
+  const void* prepared = vtep.outer_bytes.data();
+  if (meta.second_path) prepared = &vtep.second_ethernet;
+  std::memcpy(&run_.ethernet, prepared, sizeof run_.ethernet);
+  std::uint64_t start;
+  std::memcpy(&start, &run_.ethernet, sizeof start);
+  start |=
+      tables.next_hops.read(meta.second_path ? vtep.second.place : vtep.first.place).mac_bytes();
+  std::memcpy(&run_.ethernet, &start, sizeof start);
+  return true;
+}
+
+void Encapsulate::end_run() noexcept {
+  if (run_.key == Run::no_key) return;
+  const Run& run = run_;
+  std::uint64_t packets = 0;
+  contract::NetworkCounters& network = environment_.counters.networks[run.network().value];
+  for (unsigned ecn = 0; ecn < network.ecn_encap.size(); ++ecn) {
+    const std::uint64_t count = run.ecn_counts >> (ecn * 16) & 0xffff;
+    contract::add(network.ecn_encap[ecn], count);
+    packets += count;
+  }
+  contract::VtepCounters& vtep = environment_.counters.vteps[run.vtep_id().value];
+  contract::add(network.encap_packets, packets);
+  contract::add(network.encap_bytes, run.bytes);
+  contract::add(vtep.encap_packets, packets);
+  contract::add(vtep.encap_bytes, run.bytes);
+  run_ = {};
+}
+
+Verdict Encapsulate::push_other(Packet packet) noexcept {
   Verdict verdict = keep;
-  switch (vtep.form) {
+  switch (run_.vtep->form) {
     case OuterForm::none: return DropReason::endpoint_target_missing;
-    case OuterForm::ipv4: return push<Ipv4Header>(packet, vtep);
-    case OuterForm::ipv6: return push<Ipv6Header>(packet, vtep);
+    case OuterForm::ipv4: return push<Ipv4Header>(packet);
+    case OuterForm::ipv6: return push<Ipv6Header>(packet);
     case OuterForm::ipv4_summed:
-      verdict = push<Ipv4Header>(packet, vtep);
+      verdict = push<Ipv4Header>(packet);
       if (verdict == keep) write_udp_checksum<Ipv4Header>(packet);
       return verdict;
     case OuterForm::ipv6_summed:
-      verdict = push<Ipv6Header>(packet, vtep);
+      verdict = push<Ipv6Header>(packet);
       if (verdict == keep) write_udp_checksum<Ipv6Header>(packet);
       return verdict;
   }
