@@ -12,12 +12,13 @@
 #include "pipelines/stages/look_up_endpoint.hpp"
 #include "pipelines/stages/parse_frame.hpp"
 #include "pipelines/stages/segment_large.hpp"
+#include "pipelines/stages/tag_frame.hpp"
 
 namespace dp {
 
 using HostToWire = Pipeline<"host_to_wire", GatherHeaders, SegmentLarge,
                             Pass<AdmitTenant, ParseFrame<FramePlace::outermost>, ClassifyRoce>,
                             LookUpEndpoint<CameFrom::tenant>, Flood<CameFrom::tenant>,
-                            Pass<ChooseNextHop, Encapsulate>>;
+                            Pass<ChooseNextHop, Encapsulate>, TagFrame>;
 
 }  // namespace dp

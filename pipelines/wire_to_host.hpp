@@ -11,12 +11,14 @@
 #include "pipelines/stages/parse_frame.hpp"
 #include "pipelines/stages/parse_outer.hpp"
 #include "pipelines/stages/propagate_ecn.hpp"
+#include "pipelines/stages/tag_frame.hpp"
+#include "pipelines/stages/untag_frame.hpp"
 
 namespace dp {
 
 using WireToHost = Pipeline<
-    "wire_to_host", GatherHeaders,
+    "wire_to_host", GatherHeaders, UntagFrame,
     Pass<ParseOuter, Decapsulate, ParseFrame<FramePlace::in_tunnel>, ClassifyRoce, PropagateEcn>,
-    LookUpEndpoint<CameFrom::wire>, Flood<CameFrom::wire>>;
+    LookUpEndpoint<CameFrom::wire>, Flood<CameFrom::wire>, TagFrame>;
 
 }  // namespace dp

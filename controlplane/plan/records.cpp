@@ -54,8 +54,10 @@ contract::PortSet Records::port_set(const Port& port) const {
                            .network = allocation_.network(port.network.view()),
                            .transit_peer = allocation_.port(port.peer.view()),
                            .mtu = port.mtu.value_or(0),
-                           .reserved2 = 0,
-                           .addresses = {}};
+                           .vlan = 0,
+                           .addresses = {},
+                           .parent = 0,
+                           .inner_vlan = 0};
   CHECK(port.addresses.size() <= record.addresses.size());  // validate() saw to it.
   for (std::size_t i = 0; i < port.addresses.size(); ++i) {
     record.addresses[i] = {.address = port.addresses[i].address,

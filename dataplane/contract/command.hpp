@@ -71,8 +71,10 @@ struct PortAdd {
   std::uint16_t rx_queues;       // 0: one per worker.
   std::uint16_t rx_descriptors;  // Per queue; 0: the data plane's default.
   std::uint16_t tx_descriptors;
-  Text<name_bytes> name;      // As the operator calls it.
-  Text<device_bytes> device;  // DPDK devargs: "net_tap0,iface=host0" or a PCI address.
+  Text<name_bytes> name;  // As the operator calls it.
+  // DPDK devargs: "net_tap0,iface=host0" or a PCI address. Empty: a VLAN of another port, which
+  // its port_set names.
+  Text<device_bytes> device;
 };
 
 struct PortRemove {
@@ -100,9 +102,15 @@ struct PortSet {
   base::NetworkId network;    // Of a tenant port; 0: none yet.
   base::PortId transit_peer;  // Of a transit port; no_port: none yet.
   std::uint16_t mtu;          // Largest IP packet that may leave here, bytes; 0: the device's.
-  std::uint16_t reserved2;
+  // 1..4094; 0: none. Of an underlay port: all its frames have this tag (IEEE 802.1Q). Where
+  // `parent` is given: the only tag of the VLAN's frames, or their outer one.
+  std::uint16_t vlan;
   std::array<PortAddress, port_addresses_max> addresses;  // The first that are given.
+  std::uint16_t parent;      // PortId + 1 of the tenant port whose VLAN this is; 0: none.
+  std::uint16_t inner_vlan;  // 1..4094: two tags, as in IEEE 802.1ad; 0: one.
 };
+
+inline constexpr std::uint16_t vlan_max = 4094;  // 4095 is reserved.
 
 struct NetworkSet {
   base::NetworkId network;
@@ -228,7 +236,7 @@ static_assert(Record<EndpointSet> && Record<EndpointRemove>);
 static_assert(Record<TraceAdd> && Record<TraceRemove>);
 
 // Golden sizes: a change here is a change of the contract (README.md says how).
-static_assert(sizeof(Hello) == 80 && sizeof(PortAdd) == 296 && sizeof(PortSet) == 156);
+static_assert(sizeof(Hello) == 80 && sizeof(PortAdd) == 296 && sizeof(PortSet) == 160);
 static_assert(sizeof(NetworkSet) == 268 && sizeof(VtepSet) == 38 && sizeof(EndpointSet) == 12);
 static_assert(sizeof(NextHopSet) == 26);
 static_assert(sizeof(TraceAdd) == 68);

@@ -70,6 +70,8 @@ enum class DropReason : std::uint8_t {
   next_hop_link_down,
   punt_queue_full,
   large_frame_malformed,
+  unknown_vlan,
+  network_frame_tagged,
 
   count,
 };
@@ -172,6 +174,12 @@ inline constexpr std::array<DropReasonText, drop_reason_count> drop_reasons{{
     {DropReason::large_frame_malformed, "large_frame_malformed",
      "The sender left the frame to be cut into segments (TSO, USO), and it is neither TCP nor UDP "
      "right behind its IP header, or names no useful segment size."},
+    {DropReason::unknown_vlan, "unknown_vlan",
+     "The frame's VLAN tags are not its underlay port's, or its tenant port maps them to no "
+     "network."},
+    {DropReason::network_frame_tagged, "network_frame_tagged",
+     "The frame has a VLAN tag of its own within its network, and the port where it should leave "
+     "maps VLANs: it would end in another one (RFC 7348 section 6.1)."},
 }};
 
 constexpr bool drop_reasons_in_order() {

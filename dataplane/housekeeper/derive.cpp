@@ -35,6 +35,14 @@ base::Status drop(VersionedArray<Record>& table, std::uint32_t id, base::Generat
   return table.stage_removal(id, next);
 }
 
+// Of a VLAN's port less what its tags add: PortRecord::frame_bytes_max() leaves room for two.
+std::uint16_t mtu_of(const contract::PortSet& port, const DeviceFacts& device) noexcept {
+  const std::uint16_t mtu = port.mtu != 0 ? port.mtu : device.mtu;
+  if (port.parent == 0) return mtu;
+  const std::size_t tag_bytes = (port.inner_vlan == 0 ? 1 : 2) * sizeof(VlanTag);
+  return static_cast<std::uint16_t>(std::min(mtu, device.mtu) - tag_bytes);
+}
+
 // The tenant ports of `network`, one bit each.
 std::uint64_t local_ports(const Model& model, base::NetworkId network) noexcept {
   std::uint64_t bits = 0;
@@ -128,6 +136,50 @@ void prepare_outer(VtepRecord& record, const contract::VtepSet& vtep, const Addr
   record.second = path(paths[1]);
 }
 
+bool is_vlan_of(const ModelSlot<PortConfig>& port, std::uint32_t parent) noexcept {
+  return port.present && port.record.set.parent == parent + 1;
+}
+
+// Ports with a VLAN, those that are one, and their parents; one bit each.
+std::uint64_t tagging_ports(const Model& model) noexcept {
+  std::uint64_t bits = 0;
+  for (std::uint32_t id = 0; id < model.port_slots(); ++id) {
+    const contract::PortSet& set = model.port(id).record.set;
+    if (!model.port(id).present || set.vlan == 0) continue;
+    bits |= std::uint64_t{1} << id;
+    if (set.parent != 0) bits |= std::uint64_t{1} << (set.parent - 1);
+  }
+  return bits;
+}
+
+// With what the port's own records do not say.
+PortRecord with_vlans(PortRecord record, const Model& model, std::uint32_t id) noexcept {
+  for (std::uint32_t other = 0; other < model.port_slots(); ++other) {
+    if (!is_vlan_of(model.port(other), id)) continue;
+    record.untagged_network = record.network;
+    record.network = base::no_network;
+    record.maps_vlans = 1;
+    break;
+  }
+  return record;
+}
+
+// All of them anew: they are few, and what is not set again goes.
+base::Status derive_vlan_keys(const Model& model, Tables& tables, base::Generation next) {
+  if (auto status = tables.port_by_vlan.begin_replace(next); !status) return status;
+  for (std::uint32_t id = 0; id < model.port_slots(); ++id) {
+    const auto& port = model.port(id);
+    const contract::PortSet& set = port.record.set;
+    if (!port.present || set.parent == 0) continue;
+    const base::PortId parent{static_cast<std::uint16_t>(set.parent - 1)};
+    const std::uint64_t key = vlan_key(parent, set.vlan, set.inner_vlan);
+    if (auto status = tables.port_by_vlan.set(key, id, next); !status) return status;
+  }
+  while (tables.port_by_vlan.sweep(next)) {
+  }
+  return {};
+}
+
 }  // namespace
 
 PortRecord make_port_record(const PortConfig& port, const DeviceFacts& facts) noexcept {
@@ -137,8 +189,12 @@ PortRecord make_port_record(const PortConfig& port, const DeviceFacts& facts) no
       .reserved = 0,
       .network = set.role == contract::PortRole::tenant ? set.network : base::no_network,
       .transit_peer = set.role == contract::PortRole::transit ? set.transit_peer : base::no_port,
-      .mtu = set.mtu != 0 ? set.mtu : facts.mtu,
-      .mac = facts.mac};
+      .mtu = mtu_of(set, facts),
+      .mac = facts.mac,
+      .vlan = set.vlan,
+      .inner_vlan = set.inner_vlan,
+      .parent = set.parent != 0 ? base::PortId{static_cast<std::uint16_t>(set.parent - 1)}
+                                : base::no_port};
 }
 
 NetworkRecord make_network_record(const contract::NetworkSet& network,
@@ -175,15 +231,19 @@ VtepRecord make_vtep_record(const contract::VtepSet& vtep, const contract::VtepS
 
 base::Status Derivation::ports(const Model& model, const FactsByPort& facts, Tables& tables,
                                base::Generation next) {
+  const std::uint64_t tagging = tagging_ports(model);
   for (std::uint32_t id = 0; id < model.port_slots(); ++id) {
     const auto& port = model.port(id);
-    const base::Status status =
-        port.present && facts[id] != nullptr
-            ? put(tables.ports, id, make_port_record(port.record, *facts[id]), next)
-            : drop(tables.ports, id, next);
-    if (!status) return status;
+    const DeviceFacts* device = facts[device_port(port.record, id)];
+    if (!port.present || device == nullptr) {
+      if (auto status = drop(tables.ports, id, next); !status) return status;
+      continue;
+    }
+    PortRecord record = with_vlans(make_port_record(port.record, *device), model, id);
+    record.tagging_ports = tagging;
+    if (auto status = put(tables.ports, id, record, next); !status) return status;
   }
-  return {};
+  return derive_vlan_keys(model, tables, next);
 }
 
 base::Result<bool> Derivation::step(const Model& model, const FactsByPort& facts,

@@ -56,6 +56,14 @@ std::uint64_t digest_of(std::uint64_t key, std::uint32_t value) noexcept {
 
 }  // namespace
 
+bool has_device(const PortConfig& port) noexcept {
+  return port.add.device[0] != '\0';
+}
+
+std::uint32_t device_port(const PortConfig& port, std::uint32_t id) noexcept {
+  return port.set.parent != 0 ? port.set.parent - 1u : id;
+}
+
 bool same_device_settings(const PortConfig& a, const PortConfig& b) noexcept {
   return contract::to_view(a.add.device) == contract::to_view(b.add.device) &&
          a.add.rx_queues == b.add.rx_queues && a.add.rx_descriptors == b.add.rx_descriptors &&
@@ -103,10 +111,11 @@ base::Status Model::check_device(const contract::PortAdd& record) const {
   if (!is_terminated(record.name) || record.name[0] == '\0') {
     return fail(Errc::invalid_argument, "a port needs a name of 1 to 31 characters");
   }
-  if (!is_terminated(record.device) || record.device[0] == '\0') {
+  if (!is_terminated(record.device)) {
     return fail(Errc::invalid_argument,
-                "a port needs a device of 1 to 255 characters, as in net_tap0,iface=host0");
+                "a port's device has at most 255 characters, as in net_tap0,iface=host0");
   }
+  if (record.device[0] == '\0') return {};  // check_vlan() asks for its parent.
   if (record.rx_descriptors > descriptors_max || record.tx_descriptors > descriptors_max) {
     return fail(Errc::invalid_argument, "a queue has at most 32768 descriptors");
   }
@@ -142,6 +151,21 @@ base::Status Model::set(const contract::PortAdd& record) {
   return {};
 }
 
+base::Status Model::check_vlan_fields(const contract::PortSet& record) {
+  if (record.vlan > contract::vlan_max || record.inner_vlan > contract::vlan_max) {
+    return fail(Errc::invalid_argument, "a VLAN is 1 to 4094 (IEEE 802.1Q)");
+  }
+  if (record.parent != 0) {
+    if (record.role != PortRole::tenant || record.vlan == 0) {
+      return fail(Errc::invalid_argument, "a VLAN of another port is a tenant port and has a tag");
+    }
+  } else if (record.inner_vlan != 0 || (record.vlan != 0 && record.role != PortRole::underlay)) {
+    return fail(Errc::invalid_argument,
+                "only an underlay port has a VLAN of its own, and only one tag");
+  }
+  return {};
+}
+
 base::Status Model::set(const contract::PortSet& record) {
   if (!port_exists(record.port) || will_go(ports_[record.port.value])) {
     return fail(Errc::not_found, "no such port; add it first");
@@ -149,9 +173,8 @@ base::Status Model::set(const contract::PortSet& record) {
   if (record.role > PortRole::transit) {
     return fail(Errc::invalid_argument, "a port's role is none, underlay, tenant or transit");
   }
-  if (record.reserved != 0 || record.reserved2 != 0) {
-    return fail(Errc::invalid_argument, "reserved fields must be zero");
-  }
+  if (record.reserved != 0) return fail(Errc::invalid_argument, "reserved fields must be zero");
+  if (auto status = check_vlan_fields(record); !status) return status;
   if (record.mtu != 0 && record.mtu < mtu_min) {
     return fail(Errc::invalid_argument, "an MTU is at least 68 bytes (RFC 791)");
   }
@@ -161,6 +184,9 @@ base::Status Model::set(const contract::PortSet& record) {
   }
   if (record.transit_peer != base::no_port && record.transit_peer.value >= ports_.size()) {
     return fail(Errc::invalid_argument, "peer's number beyond the data plane's capacity");
+  }
+  if (record.parent > ports_.size()) {
+    return fail(Errc::invalid_argument, "parent's number beyond the data plane's capacity");
   }
   if (record.transit_peer == record.port) {
     return fail(Errc::invalid_argument, "a port cannot be its own peer: frames would go back");

@@ -33,6 +33,10 @@ struct PortConfig {
   bool is_set = false;    // There was one, so it counts in the digest.
 };
 
+// False: a VLAN of another port.
+bool has_device(const PortConfig& port) noexcept;
+// Whose device it sends and receives by: its own, or its parent's.
+std::uint32_t device_port(const PortConfig& port, std::uint32_t id) noexcept;
 // Can the device stay open? All but these settings can change while it runs.
 bool same_device_settings(const PortConfig& a, const PortConfig& b) noexcept;
 
@@ -153,7 +157,9 @@ class Model {
   void remove_next_hop(std::uint32_t id);
   void count_endpoint(std::uint64_t key, std::uint32_t value, bool added) noexcept;
 
+  static base::Status check_vlan_fields(const contract::PortSet& record);
   base::Status check_ports() const;
+  base::Status check_vlan(const PortConfig& port) const;
   base::Status check_network(std::uint32_t id) const;
   base::Status check_vtep(std::uint32_t id) const;
   base::Status check_paths_in_force(const contract::VtepSet& vtep) const;

@@ -83,6 +83,7 @@ base::Status Model::check_ports() const {
       }
       continue;
     }
+    if (auto status = check_vlan(ports_[id].record); !status) return status;
     const contract::PortSet& port = ports_[id].record.set;
     if (port.network != base::no_network && !network_exists(port.network)) {
       return fail(Errc::not_found, "a port's network does not exist");
@@ -101,6 +102,28 @@ base::Status Model::check_ports() const {
     if (endpoints.network_sum != endpoints.count * network ||
         endpoints.network_squares != endpoints.count * network * network) {
       return fail(Errc::in_use, "a port has endpoints of a network that is not the port's");
+    }
+  }
+  return {};
+}
+
+base::Status Model::check_vlan(const PortConfig& port) const {
+  const contract::PortSet& set = port.set;
+  if (has_device(port) != (set.parent == 0)) {
+    return fail(Errc::invalid_argument, "a port has a device or is a VLAN of another port");
+  }
+  if (set.parent == 0) return {};
+  const base::PortId id{static_cast<std::uint16_t>(set.parent - 1)};
+  if (!port_exists(id)) return fail(Errc::in_use, "the parent of a VLAN's port does not exist");
+  const PortConfig& parent = ports_[id.value].record;
+  if (parent.set.role != PortRole::tenant || !has_device(parent)) {
+    return fail(Errc::invalid_argument, "the parent of a VLAN's port is no tenant port by itself");
+  }
+  for (const auto& other : ports_) {
+    const contract::PortSet& its = other.record.set;
+    if (!other.present || its.port == set.port || its.parent != set.parent) continue;
+    if (its.vlan == set.vlan && its.inner_vlan == set.inner_vlan) {
+      return fail(Errc::already_exists, "two ports are the same VLAN of one port");
     }
   }
   return {};

@@ -97,8 +97,9 @@ void Ports::look_for_changes(const Model& model) {
       if (same) continue;  // It has its new settings when it is opened.
       forget_ |= bit(id);
     }
-    if (was_open && !now.present) close_late_ |= bit(id);
-    if (!now.present) continue;
+    const bool wants_device = now.present && has_device(now.record);
+    if (was_open && !wants_device) close_late_ |= bit(id);
+    if (!wants_device) continue;
     if (!was_open) {
       open_ |= bit(id);
     } else if (!same_device_settings(before.record, now.record)) {

@@ -2,6 +2,7 @@
 #include "dataplane/housekeeper/publish.hpp"
 
 #include <ctime>
+#include <string>
 
 namespace dp {
 
@@ -111,7 +112,29 @@ void Publisher::change_device(std::uint32_t id, std::uint64_t device_number) noe
   links_[id] = {};
 }
 
+// A VLAN of another port: the device's state is its parent's, counters are its own.
+void Publisher::publish_vlan(std::uint32_t id) {
+  contract::PortState& state = region_.ports()[id];
+  const PortConfig& port = model_.port(id).record;
+  const Ports::Seen* parent = ports_.seen(device_port(port, id));
+  set(state.present, parent != nullptr ? 1 : 0);
+  set(state.link_up, parent != nullptr && parent->observation.link.up ? 1 : 0);
+  if (parent == nullptr) return;
+  set(state.link_speed_mbps, parent->observation.link.speed_mbps);
+  for (std::uint64_t* count :
+       {&state.rx_queues, &state.tx_queues, &state.rx_descriptors, &state.tx_descriptors}) {
+    set(*count, 0);
+  }
+  set(state.mtu, port.set.mtu != 0 ? port.set.mtu : parent->facts.mtu);
+  if (state.name != port.add.name) state.name = port.add.name;
+  std::string tags = "vlan " + std::to_string(port.set.vlan);
+  if (port.set.inner_vlan != 0) tags += "." + std::to_string(port.set.inner_vlan);
+  const auto driver = contract::to_text<contract::name_bytes>(tags);
+  if (state.driver != driver) state.driver = driver;
+}
+
 void Publisher::publish_port(std::uint32_t id) {
+  if (model_.port(id).present && model_.port(id).record.set.parent != 0) return publish_vlan(id);
   contract::PortState& state = region_.ports()[id];
   const Ports::Seen* seen = ports_.seen(id);
   change_device(id, seen != nullptr ? seen->device_number : 0);

@@ -50,6 +50,7 @@ class Publisher {
 
  private:
   void publish_port(std::uint32_t id);
+  void publish_vlan(std::uint32_t id);
   // The device at this number is another than before.
   void change_device(std::uint32_t id, std::uint64_t device_number) noexcept;
 

@@ -21,6 +21,7 @@ bool any_table(Tables& tables, F&& f) {
   more |= f(tables.vteps);
   more |= f(tables.network_by_vni);
   more |= f(tables.vtep_by_address);
+  more |= f(tables.port_by_vlan);
   more |= f(tables.endpoints);
   return more;
 }

@@ -19,6 +19,10 @@ inline constexpr std::uint16_t ipv6 = 0x86dd;
 inline constexpr std::uint16_t vlan = 0x8100;          // IEEE 802.1Q C-tag.
 inline constexpr std::uint16_t vlan_service = 0x88a8;  // IEEE 802.1ad S-tag.
 inline constexpr std::uint16_t roce_v1 = 0x8915;
+
+constexpr bool is_vlan(be16 type) noexcept {
+  return type == be16(vlan) || type == be16(vlan_service);
+}
 }  // namespace ethertype
 
 namespace ip_protocol {
@@ -38,9 +42,13 @@ struct EthernetHeader {
   be16 type;
 };
 
+// Behind the MACs and a TPID, which is the EtherType of what stands before.
 struct VlanTag {
   be16 control;  // PCP, DEI, VID.
   be16 type;     // Of what follows.
+
+  static constexpr std::uint16_t vid_mask = 0x0fff;
+  constexpr std::uint16_t vid() const noexcept { return control.host() & vid_mask; }
 };
 
 struct Ipv4Header {

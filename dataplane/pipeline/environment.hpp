@@ -14,7 +14,8 @@ struct Environment {
   const Tables& tables;
   contract::WorkerBlock counters;  // This worker's; it is the only writer.
   rte_mempool& pool;               // For copies.
-  // Of the batch under way; the worker sets both before each. A batch has one ingress port.
+  // Of the batch under way; the worker sets both before each. A batch comes from one device; where
+  // that maps VLANs, PacketMeta::in_port says of which port each frame is.
   base::Generation generation = 0;
   const PortRecord* in_port = nullptr;
 };

@@ -28,7 +28,7 @@ class AnyPipeline {
 // What the last, implicit stage of every pipeline is called and may do.
 inline constexpr StageInfo transmit_info{
     .name = "transmit",
-    .needs = {Fact::finished},
+    .needs = {Fact::finished, Fact::tagged},
     .sets = {},
     .may_drop = {DropReason::port_missing, DropReason::tx_ring_full}};
 

@@ -44,9 +44,10 @@ enum class Fact : std::uint32_t {
   destination = 1 << 6,    // vtep or out_port, or flood.
   single_target = 1 << 7,  // flood is settled: exactly one destination.
   next_hop = 1 << 8,       // next_hop and out_port for remote destinations; the frame fits.
-  finished = 1 << 9,       // The frame can leave at out_port as it is.
+  finished = 1 << 9,       // The frame can leave at out_port, but for VLAN tags.
   gathered = 1 << 10,      // The headers lie in one piece that may be written: head_bytes.
   wire_sized = 1 << 11,    // No frame waits to be cut; none of its checksums is missing.
+  tagged = 1 << 12,  // The frame has the VLAN tags with which it leaves, and out_port a device.
 };
 
 struct Facts {

@@ -119,6 +119,7 @@ void Tracer::begin(Batch& batch, base::Generation generation) noexcept {
     story.packet.generation = generation;
     story.packet.worker = worker_;
     story.packet.in_port = packet.meta().in_port;
+    story.device_port = packet.meta().in_port;
     story.packet.bytes_in = packet.length();
     copy_head(packet.mbuf(), story.packet.head_in);
   }
@@ -185,6 +186,7 @@ void Tracer::hop(std::uint16_t stage, Packet packet) noexcept {
   Story& story = (*stories_)[packet.meta().trace_slot];
   TraceHop& hop = add_hop(story, stage, packet.meta());
   note_endpoint(story, hop, packet.meta());
+  story.packet.in_port = packet.meta().in_port;  // A VLAN's port, once it is known.
   // Until the way out is known, the carried frame is what lies at the front.
   if (packet.meta().out_port == base::no_port) learn_addresses(story, packet);
 }
@@ -192,6 +194,7 @@ void Tracer::hop(std::uint16_t stage, Packet packet) noexcept {
 void Tracer::dropped(std::uint16_t stage, const PacketMeta& meta, DropReason reason) noexcept {
   Story& story = (*stories_)[meta.trace_slot];
   add_hop(story, stage, meta).reason = static_cast<std::uint8_t>(reason);
+  story.packet.in_port = meta.in_port;
 }
 
 void Tracer::punted(std::uint16_t stage, const PacketMeta& meta) noexcept {
@@ -221,7 +224,9 @@ bool Tracer::matches(const TraceAdd& wanted, const Story& story) noexcept {
   const auto asks = [&](TraceField field) {
     return (wanted.fields & static_cast<std::uint16_t>(field)) != 0;
   };
-  if (asks(TraceField::port) && wanted.port != packet.in_port) return false;
+  if (asks(TraceField::port) && wanted.port != packet.in_port && wanted.port != story.device_port) {
+    return false;
+  }
   if (asks(TraceField::network) && wanted.network != last.network) return false;
   if (asks(TraceField::source_mac) && wanted.source_mac != story.source_mac) return false;
   if (asks(TraceField::destination_mac) && wanted.destination_mac != story.packet.destination_mac) {

@@ -95,6 +95,7 @@ class Tracer {
   struct Story {
     contract::TracePacket packet;
     const rte_mbuf* mbuf;
+    base::PortId device_port;  // Where it entered; of a frame with a VLAN tag the parent.
     // Of the frame that is carried, for the filter.
     base::MacAddress source_mac;
     base::IpAddress source_ip;

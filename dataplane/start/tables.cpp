@@ -14,6 +14,7 @@ base::Result<Tables> make_tables(const TableSizes& sizes) {
   // Twice: where all get another VNI or address in one transaction, old and new keys are there.
   auto network_by_vni = ExactMatch::make(2 * sizes.networks, random_seed());
   auto vtep_by_address = ExactMatch::make(2 * sizes.vteps, random_seed());
+  auto port_by_vlan = ExactMatch::make(2 * contract::port_count_max, random_seed());
   auto endpoints = ExactMatch::make(sizes.endpoints, random_seed());
   auto next_hops = NextHopWords::make(sizes.next_hops);
   if (!ports) return std::unexpected(ports.error());
@@ -21,6 +22,7 @@ base::Result<Tables> make_tables(const TableSizes& sizes) {
   if (!vteps) return std::unexpected(vteps.error());
   if (!network_by_vni) return std::unexpected(network_by_vni.error());
   if (!vtep_by_address) return std::unexpected(vtep_by_address.error());
+  if (!port_by_vlan) return std::unexpected(port_by_vlan.error());
   if (!endpoints) return std::unexpected(endpoints.error());
   if (!next_hops) return std::unexpected(next_hops.error());
   return Tables{.ports = std::move(*ports),
@@ -28,6 +30,7 @@ base::Result<Tables> make_tables(const TableSizes& sizes) {
                 .vteps = std::move(*vteps),
                 .network_by_vni = std::move(*network_by_vni),
                 .vtep_by_address = std::move(*vtep_by_address),
+                .port_by_vlan = std::move(*port_by_vlan),
                 .endpoints = std::move(*endpoints),
                 .next_hops = std::move(*next_hops)};
 }

@@ -21,9 +21,23 @@ struct PortRecord {
   std::uint8_t reserved;
   base::NetworkId network;    // Of a tenant port.
   base::PortId transit_peer;  // Of a transit port.
-  std::uint16_t mtu;          // Largest IP packet, bytes.
+  std::uint16_t mtu;          // Largest IP packet, bytes; of a VLAN's port less its tags.
   base::MacAddress mac;       // The device's.
 
+  // VLANs. A VLAN of a tenant port is a port of its own, without a device: its frames enter and
+  // leave at its parent with its tags, and have none between.
+  std::uint16_t vlan = 0;  // Of an underlay port, or of a VLAN's port its only or outer one.
+  std::uint16_t inner_vlan = 0;
+  base::PortId parent = base::no_port;                 // Of a VLAN's port.
+  base::NetworkId untagged_network{base::no_network};  // Of a port that maps VLANs.
+  std::uint16_t maps_vlans = 0;  // 1: it has VLANs' ports, and `network` is none.
+  // Not of this port: bit n, what leaves at port n is looked at for its tags.
+  std::uint64_t tagging_ports = 0;
+
+  // Frames of `one` may leave here.
+  constexpr bool is_in(base::NetworkId one) const noexcept {
+    return network == one || (maps_vlans != 0 && untagged_network == one);
+  }
   // With an Ethernet header and two VLAN tags, as net_tap counts: it stops at a larger frame, and
   // all behind that in the burst would be lost with it.
   constexpr std::uint32_t frame_bytes_max() const noexcept {
@@ -102,6 +116,12 @@ constexpr std::uint64_t endpoint_key(base::NetworkId network,
 }
 constexpr std::uint64_t vni_key(std::uint32_t vni) noexcept {
   return (std::uint64_t{1} << 32) | vni;
+}
+// `inner` is 0 where there is one tag.
+constexpr std::uint64_t vlan_key(base::PortId parent, std::uint16_t vlan,
+                                 std::uint16_t inner) noexcept {
+  return (std::uint64_t{1} << 48) | (std::uint64_t{parent.value} << 32) |
+         (std::uint64_t{vlan} << 16) | inner;
 }
 constexpr std::uint64_t vtep_key(base::Ipv4Address address) noexcept {
   return (std::uint64_t{1} << 32) | address.host();

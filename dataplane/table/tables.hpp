@@ -18,6 +18,7 @@ struct Tables {
   VersionedArray<VtepRecord> vteps;        // By VtepId; local and remote.
   ExactMatch network_by_vni;               // vni_key → NetworkId.
   ExactMatch vtep_by_address;              // vtep_key → VtepId; compare VtepRecord::address.
+  ExactMatch port_by_vlan;                 // vlan_key → PortId of a VLAN's port.
   ExactMatch endpoints;                    // endpoint_key → EndpointValue.
   NextHopWords next_hops;                  // By VtepRecord::Path::place.
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// admit_tenant: which network does a frame from a tenant port belong to? The port alone decides.
+// admit_tenant: which network does a frame from a tenant port belong to? The port alone decides, or
+// where the port maps VLANs, the port and the frame's tags, which then come off.
 #pragma once
 
 #include "dataplane/packet/headers.hpp"
@@ -14,7 +15,7 @@ struct AdmitTenant {
       .needs = {Fact::received, Fact::gathered},
       .sets = {Fact::network},
       .may_drop = {DropReason::frame_truncated, DropReason::source_mac_group,
-                   DropReason::port_without_network}};
+                   DropReason::port_without_network, DropReason::unknown_vlan}};
 
   explicit AdmitTenant(const Environment& environment) noexcept : environment_(environment) {}
 
@@ -23,12 +24,15 @@ struct AdmitTenant {
       return DropReason::frame_truncated;
     if (packet.header<EthernetHeader>(0).source.is_group()) return DropReason::source_mac_group;
     const NetworkId network = environment_.in_port->network;
-    if (network == base::no_network) return DropReason::port_without_network;
+    if (network == base::no_network) [[unlikely]]  // Costs ports that map VLANs a call.
+      return admit_by_tags(packet);
     packet.meta().network = network;
     return keep;
   }
 
  private:
+  Verdict admit_by_tags(Packet packet) const noexcept;
+
   const Environment& environment_;
 };
 

@@ -19,7 +19,8 @@ void LookUpEndpoint<came_from>::process(Batch& batch, Exits& exits, std::uint16_
     differences |= keys[i] ^ keys[0];
   }
   const base::Generation generation = environment_.generation;
-  if (differences == 0) {
+  // Frames of a port that maps VLANs come from several ports, one of which may be the target.
+  if (differences == 0 && environment_.in_port->maps_vlans == 0) {
     // One message of RDMA fills a burst: all its packets go to one endpoint, by one lookup.
     const Target target =
         resolve(batch[0], environment_.tables.endpoints.lookup(keys[0], generation));
@@ -69,7 +70,7 @@ auto LookUpEndpoint<came_from>::resolve_local(const PacketMeta& meta, PortId por
   // Tenant isolation does not rest on the endpoint's word alone: the port itself must be in the
   // network.
   const PortRecord* record = environment_.tables.ports.find(port.value, environment_.generation);
-  if (record == nullptr || record->network != meta.network) {
+  if (record == nullptr || !record->is_in(meta.network)) {
     return {.verdict = DropReason::endpoint_target_missing};
   }
   return {.port = port, .frame_bytes_max = record->frame_bytes_max()};

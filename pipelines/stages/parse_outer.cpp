@@ -4,6 +4,7 @@
 #include "dataplane/packet/checksum.hpp"
 #include "dataplane/packet/transport_checksum.hpp"
 #include "dataplane/packet/udp_tunnel.hpp"
+#include "dataplane/packet/vlan.hpp"
 #include "pipelines/stages/parse_frame.hpp"
 
 #include <cstddef>
@@ -62,12 +63,29 @@ bool is_neighbour_message(Packet packet, const base::MacAddress& ours) noexcept 
 
 Verdict ParseOuter::handle_rest(Packet packet) const noexcept {
   if (packet.contiguous() < sizeof(EthernetHeader)) return DropReason::frame_truncated;
+  if (ethertype::is_vlan(packet.header<EthernetHeader>(0).type)) {
+    if (const Verdict verdict = strip_priority_tag(packet); verdict != keep) return verdict;
+  }
   const auto& ethernet = packet.header<EthernetHeader>(0);
   if (is_neighbour_message(packet, environment_.in_port->mac)) return punt;
   if (ethernet.destination != environment_.in_port->mac) return DropReason::wrong_destination_mac;
   if (ethernet.type == be16(ethertype::ipv6)) return judge_ipv6(packet);
   if (ethernet.type == be16(ethertype::ipv4)) return judge_ipv4(packet);
   return DropReason::ethertype_not_handled;
+}
+
+// A tag of VID 0 has only a priority: the frame is untagged (IEEE 802.1Q). At a port with a VLAN
+// untag_frame has taken off the one that is right there.
+Verdict ParseOuter::strip_priority_tag(Packet packet) const noexcept {
+  if (packet.contiguous() < sizeof(EthernetHeader) + sizeof(VlanTag)) {
+    return DropReason::frame_truncated;
+  }
+  const auto& tag = packet.header<VlanTag>(sizeof(EthernetHeader));
+  if (environment_.in_port->vlan != 0 || tag.vid() != 0 || ethertype::is_vlan(tag.type)) {
+    return DropReason::unknown_vlan;
+  }
+  strip_tag(packet);
+  return keep;
 }
 
 Verdict ParseOuter::judge_ipv4(Packet packet) noexcept {

@@ -23,7 +23,8 @@ struct ParseOuter {
                    DropReason::ipv4_fragment, DropReason::ipv6_bad_version,
                    DropReason::ipv6_bad_payload_length, DropReason::ipv6_extension_header,
                    DropReason::protocol_not_handled, DropReason::udp_bad_length,
-                   DropReason::udp_bad_checksum, DropReason::punt_queue_full}};
+                   DropReason::udp_bad_checksum, DropReason::unknown_vlan,
+                   DropReason::punt_queue_full}};
 
   explicit ParseOuter(const Environment& environment) noexcept : environment_(environment) {}
 
@@ -60,6 +61,7 @@ struct ParseOuter {
 
   // The same question by question, each with its reason; and IPv6.
   Verdict handle_rest(Packet packet) const noexcept;
+  Verdict strip_priority_tag(Packet packet) const noexcept;
   static Verdict judge_ipv4(Packet packet) noexcept;
   static Verdict judge_ipv6(Packet packet) noexcept;
   template <class Ip>

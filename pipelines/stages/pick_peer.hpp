@@ -12,7 +12,7 @@ struct PickPeer {
   static constexpr StageInfo info{
       .name = "pick_peer",
       .needs = {Fact::received},
-      .sets = {Fact::destination, Fact::finished},
+      .sets = {Fact::destination, Fact::finished, Fact::tagged},  // It passes as it came.
       .may_drop = {DropReason::port_without_peer, DropReason::mtu_exceeded}};
 
   explicit PickPeer(const Environment& environment) noexcept

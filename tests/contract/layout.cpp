@@ -45,14 +45,17 @@ TEST(Layout, port_records_are_as_released) {
   EXPECT_EQ(offsetof(PortAdd, name), 8u);
   EXPECT_EQ(offsetof(PortAdd, device), 40u);
   EXPECT_EQ(sizeof(PortRemove), 2u);
-  EXPECT_EQ(sizeof(PortSet), 156u);
+  EXPECT_EQ(sizeof(PortSet), 160u);
   EXPECT_EQ(offsetof(PortSet, role), 2u);
   EXPECT_EQ(offsetof(PortSet, network), 4u);
   EXPECT_EQ(offsetof(PortSet, transit_peer), 6u);
   EXPECT_EQ(offsetof(PortSet, mtu), 8u);
+  EXPECT_EQ(offsetof(PortSet, vlan), 10u);
   EXPECT_EQ(offsetof(PortSet, addresses), 12u);
   EXPECT_EQ(sizeof(PortAddress), 18u);
   EXPECT_EQ(offsetof(PortAddress, prefix_length), 16u);
+  EXPECT_EQ(offsetof(PortSet, parent), 156u);
+  EXPECT_EQ(offsetof(PortSet, inner_vlan), 158u);
 }
 
 TEST(Layout, overlay_records_are_as_released) {

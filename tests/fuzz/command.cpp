@@ -69,6 +69,7 @@ dp::Tables make_tables() {
           .vteps = must(dp::VersionedArray<dp::VtepRecord>::make(16)),
           .network_by_vni = must(dp::ExactMatch::make(16, seed)),
           .vtep_by_address = must(dp::ExactMatch::make(16, seed)),
+          .port_by_vlan = must(dp::ExactMatch::make(16, seed)),
           .endpoints = must(dp::ExactMatch::make(64, seed)),
           .next_hops = must(dp::NextHopWords::make(15))};
 }

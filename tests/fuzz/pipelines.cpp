@@ -41,7 +41,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   fuzz::HeldFrames held;
   for (int burst = 0; burst < 4 && !input.empty(); ++burst) {
     for (int i = 0; i < 8 && !input.empty(); ++i) {
-      const std::uint16_t port = input.byte() % port_count;
+      std::uint16_t port = input.byte() % port_count;
+      if (test::Model::is_vlan(port)) port = test::Model::trunk;
       const std::uint8_t repairs = input.byte();
       const fuzz::Layout layout = fuzz::read_layout(input, repairs);
       test::Bytes frame = input.take(input.number() % 1600);

@@ -51,6 +51,7 @@ void read_directive(const std::string& directive, std::istringstream& line, Case
     one.out.push_back({.port = port, .hex = next<std::string>(line)});
   } else if (directive == "punt") {
     one.punts = true;
+    line >> one.punted_hex;  // May be left out.
   } else if (directive == "drop") {
     const auto stage = next<std::string>(line);
     const auto reason =
@@ -79,14 +80,30 @@ void program_port(Gateway& gateway, std::istringstream& line) {
     std::uint16_t mtu = 0;
     line >> mtu;  // May be left out.
     gateway.add_port(port, mtu != 0 ? tenant_port(network, mtu) : tenant_port(network));
+  } else if (role == "trunk") {
+    gateway.add_port(port, trunk_port(next<std::uint16_t>(line)));
   } else if (role == "transit") {
     const auto peer = next<std::string>(line);
     gateway.add_port(port, transit_port(peer == "none" ? base::no_port.value
                                                        : static_cast<std::uint16_t>(stoi(peer))));
   } else {
     const auto address = next<std::string>(line);
-    gateway.add_port(port, underlay_port(address, next<std::uint16_t>(line)));
+    const auto mtu = next<std::uint16_t>(line);
+    std::uint16_t vlan = 0;
+    line >> vlan;  // May be left out.
+    gateway.add_port(port, underlay_port(address, mtu, vlan));
   }
+}
+
+void program_vlan(Gateway& gateway, std::istringstream& line) {
+  const auto port = next<std::uint16_t>(line);
+  Gateway::Vlan vlan{.parent = next<std::uint16_t>(line),
+                     .network = next<std::uint16_t>(line),
+                     .vlan = next<std::uint16_t>(line)};
+  std::uint16_t mtu = 0;
+  line >> vlan.inner >> mtu;  // May be left out.
+  if (mtu != 0) vlan.mtu = mtu;
+  gateway.set_vlan(port, vlan);
 }
 
 void program_vtep(Gateway& gateway, std::istringstream& line) {
@@ -182,6 +199,7 @@ void program(Gateway& gateway, const std::vector<std::string>& topology) {
     std::istringstream line(text);
     const auto what = next<std::string>(line);
     if (what == "port") program_port(gateway, line);
+    if (what == "vlan") program_vlan(gateway, line);
     if (what == "vtep") program_vtep(gateway, line);
     if (what == "next_hop") program_next_hop(gateway, line);
     if (what == "path") program_path(gateway, line);

@@ -47,6 +47,7 @@ struct Case {
   std::vector<FrameIn> in;
   std::vector<FrameOut> out;  // Per port in this order.
   bool punts = false;         // Every frame.
+  std::string punted_hex;     // What they are then; empty: as they came.
   Gateway::StageDrops drops;
   std::vector<KindCount> kinds;  // All of them, unless none is given.
   std::vector<Count> counts;

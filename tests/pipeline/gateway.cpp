@@ -83,6 +83,7 @@ dp::Tables make_tables(const GatewayOptions& options) {
           .vteps = must(dp::VersionedArray<dp::VtepRecord>::make(id_count)),
           .network_by_vni = must(dp::ExactMatch::make(id_count, seed)),
           .vtep_by_address = must(dp::ExactMatch::make(id_count, seed)),
+          .port_by_vlan = must(dp::ExactMatch::make(id_count, seed)),
           .endpoints = must(dp::ExactMatch::make(options.endpoints, seed)),
           .next_hops = must(dp::NextHopWords::make(id_count))};
 }
@@ -131,13 +132,14 @@ dp::PortRecord tenant_port(std::uint16_t network, std::uint16_t mtu) {
           .mac = mac("02:70:63:61:70:01")};
 }
 
-dp::PortRecord underlay_port(std::string_view address, std::uint16_t mtu) {
+dp::PortRecord underlay_port(std::string_view address, std::uint16_t mtu, std::uint16_t vlan) {
   return {.role = contract::PortRole::underlay,
           .reserved = 0,
           .network = base::no_network,
           .transit_peer = base::no_port,
           .mtu = mtu,
-          .mac = mac(address)};
+          .mac = mac(address),
+          .vlan = vlan};
 }
 
 dp::PortRecord transit_port(std::uint16_t peer) {
@@ -297,13 +299,13 @@ void Gateway::remove_endpoint(std::uint16_t network, std::string_view address) {
                                 epoch_.current() + 1));
 }
 
-void Gateway::commit() {
-  const base::Generation next = epoch_.current() + 1;
+void Gateway::find_local_ports(base::Generation next) {
   std::vector<std::pair<std::uint32_t, dp::NetworkRecord>> changed;
   tables_.networks.for_each([&](std::uint32_t network, const dp::NetworkRecord& record) {
+    const base::NetworkId id{static_cast<std::uint16_t>(network)};
     std::uint64_t local_ports = 0;
     tables_.ports.for_each([&](std::uint32_t port, const dp::PortRecord& port_record) {
-      if (port_record.role == contract::PortRole::tenant && port_record.network.value == network) {
+      if (port_record.role == contract::PortRole::tenant && port_record.is_in(id)) {
         local_ports |= std::uint64_t{1} << port;
       }
     });
@@ -314,7 +316,12 @@ void Gateway::commit() {
   for (const auto& [network, record] : changed) {
     must(tables_.networks.stage(network, record, next));
   }
+}
 
+void Gateway::commit() {
+  const base::Generation next = epoch_.current() + 1;
+  note_tags(next);
+  find_local_ports(next);
   epoch_.flip();
   wait_for_workers(next);
   tables_.ports.settle();
@@ -322,6 +329,7 @@ void Gateway::commit() {
   tables_.vteps.settle();
   tables_.network_by_vni.settle();
   tables_.vtep_by_address.settle();
+  tables_.port_by_vlan.settle();
   tables_.endpoints.settle();
 }
 
@@ -378,6 +386,7 @@ void Gateway::run() {
 
 std::vector<Bytes> Gateway::take_sent(std::uint16_t port) {
   std::vector<Bytes> all;
+  if (ports_[port] == nullptr) return all;  // A VLAN of another port.
   for (std::uint16_t worker = 0; worker < options_.workers; ++worker) {
     for (Bytes& frame : take_sent_by(port, worker)) all.push_back(std::move(frame));
   }

@@ -62,6 +62,16 @@ class Gateway {
   void add_port(std::uint16_t port, const dp::PortRecord& record);
   void set_port(std::uint16_t port, const dp::PortRecord& record);
   void remove_port_record(std::uint16_t port);
+  // A VLAN of the tenant port `parent`, as a port of its own; `inner` 0: one tag.
+  struct Vlan {
+    std::uint16_t parent;
+    std::uint16_t network;
+    std::uint16_t vlan;
+    std::uint16_t inner = 0;
+    std::uint16_t mtu = 9000;
+  };
+  void set_vlan(std::uint16_t port, const Vlan& vlan);
+  void remove_vlan(std::uint16_t port, const Vlan& vlan);
   // The port vanishes while tables still point to it.
   void unplug(std::uint16_t port);
   // local_ports follow from the port records at commit().
@@ -154,6 +164,8 @@ class Gateway {
 
   void check_sound() const;
   void wait_for_workers(base::Generation next);
+  void note_tags(base::Generation next);
+  void find_local_ports(base::Generation next);
 
   GatewayOptions options_;
   std::unique_ptr<rte_mempool, PoolDeleter> pool_;
@@ -180,7 +192,10 @@ class Gateway {
 
 // A record with what most tests want.
 dp::PortRecord tenant_port(std::uint16_t network, std::uint16_t mtu = 9000);
-dp::PortRecord underlay_port(std::string_view mac, std::uint16_t mtu = 1600);
+dp::PortRecord underlay_port(std::string_view mac, std::uint16_t mtu = 1600,
+                             std::uint16_t vlan = 0);
+// A tenant port that maps VLANs; 0: untagged frames belong to no network.
+dp::PortRecord trunk_port(std::uint16_t untagged_network);
 dp::PortRecord transit_port(std::uint16_t peer);
 dp::EndpointValue at_port(std::uint16_t port);
 dp::EndpointValue at_vtep(std::uint16_t vtep);

@@ -32,6 +32,47 @@ constexpr std::uint64_t packets_usual = 500'000;  // Sanitizers take ten times a
 constexpr std::uint64_t packets_usual = 10'000'000;
 #endif
 
+// Written and read as the wire has them, without Weir's headers.
+void push_tag(Bytes& frame, std::uint8_t type, std::uint16_t vlan) {
+  const std::uint8_t low = type == 0x88 ? 0xa8 : 0x00;
+  const Bytes tag{type, low, static_cast<std::uint8_t>(vlan >> 8), static_cast<std::uint8_t>(vlan)};
+  frame.insert(frame.begin() + 12, tag.begin(), tag.end());
+}
+
+void push_tags(Bytes& frame, const test::Gateway::Vlan& vlan) {
+  if (vlan.inner != 0) push_tag(frame, 0x81, vlan.inner);
+  push_tag(frame, vlan.inner != 0 ? 0x88 : 0x81, vlan.vlan);
+}
+
+// In front of whatever the frame has: 7 and 300 are nobody's, 100 in front of 7 is not stacked as
+// IEEE 802.1ad has it.
+std::uint16_t lost_vlan(std::uint64_t dice) {
+  constexpr std::uint16_t vlans[] = {7, 300, 4095, 201};
+  return vlans[dice % std::size(vlans)];
+}
+
+// Which of the trunk's ports the frame left at; its tags come off.
+std::uint16_t untag(rte_mbuf* mbuf) {
+  std::uint16_t vlans[2]{};
+  std::uint16_t count = 0;
+  std::uint8_t outer_type = 0;
+  for (; count < 2; ++count) {
+    auto* frame = rte_pktmbuf_mtod(mbuf, std::uint8_t*);
+    if (frame[12] != 0x81 && frame[12] != 0x88) break;
+    if (count == 0) outer_type = frame[12];
+    vlans[count] = static_cast<std::uint16_t>(frame[14] << 8 | frame[15]);
+    std::memmove(frame + 4, frame, 12);
+    rte_pktmbuf_adj(mbuf, 4);
+  }
+  if (count == 0) return Model::trunk;
+  for (std::uint16_t port = Model::trunk + 1; port < Model::wire; ++port) {
+    const test::Gateway::Vlan& vlan = Model::vlan_of(port);
+    const bool is_type = outer_type == (vlan.inner != 0 ? 0x88 : 0x81);
+    if (is_type && vlan.vlan == vlans[0] && vlan.inner == vlans[1]) return port;
+  }
+  return 0xffff;
+}
+
 class Isolation : public test::OnWorkers {
  protected:
   static constexpr std::uint32_t burst = 48;  // A queue's share stays below one turn.
@@ -59,7 +100,7 @@ class Isolation : public test::OnWorkers {
 
   void offer_random(std::uint32_t tag);
   void expect_targets();
-  void judge(const rte_mbuf* mbuf, std::uint16_t port);
+  void judge(rte_mbuf* mbuf, std::uint16_t port);
   void run_round() {
     expected_.clear();
     for (std::uint32_t i = 0; i < burst; ++i) offer_random(i);
@@ -97,13 +138,24 @@ void Isolation::offer_random(std::uint32_t tag) {
   const auto source = static_cast<std::uint16_t>(
       Model::vtep_first + (dice >> 24) % (Model::vtep_last - Model::vtep_first + 1));
 
-  Bytes& frame = from_tenant ? inner_ : wrapped_[source];
+  Bytes frame = from_tenant ? inner_ : wrapped_[source];
   const std::size_t start = from_tenant ? 0 : test::tunnel_bytes_of(frame.data());
   std::memcpy(frame.data() + start, destination.bytes.data(), 6);
   std::memcpy(frame.data() + start + tag_offset, &tag, sizeof tag);
   if (!from_tenant) frame[start - 2] = static_cast<std::uint8_t>(vni);
-  gateway_.offer(from_tenant ? port : Model::wire, frame,
-                 static_cast<std::uint16_t>(tag % workers()));
+  std::uint16_t entered = from_tenant ? port : Model::wire;
+  if (from_tenant && Model::is_vlan(port)) {
+    entered = Model::trunk;
+    push_tags(frame, Model::vlan_of(port));
+  }
+  // Tags that no mapping has: the frame belongs to nobody.
+  const bool is_lost = entered == Model::trunk && (dice >> 32) % 8 == 0;
+  if (is_lost) push_tags(frame, {.parent = 0, .network = 0, .vlan = lost_vlan(dice >> 36)});
+  gateway_.offer(entered, frame, static_cast<std::uint16_t>(tag % workers()));
+  if (is_lost) {
+    expected_.push_back({.targets = 0, .network = model_.network_of_port(port), .vni = 0});
+    return;
+  }
   expected_.push_back({.targets = from_tenant
                                       ? model_.from_tenant(port, destination.to_integer())
                                       : model_.from_wire(vni, source, destination.to_integer()),
@@ -111,7 +163,9 @@ void Isolation::offer_random(std::uint32_t tag) {
                        .vni = vni});
 }
 
-void Isolation::judge(const rte_mbuf* mbuf, std::uint16_t port) {
+void Isolation::judge(rte_mbuf* mbuf, std::uint16_t port) {
+  if (port == Model::trunk) port = untag(mbuf);
+  ASSERT_LT(port, Model::wire + 1) << "left with tags that no port has";
   const auto* frame = rte_pktmbuf_mtod(mbuf, const std::uint8_t*);
   const bool wrapped = port == Model::wire;
   std::uint32_t tag;
@@ -141,6 +195,7 @@ void Isolation::judge(const rte_mbuf* mbuf, std::uint16_t port) {
 
 void Isolation::expect_targets() {
   for (std::uint16_t port = 0; port <= Model::wire; ++port) {
+    if (Model::is_vlan(port)) continue;  // It has no device.
     for (std::uint16_t worker = 0; worker < workers(); ++worker) {
       const auto sent = gateway_.memory_port(port).take_sent(base::QueueId{worker});
       for (rte_mbuf* mbuf : sent) {

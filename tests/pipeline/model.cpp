@@ -16,7 +16,8 @@ std::uint64_t key(std::uint16_t network, std::uint64_t mac) {
 
 Model::Model(Gateway& gateway, std::uint64_t seed) : gateway_(gateway), random_(seed) {
   for (std::uint16_t port = 0; port < tenant_ports; ++port) {
-    gateway_.add_port(port, tenant_port(0));
+    if (!is_vlan(port)) gateway_.add_port(port, tenant_port(0));
+    stage_port(port, 0);
   }
   gateway_.add_port(wire, underlay_port(wire_mac));
   gateway_.set_local_vtep(1, own_address(4));
@@ -58,7 +59,16 @@ void Model::change(unsigned changes) {
 void Model::change_port() {
   const auto port = static_cast<std::uint16_t>(pick(tenant_ports));
   next_.port_network[port] = static_cast<std::uint16_t>(pick(network_max + 1));
-  gateway_.set_port(port, tenant_port(next_.port_network[port]));
+  stage_port(port, next_.port_network[port]);
+}
+
+void Model::stage_port(std::uint16_t port, std::uint16_t network) {
+  if (is_vlan(port)) {
+    Gateway::Vlan vlan = vlan_of(port);
+    vlan.network = network;
+    return gateway_.set_vlan(port, vlan);
+  }
+  gateway_.set_port(port, port == trunk ? trunk_port(network) : tenant_port(network));
 }
 
 void Model::stage_network(std::uint16_t network) {

@@ -27,6 +27,13 @@ constexpr Targets to_vtep(std::uint16_t vtep) {
 class Model {
  public:
   static constexpr std::uint16_t tenant_ports = 8;  // 0..7.
+  // Of these, 5..7 are VLANs of port 4, which maps them.
+  static constexpr std::uint16_t trunk = 4;
+  static constexpr Gateway::Vlan vlans[] = {{trunk, 0, 100}, {trunk, 0, 200}, {trunk, 0, 100, 7}};
+  static constexpr bool is_vlan(std::uint16_t port) { return port > trunk && port < wire; }
+  static constexpr const Gateway::Vlan& vlan_of(std::uint16_t port) {
+    return vlans[port - trunk - 1];
+  }
   static constexpr std::uint16_t wire = 8;
   static constexpr std::uint16_t network_max = 4;  // 1..4.
   static constexpr std::uint16_t vtep_first = 2;   // 1 is our own.
@@ -73,6 +80,7 @@ class Model {
 
   std::uint32_t pick(std::uint32_t count);
   void change_port();
+  void stage_port(std::uint16_t port, std::uint16_t network);
   void change_network();
   void swap_vnis();
   void change_endpoint();

@@ -175,11 +175,11 @@ TEST_P(Path, traces_a_frame_through_its_stages) {
 
   ASSERT_EQ(traces.size(), 1u);
   EXPECT_EQ(traces[0].trace, 7u);
-  ASSERT_EQ(traces[0].hop_count, 10u);
+  ASSERT_EQ(traces[0].hop_count, 11u);
   EXPECT_EQ(gateway_.shape().stages[traces[0].hops[0].stage], "host_to_wire/gather_headers");
-  EXPECT_EQ(gateway_.shape().stages[traces[0].hops[9].stage], "host_to_wire/transmit");
-  EXPECT_EQ(traces[0].hops[9].vtep.value, remote);
-  EXPECT_EQ(traces[0].hops[9].destination_qp, 0x100u);
+  EXPECT_EQ(gateway_.shape().stages[traces[0].hops[10].stage], "host_to_wire/transmit");
+  EXPECT_EQ(traces[0].hops[10].vtep.value, remote);
+  EXPECT_EQ(traces[0].hops[10].destination_qp, 0x100u);
   EXPECT_EQ(traces[0].bytes_out, traces[0].bytes_in + 50);
   EXPECT_EQ(gateway_.take_sent(wire).size(), 2u);
 }

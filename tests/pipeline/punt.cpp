@@ -101,8 +101,8 @@ TEST_P(Punt, traced_frame_ends_where_it_was_punted) {
 
   const auto traces = gateway.take_traces();
   ASSERT_EQ(traces.size(), 1U);
-  ASSERT_EQ(traces[0].hop_count, 2U);  // gather_headers, parse_outer.
-  EXPECT_EQ(traces[0].hops[1].reason, 0U);
+  ASSERT_EQ(traces[0].hop_count, 3U);  // gather_headers, untag_frame, parse_outer.
+  EXPECT_EQ(traces[0].hops[2].reason, 0U);
   EXPECT_EQ(traces[0].bytes_out, 0U);
 }
 

@@ -51,7 +51,9 @@ class DataPlane {
  private:
   void take(const contract::PortAdd& record) {
     ASSERT_LT(record.port.value, contract::port_count_max);
-    for (const auto& [id, other] : port_adds) ASSERT_NE(other.device, record.device);
+    for (const auto& [id, other] : port_adds) {
+      ASSERT_TRUE(record.device[0] == '\0' || other.device != record.device);
+    }
     ASSERT_TRUE(port_adds.emplace(record.port.value, record).second);
   }
   void take(const contract::PortRemove& record) {
@@ -125,6 +127,10 @@ class DataPlane {
       ASSERT_TRUE(port.network == base::no_network || networks.contains(port.network.value));
       if (port.transit_peer != base::no_port) {
         ASSERT_TRUE(port_adds.contains(port.transit_peer.value));
+      }
+      ASSERT_EQ(port.parent == 0, port_adds.at(id).device[0] != '\0');
+      if (port.parent != 0) {
+        ASSERT_TRUE(port_adds.contains(static_cast<std::uint16_t>(port.parent - 1)));
       }
     }
     for (const auto& [id, network] : networks) {

@@ -179,9 +179,9 @@ class Table:
         self.lines.append(f"drop {stage} {reason} {count}\n")
         return self
 
-    def is_punted(self):
-        """All frames of the case go to the housekeeper, as they are."""
-        self.lines.append("punt\n")
+    def is_punted(self, frame=b""):
+        """All frames of the case go to the housekeeper: as they are, or as `frame`."""
+        self.lines.append(f"punt {bytes(frame).hex()}\n")
         return self
 
     def is_kind(self, port, kind, ecn=NOT_ECT, count=1):

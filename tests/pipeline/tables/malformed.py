@@ -100,10 +100,10 @@ def outer_ip(table):
 
     for mac in (BROADCAST, NEXT_HOP, "02:70:63:61:70:01"):
         dies(OUTER, "wrong_destination_mac", f"for MAC {mac}", outer(mac=mac))
-    for ethertype in (0x0000, 0x8100, 0x88CC, 0x8808, 0xFFFF):
+    for ethertype in (0x0000, 0x9100, 0x88CC, 0x8808, 0xFFFF):
         dies(OUTER, "ethertype_not_handled", f"EtherType {ethertype:#06x}",
              bytes(Ether(src=NEXT_HOP, dst=WIRE_MAC, type=ethertype) / Raw(bytes(60))))
-    dies(OUTER, "ethertype_not_handled", "a tagged tunnel packet",
+    dies(OUTER, "unknown_vlan", "a tagged tunnel packet",
          bytes(Ether(src=NEXT_HOP, dst=WIRE_MAC) / Dot1Q(vlan=1)) + outer()[14:])
     for version in (*range(4), *range(5, 16)):
         dies(OUTER, "ipv4_bad_version", f"outer IP version {version}",

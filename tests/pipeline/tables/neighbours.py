@@ -59,7 +59,7 @@ def not_punted(table):
     dies("NS behind an extension header", six(IPv6ExtHdrHopByHop() / SOLICITATION, WIRE_MAC),
          "ipv6_extension_header")
     dies("tagged ARP", bytes(Ether(src=NEXT_HOP, dst=WIRE_MAC) / Dot1Q(vlan=1) / ARP()),
-         "ethertype_not_handled")
+         "unknown_vlan")
 
 
 def carried(table):

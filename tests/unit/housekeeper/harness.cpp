@@ -312,8 +312,10 @@ contract::PortSet port_set(std::uint16_t id, contract::PortRole role, std::uint1
           .network = {network},
           .transit_peer = base::no_port,
           .mtu = 0,
-          .reserved2 = 0,
-          .addresses = {}};
+          .vlan = 0,
+          .addresses = {},
+          .parent = 0,
+          .inner_vlan = 0};
 }
 
 contract::NetworkSet network(std::uint16_t id, std::uint32_t vni,

@@ -55,7 +55,9 @@ TEST_F(Records, ports) {
   refuses(Verb::port_add, port_add(0, "memory2"), Errc::already_exists);
   refuses(Verb::port_add, port_add(2, "memory0"), Errc::already_exists);
   refuses(Verb::port_add, port_add(2, "memory0,iface=other"), Errc::already_exists);
-  refuses(Verb::port_add, port_add(2, ""), Errc::invalid_argument);
+  refuses_commit(Errc::invalid_argument, [this](std::uint32_t transaction) {
+    ASSERT_TRUE(controller_.send(Verb::port_add, transaction, port_add(2, "")).ok());
+  });
   auto unnamed = port_add(2, "memory2");
   unnamed.name = {};
   refuses(Verb::port_add, unnamed, Errc::invalid_argument);
@@ -79,7 +81,7 @@ TEST_F(Records, ports) {
   set.transit_peer = {0};
   refuses(Verb::port_set, set, Errc::invalid_argument);
   set = port_set(0, PortRole::tenant, 1);
-  set.reserved2 = 1;
+  set.reserved = 1;
   refuses(Verb::port_set, set, Errc::invalid_argument);
 
   refuses(Verb::port_remove, contract::PortRemove{{2}}, Errc::not_found);
@@ -103,6 +105,58 @@ TEST_F(Records, networks) {
   refuses(Verb::network_set, record, Errc::invalid_argument);
   refuses(Verb::network_remove, contract::NetworkRemove{{2}}, Errc::not_found);
   refuses(Verb::network_remove, contract::NetworkRemove{{0xffff}}, Errc::not_found);
+}
+
+contract::PortSet vlan_set(std::uint16_t id, std::uint16_t parent, std::uint16_t vlan,
+                           std::uint16_t inner_vlan = 0) {
+  auto set = port_set(id, PortRole::tenant, 1);
+  set.parent = static_cast<std::uint16_t>(parent + 1);
+  set.vlan = vlan;
+  set.inner_vlan = inner_vlan;
+  return set;
+}
+
+TEST_F(Records, vlans) {
+  // Port 0 is a tenant's, port 1 of the underlay.
+  auto set = port_set(1, PortRole::underlay);
+  set.vlan = 4095;
+  refuses(Verb::port_set, set, Errc::invalid_argument);
+  set.vlan = 300;
+  set.inner_vlan = 1;
+  refuses(Verb::port_set, set, Errc::invalid_argument);
+  set = port_set(0, PortRole::tenant, 1);
+  set.vlan = 300;
+  refuses(Verb::port_set, set, Errc::invalid_argument);
+  set = port_set(1, PortRole::transit);
+  set.vlan = 300;
+  refuses(Verb::port_set, set, Errc::invalid_argument);
+  refuses(Verb::port_set, vlan_set(0, 1, 0), Errc::invalid_argument);
+  refuses(Verb::port_set, vlan_set(0, 1, 100, 4095), Errc::invalid_argument);
+  refuses(Verb::port_set, vlan_set(0, 64, 100), Errc::invalid_argument);
+  set = vlan_set(1, 0, 100);
+  set.role = PortRole::underlay;
+  refuses(Verb::port_set, set, Errc::invalid_argument);
+}
+
+TEST_F(Records, vlans_have_a_tenant_port_to_be_of) {
+  const auto refuses_vlan = [this](Errc code, const std::vector<contract::PortSet>& sets,
+                                   const std::string& device = "") {
+    refuses_commit(code, [&](std::uint32_t transaction) {
+      for (const contract::PortSet& set : sets) {
+        if (set.port.value < 2) continue;
+        ASSERT_TRUE(
+            controller_.send(Verb::port_add, transaction, port_add(set.port.value, device)).ok());
+      }
+      ASSERT_TRUE(controller_.send(Verb::port_set, transaction, sets).ok());
+    });
+  };
+  refuses_vlan(Errc::in_use, {vlan_set(2, 7, 100)});            // No such parent.
+  refuses_vlan(Errc::invalid_argument, {vlan_set(2, 1, 100)});  // Of the underlay.
+  refuses_vlan(Errc::invalid_argument, {vlan_set(2, 2, 100)});  // Of itself.
+  refuses_vlan(Errc::invalid_argument, {vlan_set(2, 0, 100), vlan_set(3, 2, 7)});
+  refuses_vlan(Errc::invalid_argument, {vlan_set(2, 0, 100)}, "memory2");
+  refuses_vlan(Errc::already_exists, {vlan_set(2, 0, 100), vlan_set(3, 0, 100)});
+  refuses_vlan(Errc::already_exists, {vlan_set(2, 0, 100, 7), vlan_set(3, 0, 100, 7)});
 }
 
 TEST_F(Records, vteps) {
