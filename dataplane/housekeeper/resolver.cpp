@@ -2,6 +2,7 @@
 #include "dataplane/housekeeper/resolver.hpp"
 
 #include "dataplane/housekeeper/publish.hpp"
+#include "dataplane/packet/vlan.hpp"
 
 #include <rte_mbuf.h>
 
@@ -88,6 +89,13 @@ void Resolver::give_up(const Wishes& wishes) {
   }
 }
 
+void Resolver::forget_link(base::PortId port) {
+  neighbours_.remove_port(port);
+  for (const Place& place : in_force_.wanted) {
+    if (place.first == port) next_hops_.learned(port, place.second, std::nullopt);
+  }
+}
+
 void Resolver::configure() {
   const std::uint64_t now = monotonic_ns();
   Wishes wishes;
@@ -96,6 +104,8 @@ void Resolver::configure() {
     if (seen == nullptr || seen->facts.kernel_answers) continue;
     const base::PortId port{static_cast<std::uint16_t>(id)};
     wishes.served |= bit(id);
+    wishes.vlans[id] = model_.port(id).record.set.vlan;
+    if (wishes.vlans[id] != in_force_.vlans[id]) forget_link(port);
     neighbours_.set_port(port, seen->facts.mac, now);
     own_addresses(port, wishes, now);
   }
@@ -199,6 +209,9 @@ bool Resolver::send(const NeighbourFrame& frame) noexcept {
   char* room = rte_pktmbuf_append(mbuf.get(), frame.length);
   if (room == nullptr) return false;
   std::memcpy(room, frame.bytes.data(), frame.length);
+  const std::uint16_t vlan = in_force_.vlans[frame.port.value];
+  PacketMeta meta;
+  if (vlan != 0 && !push_tag({mbuf.get(), meta}, ethertype::vlan, vlan)) return false;
   FrameRings& rings = *parts_.rings[frame.port.value % parts_.rings.size()];
   if (!rings.from_housekeeper.push(mbuf.get(), frame.port)) return false;
   (void)mbuf.release();

@@ -18,6 +18,7 @@
 
 #include <rte_mempool.h>
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -56,7 +57,8 @@ class Resolver {
   using Place = std::pair<base::PortId, base::IpAddress>;
   // What is configured.
   struct Wishes {
-    std::uint64_t served = 0;  // One bit per port.
+    std::uint64_t served = 0;                                     // One bit per port.
+    std::array<std::uint16_t, contract::port_count_max> vlans{};  // 0: none.
     std::set<Place> owned;
     std::set<Place> wanted;
     std::map<KernelNeighbours::Place, base::PortId> of_kernel;
@@ -67,6 +69,8 @@ class Resolver {
   void own_addresses(base::PortId port, Wishes& wishes, std::uint64_t now);
   void want_next_hops(Wishes& wishes, std::uint64_t now);
   void give_up(const Wishes& wishes);
+  // On another VLAN there are others: nothing of what was found out at the port is true there.
+  void forget_link(base::PortId port);
   void follow_kernel(std::uint64_t now);
   // Interfaces that returned have other numbers.
   void follow_returned();

@@ -3,6 +3,13 @@
 // published.
 #include "tests/unit/housekeeper/harness.hpp"
 
+#include <rte_mbuf.h>
+
+#include <chrono>
+#include <cstring>
+#include <functional>
+#include <thread>
+
 namespace test {
 namespace {
 
@@ -143,6 +150,86 @@ TEST_F(Vlans, an_underlay_port_has_one) {
   EXPECT_EQ(port->mtu, 1500) << "the MTU counts the IP packet";
   EXPECT_EQ(tables_.ports.find(0, 2)->tagging_ports, 0b10U) << "tenants' frames leave there";
   EXPECT_EQ(tables_.vteps.find(2, 2)->first.frame_bytes_max, 1500 - 36);
+}
+
+// Workers of this test have no pipelines and take nothing from the ring.
+class VlansOfNeighbours : public Vlans {
+ protected:
+  // What stands between the MACs and the payload of an ARP frame that the housekeeper wants sent.
+  std::string next_type() {
+    std::string type;
+    EXPECT_TRUE(comes_true([&] {
+      if (!type.empty()) return true;
+      const dp::FrameRing::Frame frame = frame_rings_[0]->from_housekeeper.pop();
+      if (!frame.mbuf) return false;
+      EXPECT_EQ(frame.port.value, 1);
+      const char* bytes = rte_pktmbuf_mtod(frame.mbuf.get(), const char*);
+      type = std::string(bytes + 12, frame.mbuf->pkt_len - 60U + 2);
+      return true;
+    }));
+    return type;
+  }
+  void drain() {
+    while (frame_rings_[0]->from_housekeeper.pop().mbuf) {
+    }
+  }
+  // 198.18.0.9 answers with 02:00:00:00:ff:09; as workers hand it on, without a tag.
+  void answer() {
+    static constexpr std::uint8_t reply[] = {
+        2, 0, 0, 0, 0, 0x77, 2, 0,   0,  0, 0xff, 9, 8, 6, 0, 1, 8,    0,   6,  4, 0,
+        2, 2, 0, 0, 0, 0xff, 9, 198, 18, 0, 9,    2, 0, 0, 0, 0, 0x77, 198, 18, 0, 1};
+    rte_mbuf* mbuf = rte_pktmbuf_alloc(pool_.get());
+    ASSERT_NE(mbuf, nullptr);
+    std::memcpy(rte_pktmbuf_append(mbuf, sizeof reply), reply, sizeof reply);
+    ASSERT_TRUE(frame_rings_[0]->to_housekeeper.push(mbuf, base::PortId{1}));
+  }
+  void set_vlan(std::uint32_t transaction, std::uint16_t vlan) {
+    auto set = port_set(1, PortRole::underlay);
+    set.vlan = vlan;
+    ASSERT_TRUE(controller_.begin(transaction).ok());
+    ASSERT_TRUE(controller_.send(Verb::port_set, transaction, set).ok());
+    ASSERT_TRUE(controller_.commit(transaction).ok());
+  }
+  static bool comes_true(const std::function<bool()>& predicate) {
+    for (int i = 0; i < 1000 && !predicate(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return predicate();
+  }
+};
+
+TEST_F(VlansOfNeighbours, what_is_sent_has_the_tag_of_its_port) {
+  EXPECT_EQ(next_type(), std::string("\x08\x06", 2));
+  set_vlan(2, 300);
+  drain();
+  EXPECT_EQ(next_type(), std::string("\x81\x00\x01\x2c\x08\x06", 6));
+  set_vlan(3, 0);
+  drain();
+  EXPECT_EQ(next_type(), std::string("\x08\x06", 2));
+}
+
+TEST_F(VlansOfNeighbours, what_was_found_out_on_one_vlan_is_forgotten_on_another) {
+  ASSERT_TRUE(controller_.begin(2).ok());
+  const contract::NextHopSet hop{
+      .next_hop = {1}, .port = {1}, .mac = {}, .address = *base::parse_ip("198.18.0.9")};
+  ASSERT_TRUE(controller_.send(Verb::next_hop_set, 2, hop).ok());
+  ASSERT_TRUE(controller_.commit(2).ok());
+  const auto usable = [this] {
+    return tables_.next_hops.read(dp::NextHopWords::place_of(base::NextHopId{1}, 1)).usable();
+  };
+  const auto answered = [&] {
+    answer();
+    return usable();
+  };
+  ASSERT_TRUE(comes_true(answered));
+
+  set_vlan(3, 300);
+
+  EXPECT_TRUE(comes_true([&] { return !usable(); }));
+  EXPECT_TRUE(comes_true(answered));
+  set_vlan(4, 300);
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_TRUE(usable()) << "nothing changed";
 }
 
 }  // namespace
