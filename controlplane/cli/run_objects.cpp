@@ -50,6 +50,17 @@ std::uint64_t sum_of(const json::value* object) {
   return sum;
 }
 
+// The device; of a VLAN the parent and the tags that its frames have there.
+std::string device_text(const json::value& port) {
+  const json::value* parent = find_at(port, "parent");
+  std::string text = word(parent != nullptr ? parent : find_at(port, "device"));
+  const json::value* vlan = find_at(port, "vlan");
+  if (vlan == nullptr) return text;
+  text += " vlan " + word(vlan);
+  const json::value* inner = find_at(port, "inner_vlan");
+  return inner == nullptr ? text : text + "." + word(inner);
+}
+
 Table port_table(const json::array& list) {
   Table table({"NAME", "ROLE", "NETWORK", "LINK", "MTU>", "RX PACKETS>", "RX BYTES>", "TX PACKETS>",
                "TX BYTES>", "LOST>", "QUEUES>", "DRIVER", "DEVICE"});
@@ -61,7 +72,7 @@ Table port_table(const json::array& list) {
          count(port, "state.mtu"), count(port, "state.rx_packets"), count(port, "state.rx_bytes"),
          count(port, "state.tx_packets"), count(port, "state.tx_bytes"),
          with_commas(sum_of(find_at(port, "state.device_drops"))), count(port, "state.rx_queues"),
-         word(find_at(port, "state.driver")), word(find_at(port, "device"))});
+         word(find_at(port, "state.driver")), device_text(port)});
   }
   return table;
 }

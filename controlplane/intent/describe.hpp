@@ -7,6 +7,7 @@
 #pragma once
 
 #include "controlplane/intent/model.hpp"
+#include "dataplane/contract/command.hpp"
 #include "dataplane/contract/limits.hpp"
 
 #include <boost/describe.hpp>
@@ -26,8 +27,8 @@ BOOST_DESCRIBE_ENUM(UdpChecksum, zero, full)
 BOOST_DESCRIBE_ENUM(UnknownUnicast, flood, drop)
 
 BOOST_DESCRIBE_STRUCT(Port, (),
-                      (name, role, device, network, peer, mtu, addresses, rx_queues, rx_descriptors,
-                       tx_descriptors))
+                      (name, role, device, network, peer, parent, vlan, inner_vlan, mtu, addresses,
+                       rx_queues, rx_descriptors, tx_descriptors))
 BOOST_DESCRIBE_STRUCT(Vtep, (),
                       (name, kind, address, port, source, next_hop_mac, next_hops, dscp, ttl,
                        udp_checksum))
@@ -81,16 +82,34 @@ struct Description<Port> {
                      "from fabric to fabric (transit).",
              .example = "underlay",
              .required = true}),
-      field(&Port::device, {.help = "DPDK device arguments, a PCI address, xdp:INTERFACE, or "
-                                    "tap:INTERFACE.",
-                            .example = "net_af_packet0,iface=eth1",
-                            .required = true}),
-      field(&Port::network, {.help = "The network whose frames a tenant port carries.",
-                             .example = "blue",
-                             .refers_to = ObjectKind::network}),
+      field(&Port::device,
+            {.help = "DPDK device arguments, a PCI address, xdp:INTERFACE, or "
+                     "tap:INTERFACE; each port has one that is no VLAN of another (parent).",
+             .example = "net_af_packet0,iface=eth1"}),
+      field(&Port::network,
+            {.help = "The network whose frames a tenant port carries; of one with VLANs, "
+                     "that of untagged frames.",
+             .example = "blue",
+             .refers_to = ObjectKind::network}),
       field(&Port::peer, {.help = "The transit port where this transit port's frames leave.",
                           .example = "wire1",
                           .refers_to = ObjectKind::port}),
+      field(&Port::parent, {.help = "The tenant port whose VLAN this port is, instead of a device.",
+                            .example = "host0",
+                            .refers_to = ObjectKind::port}),
+      field(&Port::vlan,
+            {.help = "The tag of all frames of an underlay port; of a VLAN (parent) its "
+                     "only or outer tag, which its frames have at the parent.",
+             .example = "100",
+             .initial = "none: untagged",
+             .least = 1,
+             .most = contract::vlan_max}),
+      field(&Port::inner_vlan, {.help = "The inner tag of a VLAN (parent) that has two, as in IEEE "
+                                        "802.1ad.",
+                                .example = "7",
+                                .initial = "none: one tag",
+                                .least = 1,
+                                .most = contract::vlan_max}),
       field(&Port::mtu, {.help = "Largest IP packet that may leave here.",
                          .example = "1600",
                          .unit = "bytes",

@@ -58,6 +58,12 @@ class Judge {
   void judge_address_of(const NextHop& next_hop);
   void judge_on_link(const NextHop& next_hop, const Port& port);
 
+  // judge_vlan.cpp
+  void judge_vlan_of(const Port& port);
+  void judge_parent_of(const Port& port);
+  void judge_vlans();
+  bool has_vlans(const Port& port) const;
+
   // judge_vtep.cpp
   void judge(const Vtep& vtep);
   void judge_address(const Vtep& vtep);

@@ -12,6 +12,7 @@ void Judge::judge(const Port& port) {
   judge_network_of(port);
   judge_peer_of(port);
   judge_addresses_of(port);
+  judge_vlan_of(port);
 }
 
 void Judge::judge_descriptors(const Port& port, std::string_view field,
@@ -31,6 +32,7 @@ void Judge::judge_network_of(const Port& port) {
     return;
   }
   if (port.network.empty()) {
+    if (has_vlans(port)) return;  // Then untagged frames are nobody's.
     report(port, "network", "is missing: a tenant port carries the frames of one network",
            only_name(intent_.networks, [](const Network&) { return true; }));
     return;

@@ -46,6 +46,9 @@ struct Port {
   std::string device;
   Name network;
   Name peer;
+  Name parent;
+  std::optional<std::uint16_t> vlan;
+  std::optional<std::uint16_t> inner_vlan;
   std::optional<std::uint16_t> mtu;
   std::vector<LinkAddress> addresses;
   std::optional<std::uint16_t> rx_queues;

@@ -13,6 +13,7 @@ std::vector<Finding> Judge::run() {
   index_names(intent_.next_hops, next_hops_);
   judge_list(intent_.ports);
   judge_devices();
+  judge_vlans();
   judge_own_addresses();
   judge_list(intent_.next_hops);
   judge_list(intent_.vteps);

@@ -54,10 +54,13 @@ contract::PortSet Records::port_set(const Port& port) const {
                            .network = allocation_.network(port.network.view()),
                            .transit_peer = allocation_.port(port.peer.view()),
                            .mtu = port.mtu.value_or(0),
-                           .vlan = 0,
+                           .vlan = port.vlan.value_or(0),
                            .addresses = {},
                            .parent = 0,
-                           .inner_vlan = 0};
+                           .inner_vlan = port.inner_vlan.value_or(0)};
+  if (!port.parent.empty()) {
+    record.parent = static_cast<std::uint16_t>(allocation_.port(port.parent.view()).value + 1);
+  }
   CHECK(port.addresses.size() <= record.addresses.size());  // validate() saw to it.
   for (std::size_t i = 0; i < port.addresses.size(); ++i) {
     record.addresses[i] = {.address = port.addresses[i].address,

@@ -70,6 +70,80 @@ TEST(IntentValidate, fields_of_a_port_fit_its_role) {
             "line 4:61: port host1: network: there is no network \"bleu\" (nearest: blue)");
 }
 
+TEST(IntentValidate, vlans_are_ports_of_a_tenant_port) {
+  EXPECT_EQ(error_of(with_port("name: host0.100, role: tenant, parent: host0, vlan: 100, "
+                               "network: blue}\n"
+                               "  - {name: host0.9.7, role: tenant, parent: host0, vlan: 9, "
+                               "inner_vlan: 7, network: blue")),
+            "");
+  EXPECT_EQ(error_of(with_port("name: v, role: tenant, parent: host1, vlan: 100, network: blue")),
+            "line 4:37: port v: parent: there is no port \"host1\" (nearest: host0)");
+  EXPECT_EQ(error_of(with_port("name: v, role: tenant, parent: wire0, vlan: 100, network: blue")),
+            "line 4:37: port v: parent: \"wire0\" is an underlay port; VLANs are of tenant ports "
+            "(nearest: host0)");
+  EXPECT_EQ(error_of(with_port("name: v, role: tenant, parent: v, vlan: 100, network: blue")),
+            "line 4:37: port v: parent: a port cannot be a VLAN of itself (nearest: host0)");
+  EXPECT_EQ(
+      error_of(with_port("name: v, role: underlay, parent: wire0, vlan: 100")),
+      "line 4:39: port v: parent: only a tenant port is a VLAN of another; this is an underlay "
+      "port");
+  EXPECT_EQ(error_of(with_port("name: v, role: tenant, parent: host0, network: blue")),
+            "line 4:5: port v: vlan: is missing: the tag by which the parent knows its frames");
+  EXPECT_EQ(
+      error_of(with_port("name: v, role: tenant, parent: host0, vlan: 100")),
+      "line 4:5: port v: network: is missing: a tenant port carries the frames of one network "
+      "(nearest: blue)");
+  EXPECT_EQ(error_of(with_port("name: v, role: tenant, parent: host0, vlan: 100, network: blue, "
+                               "device: net_null7")),
+            "line 4:78: port v: device: a VLAN has its parent's device, and none of its own");
+  EXPECT_EQ(error_of(with_port("name: v, role: tenant, parent: host0, vlan: 100, network: blue, "
+                               "rx_queues: 2")),
+            "line 4:81: port v: rx_queues: belongs to the parent, which has the device");
+  EXPECT_EQ(
+      error_of(with_port("name: v, role: tenant, parent: host0, vlan: 100, network: blue}\n"
+                         "  - {name: w, role: tenant, parent: host0, vlan: 100, network: blue")),
+      "line 5:50: port w: vlan: port \"v\" already is VLAN 100 of \"host0\"");
+  EXPECT_EQ(error_of(with_port("name: v, role: tenant, parent: host0, vlan: 100, network: blue}\n"
+                               "  - {name: w, role: tenant, parent: v, vlan: 7, network: blue")),
+            "line 5:37: port w: parent: \"v\" is a VLAN itself; say its parent, and both tags here "
+            "(nearest: host0)");
+}
+
+TEST(IntentValidate, a_vlan_is_of_an_underlay_port_or_has_a_parent) {
+  const auto wire = [](std::string_view fields) {
+    return with_port("name: w, role: underlay, device: net_null7, " + std::string(fields));
+  };
+  EXPECT_EQ(error_of(wire("vlan: 300")), "");
+  for (const char* vlan : {"0", "4095", "65536", "-1"}) {
+    EXPECT_NE(error_of(wire("vlan: " + std::string(vlan))).find("must be a number 1..4094"),
+              std::string::npos);
+  }
+  EXPECT_NE(error_of(with_port("name: w, role: underlay, device: \"xdp:eth7\", vlan: 300"))
+                .find("frames with a tag stay with the kernel"),
+            std::string::npos);
+  EXPECT_EQ(error_of(wire("vlan: 300, inner_vlan: 7")),
+            "line 4:73: port w: inner_vlan: only a VLAN of a tenant port (parent) has two tags");
+  EXPECT_EQ(
+      error_of(with_port("name: t, role: tenant, device: net_null7, network: blue, vlan: 9")),
+      "line 4:69: port t: vlan: a VLAN of a tenant port is a port of its own, with this one as "
+      "parent (nearest: {name: t.9, role: tenant, parent: t, vlan: 9, network: …})");
+  const std::string transit =
+      "name: t0, role: transit, device: net_null7, peer: t1, vlan: 9}\n"
+      "  - {name: t1, role: transit, device: net_null8, peer: t0";
+  EXPECT_EQ(error_of(with_port(transit)),
+            "line 4:66: port t0: vlan: a transit port's frames pass with the tags that they have");
+  EXPECT_EQ(error_of(with_port("name: w, role: underlay")),
+            "line 4:5: port w: device: is missing; only a VLAN of another port (parent) has none "
+            "(nearest: e.g. device: net_tap0,iface=host0)");
+}
+
+TEST(IntentValidate, a_port_with_vlans_needs_no_network) {
+  EXPECT_EQ(
+      error_of(with_port("name: host1, role: tenant, device: net_null7}\n"
+                         "  - {name: v, role: tenant, parent: host1, vlan: 9, network: blue")),
+      "");
+}
+
 TEST(IntentValidate, transit_ports_name_each_other) {
   const std::string pair =
       "name: t0, role: transit, device: net_null7, peer: t1}\n"

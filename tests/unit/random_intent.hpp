@@ -79,6 +79,9 @@ class RandomIntent {
                               .peer = {},
                               .mtu = mtu()});
     }
+    for (std::size_t i = 0; hosts > 0 && i < pick(3); ++i) {
+      add_vlan(intent, intent.ports[wires + pick(hosts)].name, i);
+    }
     for (std::size_t i = 0; i < pick(30); ++i) add_endpoint(intent, wires, locals);
     cp::sort(intent);
     return intent;
@@ -94,6 +97,17 @@ class RandomIntent {
       next_hop.address = *base::parse_ip("10.0.0." + std::to_string(1 + pick(3)));
     }
     intent.next_hops.push_back(next_hop);
+  }
+  void add_vlan(cp::Intent& intent, const cp::Name& parent, std::size_t i) {
+    cp::Port port{.name = letter("t", i),
+                  .role = cp::PortRole::tenant,
+                  .device = {},
+                  .network = intent.networks[pick(intent.networks.size())].name,
+                  .peer = {},
+                  .parent = parent};
+    port.vlan = static_cast<std::uint16_t>(1 + i);  // Another one each, of whichever port.
+    if (pick(2) == 0) port.inner_vlan = static_cast<std::uint16_t>(1 + pick(2));
+    intent.ports.push_back(port);
   }
   std::vector<int> shuffled(int count) {
     std::vector<int> numbers(static_cast<std::size_t>(count));
