@@ -34,7 +34,7 @@ class Stage(NamedTuple):
 
 
 STAGES = {
-    "release": Stage("build", ["-Dtests=true", "-Dbench=true"], seconds=2400),
+    "release": Stage("build", ["-Dtests=true", "-Dbench=true"], seconds=3000),
     # One build for tests and fuzz targets: ASan, UBSan and coverage. g++ 12 takes three minutes for
     # one file of Asio coroutines under both sanitizers, clang half of it.
     "sanitizers": Stage("build-sanitizers", ["-Dfuzz=true", *SANITIZED],

@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 import roce  # noqa: E402
 from api import Api  # noqa: E402
 from counters import Counters  # noqa: E402
+from guest import Guest  # noqa: E402
 from kernel_peer import KernelPeer, KernelPeerOverXdp, Link  # noqa: E402
 from ovs_peer import OvsPeer  # noqa: E402
 from scenario import (SIDES, UNDERLAY_MTU, VNI, TenantHost, TwoGateways, all_shots,  # noqa: E402
@@ -20,7 +21,7 @@ from testbed import (ROOT, Gateway, Namespace, Testbed, TestbedError, build_fold
 from traffic import Direction, InNamespace, RawPort, Replay, Shot  # noqa: E402
 
 __all__ = [
-    "ROOT", "SIDES", "UNDERLAY_MTU", "VNI", "Api", "Counters", "Direction", "Gateway",
+    "ROOT", "SIDES", "UNDERLAY_MTU", "VNI", "Api", "Counters", "Direction", "Gateway", "Guest",
     "InNamespace", "KernelPeer", "KernelPeerOverXdp", "Link", "Namespace", "OvsPeer",
     "RawPort", "Replay", "Shot",
     "Skip", "TenantHost", "Testbed", "TestbedError", "TwoGateways", "all_shots", "build_folder",
