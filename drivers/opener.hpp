@@ -25,16 +25,15 @@ class Opener final : public DeviceOpener {
 
   base::Result<std::unique_ptr<Device>> open(const DeviceRequest& request) override {
     if (is_xdp_device(request.device)) return XdpDevice::open(request, pool_, helper_);
-    if (is_tap_device(request.device)) return TapDevice::open(request, pool_);
-    return EthdevDevice::open(request, pool_);
+    if (is_tap_device(request.device)) return TapDevice::open(request, pool_, helper_);
+    return EthdevDevice::open(request, pool_, helper_);
   }
   base::Status may_open(const DeviceRequest& request) const override {
-    const bool takes_some = is_tap_device(request.device) || takes_privilege(request.device);
-    if (!given_up_ || !takes_some) return {};
+    if (!given_up_ || !takes_privilege(request.device)) return {};
     return base::fail(
         base::Errc::unsupported,
-        "this device takes privilege, which weir-dataplane has given up (--user) when "
-        "its first port opened: restart it with this port in the intent, or use xdp:");
+        "this device takes privilege, which weir-dataplane has given up (--user) when its first "
+        "port opened: restart it with this port in the intent, or use xdp: or tap:");
   }
   base::Status before_traffic() override {
     if (!give_up_ || given_up_) return {};

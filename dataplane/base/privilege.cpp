@@ -119,8 +119,7 @@ Status keep_capabilities(std::initializer_list<int> kept) noexcept {
   (void)::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);  // Kernels without have none.
   bound_capabilities(wanted);
   const std::uint64_t rest = now.permitted & wanted;
-  if (!set({.effective = rest, .permitted = rest, .inheritable = 0}) ||
-      ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+  if (!set({.effective = rest, .permitted = rest, .inheritable = 0}) || !forbid_programs()) {
     return fail(Errc::io, not_given_up, errno);
   }
   return {};

@@ -22,8 +22,8 @@ struct User {
 // Of the system's users, but for root.
 Result<User> find_user(const std::string& name);
 
-// This thread, and those that it starts: no program that they start, and no later step of theirs,
-// gains a capability beyond those of `kept` (CAP_…) that the process has.
+// The process has no capability beyond those of `kept` (CAP_…) that it had, for good; no other
+// program can be started.
 Status keep_capabilities(std::initializer_list<int> kept) noexcept;
 
 // The bounding and inheritable sets of this thread, and of those that it starts.

@@ -86,7 +86,7 @@ void remove_device(std::uint16_t dpdk_port) noexcept {
 }  // namespace
 
 base::Result<std::unique_ptr<Device>> EthdevDevice::open(const DeviceRequest& request,
-                                                         rte_mempool& pool) {
+                                                         rte_mempool& pool, PortHelper& helper) {
   const std::uint16_t queues = std::max(request.worker_count, request.rx_queues);
   std::uint16_t mtu = request.mtu;
   if (mtu == 0) mtu = interface_mtu(devargs_value(request.device, "iface"));
@@ -114,18 +114,20 @@ base::Result<std::unique_ptr<Device>> EthdevDevice::open(const DeviceRequest& re
   if (auto status = device->set_up(); !status) return std::unexpected(status.error());
 
   rte_eth_dev_info info{};
-  if (rte_eth_dev_info_get(*dpdk_port, &info) == 0) device->know_interface(info, sockets_before);
+  if (rte_eth_dev_info_get(*dpdk_port, &info) == 0) {
+    device->know_interface(info, sockets_before, helper);
+  }
   return std::unique_ptr<Device>(std::move(device));
 }
 
 void EthdevDevice::know_interface(const rte_eth_dev_info& info,
-                                  const std::vector<int>& sockets_before) {
+                                  const std::vector<int>& sockets_before, PortHelper& helper) {
   const std::string_view driver = driver_name(request_.device);
   if (driver != "net_tap" && driver != "net_af_packet") return;
   const std::string interface = kernel_interface(request_.device, info);
   facts_.ifindex = if_nametoindex(interface.c_str());
   if (driver == "net_tap") {
-    tap_ = TapInterface::find(interface);
+    tap_ = TapInterface::find(interface, helper);
     facts_.can_reopen = tap_.has_value();
   } else {
     packet_sockets_ = PacketSockets::since(sockets_before);
@@ -385,12 +387,11 @@ Observation EthdevDevice::observe() noexcept {
     if (!counts_refused_frames(request_.device)) put(DropReason::tx_device_error, stats.oerrors);
   }
   if (tap_) {
-    if (const auto state = tap_->state()) {
-      // DPDK cannot see a TAP that was moved to another namespace.
-      seen.link.up = state->up;
-      seen.link.gone = state->gone;
-      kernel_drops_ = std::max(kernel_drops_, state->dropped.value_or(0));
-    }
+    // DPDK cannot see a TAP that was moved to another namespace.
+    const TapInterface::State state = tap_->state();
+    seen.link.up = state.up;
+    seen.link.gone = state.gone;
+    kernel_drops_ = state.dropped;
   }
   if (packet_sockets_) {
     kernel_drops_ = packet_sockets_->dropped();

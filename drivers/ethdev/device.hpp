@@ -5,6 +5,7 @@
 
 #include "drivers/device.hpp"
 #include "drivers/ethdev/kernel_side.hpp"
+#include "drivers/tap/interface.hpp"
 
 #include <rte_ethdev.h>
 #include <rte_mempool.h>
@@ -18,9 +19,9 @@ namespace dp {
 
 class EthdevDevice final : public Device {
  public:
-  // `pool` outlives the device.
-  static base::Result<std::unique_ptr<Device>> open(const DeviceRequest& request,
-                                                    rte_mempool& pool);
+  // `pool` and `helper` outlive the device.
+  static base::Result<std::unique_ptr<Device>> open(const DeviceRequest& request, rte_mempool& pool,
+                                                    PortHelper& helper);
   ~EthdevDevice() override;
   EthdevDevice(const EthdevDevice&) = delete;
   EthdevDevice& operator=(const EthdevDevice&) = delete;
@@ -34,7 +35,8 @@ class EthdevDevice final : public Device {
   EthdevDevice(const DeviceRequest& request, rte_mempool& pool, std::uint16_t dpdk_port);
 
   base::Status set_up();
-  void know_interface(const rte_eth_dev_info& info, const std::vector<int>& sockets_before);
+  void know_interface(const rte_eth_dev_info& info, const std::vector<int>& sockets_before,
+                      PortHelper& helper);
   base::Status choose_queues(const rte_eth_dev_info& info);
   base::Status configure(const rte_eth_dev_info& info, std::uint16_t mtu);
   base::Status choose_segments(const rte_eth_dev_info& info, std::uint16_t mtu, rte_eth_conf& conf);

@@ -108,6 +108,18 @@ base::Status PortHelper::pin_xdp(const XdpPinRequest& request,
   return {};
 }
 
+base::Result<std::vector<Descriptor>> PortHelper::make_tap(const TapRequest& request) {
+  auto answer = ask(std::as_bytes(std::span(&request, 1)), {}, request.queues);
+  if (!answer) return std::unexpected(answer.error());
+  return std::move(answer->descriptors);
+}
+
+base::Result<std::uint64_t> PortHelper::tend_tap(const TapRequest& request, int tap) {
+  const auto answer = ask(std::as_bytes(std::span(&request, 1)), std::span(&tap, 1), 0);
+  if (!answer) return std::unexpected(answer.error());
+  return answer->dropped;
+}
+
 base::Result<PortHelper::Answer> PortHelper::ask(std::span<const std::byte> request,
                                                  std::span<const int> passed, std::size_t wanted) {
   HelperReply reply{};
@@ -128,7 +140,9 @@ base::Result<PortHelper::Answer> PortHelper::ask(std::span<const std::byte> requ
   if (message->descriptors.size() != wanted) {
     return fail(Errc::io, "weir-porthelper did not hand over what it was asked for");
   }
-  return Answer{.descriptors = std::move(message->descriptors), .flags = reply.flags};
+  return Answer{.descriptors = std::move(message->descriptors),
+                .flags = reply.flags,
+                .dropped = reply.dropped};
 }
 
 const char* PortHelper::keep(const HelperReply& reply) {

@@ -49,11 +49,16 @@ class PortHelper {
   base::Result<XdpProgramParts> open_xdp_program(const XdpProgramRequest& request);
   base::Result<base::Descriptor> open_xdp_socket(const XdpSocketRequest& request, int memory);
   base::Status pin_xdp(const XdpPinRequest& request, std::span<const int> link_and_counts);
+  // One descriptor per queue.
+  base::Result<std::vector<base::Descriptor>> make_tap(const TapRequest& request);
+  // Frames that the kernel has dropped there.
+  base::Result<std::uint64_t> tend_tap(const TapRequest& request, int tap);
 
  private:
   struct Answer {
     std::vector<base::Descriptor> descriptors;
     std::uint32_t flags;
+    std::uint64_t dropped;
   };
   PortHelper(base::Descriptor socket, pid_t pid) : socket_(std::move(socket)), pid_(pid) {}
 

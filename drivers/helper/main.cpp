@@ -66,8 +66,9 @@ base::Status run(const Options& options) {
   const auto client = find_client(socket.get());
   if (!client) return std::unexpected(client.error());
   // CAP_PERFMON: without, the kernel refuses programs that add a header's length to a pointer.
-  const auto kept =
-      base::keep_capabilities({CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF, CAP_PERFMON, CAP_IPC_LOCK});
+  // CAP_SYS_ADMIN: to follow a TAP into the network namespace that it was moved to.
+  const auto kept = base::keep_capabilities(
+      {CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF, CAP_PERFMON, CAP_IPC_LOCK, CAP_SYS_ADMIN});
   if (!kept) return kept;
   dp::HelperServer server(std::move(socket), {.client = *client, .bpffs = options.bpffs});
   while (server.serve_one()) {

@@ -67,6 +67,21 @@ base::Status check(const XdpPinRequest& request, std::size_t descriptors) {
   return fail(Errc::malformed, "the request for a pin is wrong");
 }
 
+base::Status check(const TapRequest& request, std::size_t descriptors) {
+  const bool mtu_fits =
+      request.mtu == 0 || (request.mtu >= tap_mtu_min && request.mtu <= tap_mtu_max);
+  const bool makes = request.queues > 0 && request.queues <= tap_queues_max && descriptors == 0;
+  const bool tends = request.queues == 0 && descriptors == 1 && request.mac == base::MacAddress{} &&
+                     request.interface == InterfaceName{};
+  if (makes) {
+    if (auto status = check_interface(request.interface); !status) return status;
+  }
+  // The kernel would fill in a pattern.
+  const bool named = to_view(request.interface).find('%') == std::string_view::npos;
+  if ((makes || tends) && mtu_fits && named && !request.mac.is_group()) return {};
+  return fail(Errc::malformed, "the request for a TAP is wrong");
+}
+
 template <class Request>
 base::Result<HelperRequest> parse_as(std::span<const std::byte> message, std::size_t descriptors) {
   auto request = read<Request>(message);
@@ -106,6 +121,9 @@ base::Result<HelperRequest> parse_request(std::span<const std::byte> message,
   }
   if (verb == static_cast<std::uint32_t>(HelperVerb::xdp_pin)) {
     return parse_as<XdpPinRequest>(message, descriptors);
+  }
+  if (verb == static_cast<std::uint32_t>(HelperVerb::tap)) {
+    return parse_as<TapRequest>(message, descriptors);
   }
   return fail(Errc::malformed, "weir-porthelper knows no such verb");
 }

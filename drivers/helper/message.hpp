@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the data plane may ask weir-porthelper for: three verbs, one message each, one reply each.
+// What the data plane may ask weir-porthelper for: four verbs, one message each, one reply each.
 // Plain structs on a SOCK_SEQPACKET socket pair; descriptors travel beside them. Both programs are
 // of one build. A new verb is a struct here, a line in parse_request() and one in serve().
 #pragma once
 
+#include "dataplane/base/address.hpp"
 #include "dataplane/base/error.hpp"
+#include "drivers/tap/device_string.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -20,11 +23,12 @@ enum class HelperVerb : std::uint32_t {
   xdp_program = 1,  // Loads steer.bpf.c and attaches it.
   xdp_socket = 2,   // Opens an XDP socket on the packet pool.
   xdp_pin = 3,      // Lets an attachment outlive the data plane, or no longer.
+  tap = 4,          // Makes a TAP, or does for one of ours what takes privilege.
 };
 
 using InterfaceName = std::array<char, 16>;  // IFNAMSIZ; zeros behind the name.
 
-// The name that fits, or nothing: what the kernel takes as one, and no path.
+// What the kernel takes as one, and no path.
 bool is_interface_name(std::string_view name) noexcept;
 InterfaceName to_interface_name(std::string_view name) noexcept;  // Of one that is.
 std::string_view to_view(const InterfaceName& name) noexcept;
@@ -69,24 +73,41 @@ struct XdpPinRequest {
   std::uint32_t pinned;
 };
 
+// Without a descriptor: a new interface, set up; answered with one descriptor for each queue, which
+// it lives as long as any of. With that of a queue, wherever its interface was moved to: the sizes
+// are changed, nothing else is said; answered with the frames that the kernel has dropped there.
+struct TapRequest {
+  HelperVerb verb = HelperVerb::tap;
+  std::uint16_t queues = 0;
+  std::uint16_t mtu = 0;           // 0: as it is.
+  std::uint16_t queue_length = 0;  // Best effort; 0: as it is.
+  base::MacAddress mac{};          // All zero: the kernel chooses.
+  InterfaceName interface{};
+};
+inline constexpr std::uint16_t tap_mtu_min = 68;
+inline constexpr std::uint16_t tap_mtu_max = 65521;  // Of the kernel: with a header, 65,535.
+
 struct HelperReply {
   std::uint16_t code;  // base::Errc.
   std::uint16_t zero;
   std::uint32_t flags;
+  std::uint64_t dropped;  // Of a TAP.
   std::int32_t error_number;
-  std::array<char, 244> text;  // Of an error; ends with a NUL.
+  std::array<char, 236> text;  // Of an error; ends with a NUL.
 };
 
 static_assert(sizeof(XdpProgramRequest) == 28 && sizeof(XdpSocketRequest) == 32 &&
-              sizeof(XdpPinRequest) == 28 && sizeof(HelperReply) == 256);
+              sizeof(XdpPinRequest) == 28 && sizeof(TapRequest) == 32 &&
+              sizeof(HelperReply) == 256);
 static_assert(offsetof(XdpProgramRequest, mode) == 24 && offsetof(XdpSocketRequest, offset) == 16 &&
-              offsetof(XdpPinRequest, pinned) == 24);
+              offsetof(XdpPinRequest, pinned) == 24 && offsetof(TapRequest, interface) == 16);
 
-inline constexpr std::size_t request_bytes_max = sizeof(XdpSocketRequest);
+inline constexpr std::size_t request_bytes_max = sizeof(TapRequest);
 inline constexpr std::size_t request_descriptors_max = 2;
-inline constexpr std::size_t reply_descriptors_max = xdp_program_parts;
+inline constexpr std::size_t reply_descriptors_max =
+    std::max<std::size_t>(xdp_program_parts, tap_queues_max);
 
-using HelperRequest = std::variant<XdpProgramRequest, XdpSocketRequest, XdpPinRequest>;
+using HelperRequest = std::variant<XdpProgramRequest, XdpSocketRequest, XdpPinRequest, TapRequest>;
 
 // A message that came with so many descriptors, judged: right in every field, or an error.
 base::Result<HelperRequest> parse_request(std::span<const std::byte> message,

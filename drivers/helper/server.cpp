@@ -46,21 +46,25 @@ base::Result<HelperAnswer> HelperServer::answer(const ChannelMessage& message,
   if (message.truncated) return fail(Errc::malformed, "a request to weir-porthelper is too long");
   const auto request = parse_request(bytes, message.descriptors.size());
   if (!request) return std::unexpected(request.error());
-  return std::visit(Overloaded{[&](const XdpProgramRequest& program) {
-                                 return open_xdp_program(program, config_.bpffs);
-                               },
-                               [&](const XdpSocketRequest& socket) -> base::Result<HelperAnswer> {
-                                 const int memory = message.descriptors[0].get();
-                                 if (!is_known_memory(memory)) {
-                                   return fail(Errc::invalid_argument,
-                                               "XDP sockets have another memory");
-                                 }
-                                 return open_xdp_socket(socket, memory);
-                               },
-                               [&](const XdpPinRequest& pin) {
-                                 return pin_xdp(pin, message.descriptors, config_.bpffs);
-                               }},
-                    *request);
+  return std::visit(
+      Overloaded{[&](const XdpProgramRequest& program) {
+                   return open_xdp_program(program, config_.bpffs);
+                 },
+                 [&](const XdpSocketRequest& socket) -> base::Result<HelperAnswer> {
+                   const int memory = message.descriptors[0].get();
+                   if (!is_known_memory(memory)) {
+                     return fail(Errc::invalid_argument, "XDP sockets have another memory");
+                   }
+                   return open_xdp_socket(socket, memory);
+                 },
+                 [&](const XdpPinRequest& pin) {
+                   return pin_xdp(pin, message.descriptors, config_.bpffs);
+                 },
+                 [&](const TapRequest& tap) {
+                   return tap.queues != 0 ? make_tap(tap)
+                                          : tend_tap(tap, message.descriptors[0].get());
+                 }},
+      *request);
 }
 
 bool HelperServer::is_known_memory(int memory) noexcept {
@@ -76,6 +80,7 @@ bool HelperServer::reply(const base::Result<HelperAnswer>& result) {
   std::vector<int> descriptors;
   if (result) {
     reply.flags = result->flags;
+    reply.dropped = result->dropped;
     for (const base::Descriptor& descriptor : result->descriptors) {
       descriptors.push_back(descriptor.get());
     }

@@ -4,7 +4,7 @@
 
 #include "dataplane/base/descriptor.hpp"
 #include "drivers/helper/channel.hpp"
-#include "drivers/helper/xdp.hpp"
+#include "drivers/helper/verbs.hpp"
 
 #include <optional>
 #include <string>

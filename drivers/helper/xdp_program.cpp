@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "drivers/helper/xdp.hpp"
+#include "drivers/helper/verbs.hpp"
 #include "drivers/xdp/device_string.hpp"
 #include "drivers/xdp/steer.h"
 

@@ -2,7 +2,7 @@
 // An XDP socket whose memory is the data plane's packet pool. Registering pins the pages of the
 // process that asks: here they are mapped for that long, from the pool's memfd, so that the data
 // plane needs neither CAP_IPC_LOCK nor a limit for locked memory.
-#include "drivers/helper/xdp.hpp"
+#include "drivers/helper/verbs.hpp"
 
 #include <algorithm>
 #include <cerrno>

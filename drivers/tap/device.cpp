@@ -2,15 +2,14 @@
 #include "drivers/tap/device.hpp"
 
 #include "dataplane/base/log.hpp"
-#include "drivers/tap/open.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <linux/if_tun.h>
 #include <net/if.h>
-#include <net/if_arp.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <utility>
 
 namespace dp {
@@ -34,12 +33,27 @@ base::Status take_offloads(int descriptor) {
   return fail(Errc::device_failed, "the kernel refuses the offloads of a TAP", errno);
 }
 
-base::Status set_mac(int descriptor, const base::MacAddress& mac) {
-  ifreq request{};
-  request.ifr_hwaddr.sa_family = ARPHRD_ETHER;
-  std::memcpy(request.ifr_hwaddr.sa_data, mac.bytes.data(), mac.bytes.size());
-  if (::ioctl(descriptor, SIOCSIFHWADDR, &request) == 0) return {};
-  return fail(Errc::device_failed, "the TAP does not take its MAC address", errno);
+base::Status check_mtu(std::uint16_t mtu) noexcept {
+  if (mtu == 0 || (mtu >= tap_mtu_min && mtu <= tap_mtu_max)) return {};
+  return fail(Errc::invalid_argument, "a TAP has an MTU of 68 to 65521");
+}
+
+// What the kernel made of an interface in this namespace.
+struct Sizes {
+  std::uint16_t mtu;
+  std::uint16_t queue_length;
+};
+
+Sizes sizes_of(const std::string& interface) noexcept {
+  const base::Descriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const auto ask = [&](unsigned long what) {
+    ifreq request{};
+    interface.copy(request.ifr_name, IFNAMSIZ - 1);
+    // ifr_qlen and ifr_mtu are one place.
+    const bool known = ::ioctl(socket.get(), what, &request) == 0;
+    return static_cast<std::uint16_t>(known ? std::min(request.ifr_mtu, 0xffff) : 0);
+  };
+  return {.mtu = ask(SIOCGIFMTU), .queue_length = ask(SIOCGIFTXQLEN)};
 }
 
 base::Result<base::MacAddress> mac_of(int descriptor) {
@@ -55,10 +69,10 @@ base::Result<base::MacAddress> mac_of(int descriptor) {
 }  // namespace
 
 base::Result<std::unique_ptr<Device>> TapDevice::open(const DeviceRequest& request,
-                                                      rte_mempool& pool) {
+                                                      rte_mempool& pool, PortHelper& helper) {
   auto name = parse_tap_device(request.device);
   if (!name) return std::unexpected(name.error());
-  std::unique_ptr<TapDevice> device(new TapDevice(std::move(*name)));
+  std::unique_ptr<TapDevice> device(new TapDevice(std::move(*name), helper));
   if (auto status = device->set_up(request, pool); !status) {
     return std::unexpected(status.error());
   }
@@ -66,9 +80,15 @@ base::Result<std::unique_ptr<Device>> TapDevice::open(const DeviceRequest& reque
 }
 
 base::Status TapDevice::set_up(const DeviceRequest& request, rte_mempool& pool) {
+  if (auto status = check_mtu(request.mtu); !status) return status;
   std::uint16_t queues = name_.queues != 0 ? name_.queues : request.rx_queues;
   if (queues == 0) queues = std::min(request.worker_count, tap_queues_max);
-  auto descriptors = open_tap(name_.interface, queues);
+  const auto mac = request.again_as ? request.again_as : name_.mac;
+  auto descriptors = helper_.make_tap({.queues = queues,
+                                       .mtu = request.mtu,
+                                       .queue_length = request.rx_descriptors,
+                                       .mac = mac.value_or(base::MacAddress{}),
+                                       .interface = to_interface_name(name_.interface)});
   if (!descriptors) return std::unexpected(descriptors.error());
   for (base::Descriptor& descriptor : *descriptors) {
     queues_.push_back(std::make_unique<TapQueue>(std::move(descriptor), pool));
@@ -78,56 +98,45 @@ base::Status TapDevice::set_up(const DeviceRequest& request, rte_mempool& pool) 
             .spreads_by_hash = queues > 1,
             .receives_segmented = true,
             .driver = contract::to_text<contract::name_bytes>("tap"),
-            .ifindex = if_nametoindex(name_.interface.c_str()),
             .can_reopen = true};
-  if (auto status = set_up_interface(request); !status) return status;
+  if (auto status = know_interface(); !status) return status;
   port_.emplace<TapPort>(std::span<const std::unique_ptr<TapQueue>>(queues_));
   LOG(info, "device_opened", {"device", request.device}, {"rx_queues", facts_.rx_queues},
       {"tx_queues", facts_.tx_queues}, {"mtu", facts_.mtu}, {"mac", to_string(facts_.mac)});
   return {};
 }
 
-base::Status TapDevice::set_up_interface(const DeviceRequest& request) {
+base::Status TapDevice::know_interface() {
   const int descriptor = queues_.front()->descriptor();
-  interface_.emplace(descriptor);
+  interface_.emplace(descriptor, helper_);
+  facts_.ifindex = interface_->ifindex();
   if (auto status = take_offloads(descriptor); !status) return status;
-  if (const auto wanted = request.again_as ? request.again_as : name_.mac) {
-    if (auto status = set_mac(descriptor, *wanted); !status) return status;
-  }
   const auto mac = mac_of(descriptor);
   if (!mac) return std::unexpected(mac.error());
   facts_.mac = *mac;
-  if (request.mtu != 0 && !interface_->set_mtu(request.mtu)) {
-    return fail(Errc::invalid_argument, "the TAP does not take this MTU: 68 to 65521", errno);
-  }
-  facts_.mtu = mtu_at_open_ = interface_->mtu();
-  // Best effort: the length of each queue's ring in the kernel.
-  facts_.rx_descriptors = interface_->set_queue_length(request.rx_descriptors);
-  if (!interface_->set_up()) return fail(Errc::device_failed, "the TAP cannot be set up", errno);
+  const Sizes sizes = sizes_of(name_.interface);
+  facts_.mtu = mtu_at_open_ = sizes.mtu;
+  facts_.rx_descriptors = sizes.queue_length;  // Of each queue's ring in the kernel.
   return {};
 }
 
 base::Status TapDevice::adjust(const DeviceRequest& request) {
   const std::uint16_t wanted = request.mtu != 0 ? request.mtu : mtu_at_open_;
-  if (wanted != facts_.mtu && !interface_->set_mtu(wanted)) {
-    return fail(Errc::invalid_argument,
-                "the TAP does not take this MTU: 68 to 65521, and where it was moved to another "
-                "namespace, that must be within reach",
-                errno);
-  }
+  if (wanted == facts_.mtu) return {};
+  if (auto status = check_mtu(wanted); !status) return status;
+  if (auto status = interface_->set_mtu(wanted); !status) return status;
   facts_.mtu = wanted;
   return {};
 }
 
 Observation TapDevice::observe() noexcept {
   Observation seen{};
-  const auto state = interface_->state();
-  seen.link = {.up = state && state->up, .speed_mbps = 0, .gone = state && state->gone};
-  if (state) kernel_drops_ = std::max(kernel_drops_, state->dropped.value_or(0));
+  const TapInterface::State state = interface_->state();
+  seen.link = {.up = state.up, .speed_mbps = 0, .gone = state.gone};
   const auto add = [&seen](DropReason reason, std::uint64_t frames) {
     seen.drops[static_cast<std::size_t>(reason)] += frames;
   };
-  add(DropReason::kernel_dropped, kernel_drops_);
+  add(DropReason::kernel_dropped, state.dropped);
   for (const auto& queue : queues_) {
     const TapQueue::Losses losses = queue->losses();
     add(DropReason::rx_device_error, losses.rx_invalid);

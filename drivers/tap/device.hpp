@@ -4,20 +4,23 @@
 #pragma once
 
 #include "drivers/device.hpp"
-#include "drivers/ethdev/kernel_side.hpp"
+#include "drivers/helper/client.hpp"
 #include "drivers/tap/device_string.hpp"
+#include "drivers/tap/interface.hpp"
 #include "drivers/tap/port.hpp"
 
 #include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
 namespace dp {
 
 class TapDevice final : public Device {
  public:
-  // `pool` outlives the device.
-  static base::Result<std::unique_ptr<Device>> open(const DeviceRequest& request,
-                                                    rte_mempool& pool);
+  // `pool` and `helper` outlive the device.
+  static base::Result<std::unique_ptr<Device>> open(const DeviceRequest& request, rte_mempool& pool,
+                                                    PortHelper& helper);
 
   Port& port() noexcept override { return port_; }
   const DeviceFacts& facts() const noexcept override { return facts_; }
@@ -25,17 +28,17 @@ class TapDevice final : public Device {
   Observation observe() noexcept override;
 
  private:
-  explicit TapDevice(TapDeviceString name) : name_(std::move(name)) {}
+  TapDevice(TapDeviceString name, PortHelper& helper) : name_(std::move(name)), helper_(helper) {}
 
   base::Status set_up(const DeviceRequest& request, rte_mempool& pool);
-  base::Status set_up_interface(const DeviceRequest& request);
+  base::Status know_interface();
 
   TapDeviceString name_;
+  PortHelper& helper_;
   DeviceFacts facts_{};
   std::vector<std::unique_ptr<TapQueue>> queues_;
   std::optional<TapInterface> interface_;
   std::uint16_t mtu_at_open_ = 0;
-  std::uint64_t kernel_drops_ = 0;
   Port port_{TapPort({})};
 };
 

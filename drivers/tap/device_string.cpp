@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/tap/device_string.hpp"
 
+#include "drivers/helper/message.hpp"
+
 #include <charconv>
-#include <net/if.h>
 
 namespace dp {
 
@@ -46,10 +47,8 @@ base::Result<TapDeviceString> parse_tap_device(std::string_view device) {
   TapDeviceString result;
   std::string_view rest = device.substr(is_tap_device(device) ? prefix.size() : device.size());
   const std::string_view interface = rest.substr(0, rest.find(','));
-  // The kernel's own rules (dev_valid_name), and no pattern that it would fill in.
-  if (interface.empty() || interface.size() >= IFNAMSIZ ||
-      interface.find_first_of("/:% \t\n") != std::string_view::npos || interface == "." ||
-      interface == "..") {
+  // And no pattern that the kernel would fill in.
+  if (!is_interface_name(interface) || interface.find('%') != std::string_view::npos) {
     return fail(Errc::invalid_argument,
                 "a tap port names an interface of 1 to 15 characters, as in tap:host0");
   }

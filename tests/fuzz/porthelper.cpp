@@ -33,6 +33,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if constexpr (std::is_same_v<Request, dp::XdpSocketRequest>) {
           CHECK(descriptors == 1 && known.bytes > 0 && known.offset + known.bytes > known.offset);
           CHECK(known.headroom_bytes < known.chunk_bytes);
+        } else if constexpr (std::is_same_v<Request, dp::TapRequest>) {
+          CHECK(known.mtu == 0 || (known.mtu >= dp::tap_mtu_min && known.mtu <= dp::tap_mtu_max));
+          CHECK(known.queues <= dp::tap_queues_max && descriptors == (known.queues == 0 ? 1U : 0U));
+          if (known.queues != 0) check_name(known.interface);
+          CHECK(dp::to_view(known.interface).find('%') == std::string_view::npos);
         } else {
           check_name(known.interface);
           CHECK(known.ifindex != 0);

@@ -115,11 +115,12 @@ def the_helper_keeps_few_capabilities_and_ends_with_the_data_plane():
         gateway = Gateway(bed, "gw1", options=AS_USER).start()
         helper = helper_of(gateway.dataplane_pid())
         thread, = threads_of(helper)
-        # NET_ADMIN 12, NET_RAW 13, IPC_LOCK 14, PERFMON 38, BPF 39.
-        wanted = sum(1 << bit for bit in (12, 13, 14, 38, 39))
+        # NET_ADMIN 12, NET_RAW 13, IPC_LOCK 14, SYS_ADMIN 21, PERFMON 38, BPF 39.
+        wanted = sum(1 << bit for bit in (12, 13, 14, 21, 38, 39))
         for field in ("CapPrm", "CapEff", "CapBnd"):
             assert int(thread[field][0], 16) & ~wanted == 0, (field, thread[field])
         assert int(thread["CapInh"][0], 16) == 0 and thread["NoNewPrivs"] == ["1"]
+        assert thread["Seccomp"] == ["2"], "it could start programs"
         gateway.dataplane.kill()
         wait_for(lambda: not Path(f"/proc/{helper}").exists(), "the end of weir-porthelper", 2)
 

@@ -50,7 +50,7 @@ class EthdevDevices : public testing::Test {
         std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {}));
   }
   base::Result<std::unique_ptr<Device>> open(const DeviceRequest& wanted) {
-    return EthdevDevice::open(wanted, *pool_);
+    return EthdevDevice::open(wanted, *pool_, *helper_);
   }
   Errc refusal(const DeviceRequest& wanted) {
     const auto device = open(wanted);
@@ -58,6 +58,8 @@ class EthdevDevices : public testing::Test {
   }
 
   rte_mempool* pool_;
+  // A program that ends at once: no device here needs it.
+  base::Result<PortHelper> helper_ = PortHelper::start({.program = "/bin/true", .bpffs = "/tmp"});
 };
 
 TEST_F(EthdevDevices, ring_returns_what_was_sent_into_it) {

@@ -34,6 +34,16 @@ XdpSocketRequest socket_request() {
 XdpPinRequest pin_request(bool pinned) {
   return {.ifindex = 1, .interface = to_interface_name("lo"), .pinned = pinned ? 1U : 0U};
 }
+TapRequest tap_request() {
+  return {.queues = 2,
+          .mtu = 1500,
+          .queue_length = 512,
+          .mac = {{2, 0, 0, 0, 0x11, 1}},
+          .interface = to_interface_name("host0")};
+}
+TapRequest tap_tending() {
+  return {.mtu = 9000};
+}
 
 template <class Request>
 std::span<const std::byte> bytes_of(const Request& request) {
@@ -60,6 +70,9 @@ TEST(porthelper, takes_each_verb_as_the_data_plane_sends_it) {
   EXPECT_TRUE(takes(socket_request(), 1));
   EXPECT_TRUE(takes(pin_request(true), 2));
   EXPECT_TRUE(takes(pin_request(false), 0));
+  EXPECT_TRUE(takes(tap_request(), 0));
+  EXPECT_TRUE(takes(tap_tending(), 1));
+  EXPECT_TRUE(takes(TapRequest{}, 1)) << "a mere question";
 }
 
 TEST(porthelper, refuses_each_other_number_of_descriptors) {
@@ -69,6 +82,9 @@ TEST(porthelper, refuses_each_other_number_of_descriptors) {
   EXPECT_FALSE(takes(pin_request(true), 0));
   EXPECT_FALSE(takes(pin_request(true), 1));
   EXPECT_FALSE(takes(pin_request(false), 2));
+  EXPECT_FALSE(takes(tap_request(), 1));
+  EXPECT_FALSE(takes(tap_tending(), 0));
+  EXPECT_FALSE(takes(tap_tending(), 2));
 }
 
 TEST(porthelper, refuses_other_sizes_and_unknown_verbs) {
@@ -80,7 +96,7 @@ TEST(porthelper, refuses_other_sizes_and_unknown_verbs) {
   std::array<std::byte, sizeof request + 1> longer{};
   std::memcpy(longer.data(), &request, sizeof request);
   EXPECT_FALSE(parse_request(longer, 0));
-  for (const std::uint32_t verb : {0U, 4U, 5U, 0x01000000U, 0xffffffffU}) {
+  for (const std::uint32_t verb : {0U, 5U, 6U, 0x01000000U, 0xffffffffU}) {
     EXPECT_FALSE(takes_with<XdpProgramRequest>(
         request, 0, [verb](auto& r) { r.verb = static_cast<HelperVerb>(verb); }));
   }
@@ -96,6 +112,7 @@ TEST(porthelper, refuses_what_is_no_name_of_an_interface) {
                                                [&raw](auto& r) { r.interface = raw; }));
     EXPECT_FALSE(
         takes_with<XdpPinRequest>(pin_request(false), 0, [&raw](auto& r) { r.interface = raw; }));
+    EXPECT_FALSE(takes_with<TapRequest>(tap_request(), 0, [&raw](auto& r) { r.interface = raw; }));
   }
   EXPECT_TRUE(is_interface_name("enp3s0f1np1.409"));
   EXPECT_FALSE(takes_with<XdpProgramRequest>(program_request(), 0, [](auto& r) {
@@ -124,6 +141,31 @@ TEST(porthelper, refuses_each_other_value_out_of_its_range) {
   EXPECT_FALSE(socket([](auto& r) { r.bytes = (1ULL << 40) + 4096; }));
   EXPECT_FALSE(socket([](auto& r) { r.offset = 1; }));
   EXPECT_FALSE(socket([](auto& r) { r.offset = ~std::uint64_t{4095}; }));
+}
+
+TEST(porthelper, refuses_each_value_of_a_tap_out_of_its_range) {
+  const auto tap = [](const std::function<void(TapRequest&)>& change) {
+    return takes_with<TapRequest>(tap_request(), 0, change);
+  };
+  EXPECT_TRUE(tap([](auto& r) { r.queues = 64; }));
+  EXPECT_FALSE(tap([](auto& r) { r.queues = 65; }));
+  EXPECT_FALSE(tap([](auto& r) { r.queues = 0; }));
+  EXPECT_TRUE(tap([](auto& r) { r.mtu = 68; }));
+  EXPECT_TRUE(tap([](auto& r) { r.mtu = 65521; }));
+  EXPECT_FALSE(tap([](auto& r) { r.mtu = 67; }));
+  EXPECT_FALSE(tap([](auto& r) { r.mtu = 65522; }));
+  EXPECT_TRUE(tap([](auto& r) { r.mac = {}; }));
+  EXPECT_FALSE(tap([](auto& r) { r.mac.bytes[0] = 1; })) << "the address of a group";
+  EXPECT_FALSE(tap([](auto& r) { r.interface = to_interface_name("tap%d"); }))
+      << "a pattern, which the kernel would fill in";
+
+  const auto tending = [](const std::function<void(TapRequest&)>& change) {
+    return takes_with<TapRequest>(tap_tending(), 1, change);
+  };
+  EXPECT_FALSE(tending([](auto& r) { r.mtu = 67; }));
+  EXPECT_FALSE(tending([](auto& r) { r.queues = 1; }));
+  EXPECT_FALSE(tending([](auto& r) { r.mac.bytes[5] = 1; }));
+  EXPECT_FALSE(tending([](auto& r) { r.interface = to_interface_name("lo"); }));
 }
 
 // The server with this process as its client.
@@ -270,6 +312,27 @@ TEST_F(Served, locks_no_other_memory_than_the_first) {
 TEST_F(Served, pins_nothing_outside_of_a_bpffs) {
   const std::array parts{0, 0};
   EXPECT_EQ(ask(bytes_of(pin_request(true)), parts), Errc::unsupported);
+}
+
+TEST_F(Served, takes_no_interface_that_exists_for_a_tap) {
+  TapRequest request = tap_request();
+  request.interface = to_interface_name("lo");
+  const bool can_ask = ::access("/dev/net/tun", R_OK | W_OK) == 0;
+  EXPECT_EQ(ask(bytes_of(request)), can_ask ? Errc::already_exists : Errc::unsupported);
+}
+
+TEST_F(Served, tends_nothing_but_a_tap) {
+  const std::array others{::open("/dev/null", O_RDWR | O_CLOEXEC), memory_of(4096),
+                          ::dup(ours_.get()), ::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC)};
+  for (const int other : others) {
+    EXPECT_EQ(ask(bytes_of(tap_tending()), std::span(&other, 1)), Errc::invalid_argument);
+    ::close(other);
+  }
+  const int none = ::open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+  if (none < 0) return;  // Not everybody may.
+  EXPECT_EQ(ask(bytes_of(tap_tending()), std::span(&none, 1)), Errc::not_found)
+      << "it has no interface";
+  ::close(none);
 }
 
 TEST_F(Served, ends_when_the_data_plane_does) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The verbs about XDP, in the privileged process. Each starts from nothing and keeps nothing: what
-// it made leaves as descriptors.
+// The verbs, in the privileged process. Each starts from nothing and keeps nothing: what it made
+// leaves as descriptors.
 #pragma once
 
 #include "dataplane/base/descriptor.hpp"
@@ -17,6 +17,7 @@ namespace dp {
 struct HelperAnswer {
   std::vector<base::Descriptor> descriptors = {};
   std::uint32_t flags = 0;
+  std::uint64_t dropped = 0;
 };
 
 // `bpffs`: where pins lie.
@@ -26,5 +27,7 @@ base::Result<HelperAnswer> open_xdp_socket(const XdpSocketRequest& request, int 
 base::Result<HelperAnswer> pin_xdp(const XdpPinRequest& request,
                                    std::span<const base::Descriptor> link_and_counts,
                                    const std::string& bpffs);
+base::Result<HelperAnswer> make_tap(const TapRequest& request);
+base::Result<HelperAnswer> tend_tap(const TapRequest& request, int tap);
 
 }  // namespace dp
