@@ -146,9 +146,33 @@ void Judge::judge_own_addresses() {
   }
 }
 
-// The part of the devargs in front of the first comma names the device.
+namespace {
+
+// The kernel's interface that a device takes or makes, as its name says; empty: none.
+std::string_view interface_of(std::string_view device) noexcept {
+  const std::string_view name = device.substr(0, device.find(','));
+  for (const std::string_view prefix : {"xdp:", "tap:"}) {
+    if (name.starts_with(prefix)) return name.substr(prefix.size());
+  }
+  const std::string_view driver = name.substr(0, name.find_last_not_of("0123456789") + 1);
+  if (driver != "net_tap" && driver != "net_tun" && driver != "net_af_packet" &&
+      driver != "net_af_xdp" && driver != "net_virtio_user") {
+    return {};
+  }
+  constexpr std::string_view key = ",iface=";
+  const std::size_t at = device.find(key);
+  if (at == std::string_view::npos) return {};
+  const std::string_view value = device.substr(at + key.size());
+  return value.substr(0, value.find(','));
+}
+
+}  // namespace
+
+// The part of the devargs in front of the first comma names the device. On one interface each of
+// two ports would take frames of the other.
 void Judge::judge_devices() {
   ByName<Port> by_device;
+  ByName<Port> by_interface;
   for (const Port& port : intent_.ports) {
     if (port.device.empty()) continue;  // Reported as missing.
     const std::string_view device = std::string_view(port.device).substr(0, port.device.find(','));
@@ -157,6 +181,16 @@ void Judge::judge_devices() {
       report(port, "device",
              "port " + quoted(at->second->name) + " already has the device " + shown(device), {},
              base::Errc::already_exists);
+      continue;
+    }
+    const std::string_view interface = interface_of(port.device);
+    if (interface.empty()) continue;
+    const auto [on, is_first] = by_interface.emplace(interface, &port);
+    if (!is_first) {
+      report(port, "device",
+             "port " + quoted(on->second->name) + " already stands on the interface " +
+                 shown(interface),
+             {}, base::Errc::already_exists);
     }
   }
 }

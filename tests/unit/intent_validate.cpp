@@ -56,6 +56,25 @@ TEST(IntentValidate, a_device_is_one_port) {
             "line 4:56: port host1: device: port \"host0\" already has the device \"net_tap0\"");
 }
 
+TEST(IntentValidate, an_interface_of_the_kernel_is_under_one_port) {
+  for (const std::string device :
+       {"net_af_packet3,qpairs=2,iface=wire9", "net_tap7,iface=wire9", "tap:wire9,queues=2",
+        "net_virtio_user0,path=/dev/vhost-net,iface=wire9"}) {
+    const std::string first =
+        "name: host1, role: tenant, network: blue, device: \"xdp:wire9,absent=pass\"}\n  - {";
+    EXPECT_EQ(error_of(with_port(first + "name: host2, role: tenant, network: blue, device: \"" +
+                                 device + "\"")),
+              "line 5:56: port host2: device: port \"host1\" already stands on the interface "
+              "\"wire9\"")
+        << device;
+  }
+  EXPECT_EQ(error_of(with_port("name: host1, role: tenant, network: blue, device: \"xdp:wire9\"}\n"
+                               "  - {name: host2, role: tenant, network: blue, device: "
+                               "\"net_memif3,iface=wire9\"")),
+            "")
+      << "not of the kernel";
+}
+
 TEST(IntentValidate, fields_of_a_port_fit_its_role) {
   EXPECT_EQ(error_of(with_port("name: host1, role: tenant, device: net_null7")),
             "line 4:5: port host1: network: is missing: a tenant port carries the frames of one "
