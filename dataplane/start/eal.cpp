@@ -44,6 +44,18 @@ std::uint64_t free_hugepage_bytes() {
   return bytes;
 }
 
+// What can be had without pushing others out; the largest number where the system does not say.
+std::uint64_t available_bytes() {
+  std::ifstream table("/proc/meminfo");
+  std::string name;
+  std::uint64_t kilobytes = 0;
+  while (table >> name >> kilobytes) {
+    if (name == "MemAvailable:") return kilobytes * 1024;
+    table.ignore(64, '\n');  // The unit.
+  }
+  return UINT64_MAX;
+}
+
 // All cores that this process may run on, as EAL writes a set: its main thread is not pinned.
 std::string allowed_cores() {
   cpu_set_t set;
@@ -82,6 +94,11 @@ base::Result<Eal> Eal::start(const Config& config) {
     LOG(warning, "no_hugepages", {"free_mb", free_hugepage_bytes() / megabyte},
         {"wanted_mb", wanted / megabyte},
         {"effect", "packets lie in ordinary memory: slower, and no NIC can be used"});
+  }
+  // Each buffer is written to once before any is used.
+  if (!hugepages && config.packet_bytes > available_bytes()) {
+    return fail(Errc::invalid_argument,
+                "the packet buffers take more memory than is free: lower --mbufs or --mbuf-bytes");
   }
 
   // net_tap tells of frames by real-time signals; where their queue is full the kernel sends SIGIO

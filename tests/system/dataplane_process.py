@@ -97,6 +97,17 @@ def socket_of_a_killed_one_is_taken_over():
 
 
 @test
+def more_buffers_than_memory_are_refused_with_one_sentence():
+    with tempfile.TemporaryDirectory(prefix="weir-") as folder:
+        done = subprocess.run(
+            [find_program("weir-dataplane"), "--runtime-dir", folder, "--mbufs", "16777216",
+             "--mbuf-bytes", "32768"], capture_output=True, text=True, timeout=20, check=False)
+        assert done.returncode == 1 and "lower --mbufs" in done.stderr, done.stderr
+        assert "EAL" not in done.stderr + done.stdout, done.stderr
+        assert os.listdir(folder) == []
+
+
+@test
 def a_file_is_no_runtime_directory():
     with tempfile.NamedTemporaryFile(prefix="weir-") as file:
         done = subprocess.run([find_program("weir-dataplane"), "--runtime-dir", file.name],
