@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -34,6 +35,11 @@ base::Status Rights::hand_over(const std::string& directory) const {
     if (::lchown(path.c_str(), user_->uid, user_->gid) != 0 && errno != ENOENT) {
       return fail(Errc::io, "the runtime directory cannot be handed over to --user", errno);
     }
+  }
+  // What ports make until the rights go (sockets, files) is the user's, too, by its group.
+  ::umask(S_IRWXO);
+  if (::setegid(user_->gid) != 0) {
+    return fail(Errc::io, "the group of --user cannot be taken", errno);
   }
   return {};
 }

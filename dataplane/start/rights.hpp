@@ -19,7 +19,8 @@ class Rights {
   // Memory from here on needs no right to know where it physically is.
   bool will_go() const noexcept { return user_.has_value(); }
 
-  // The user's, with what lies in it: it removes them at the end.
+  // The user's, with what lies in it: it removes them at the end. From here on what this process
+  // makes is the user's group's.
   base::Status hand_over(const std::string& directory) const;
   // Threads that are started from here on gain nothing by starting programs.
   base::Status bound() const noexcept;

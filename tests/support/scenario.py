@@ -126,12 +126,11 @@ class TwoGateways:
     """The scenario, running. Hosts hang on TAPs where nothing is said; on cables where a port has
     several queues, as the kernel moves flows between the queues of a TAP."""
 
-    def __init__(self, bed, *, workers=None, queues=None, tap=None, options=(), supervised=False):
+    def __init__(self, bed, *, queues=None, tap=None, **keywords):
         self.bed = bed
         self.queues = queues = queues or shape()[1]
         self.tap = tap = queues == 1 if tap is None else tap
-        self.gateways = [Gateway(bed, f"gw{side.number}", workers=workers, options=options,
-                                 supervised=supervised) for side in SIDES]
+        self.gateways = [Gateway(bed, f"gw{side.number}", **keywords) for side in SIDES]
         bed.cable(self.gateways[0].namespace, "wire0", self.gateways[1].namespace, "wire0",
                   mtu=UNDERLAY_MTU, queues=queues, macs=[side.wire_mac for side in SIDES])
         self.hosts = [TenantHost(bed, side, gateway, tap=tap, queues=queues)

@@ -20,6 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 PREFIX = "weir"
 PR_SET_PDEATHSIG = 1
+USER = "nobody"                                  # Of data planes without rights.
 BPFFS = "bpf"                                    # In the folder of a test bed.
 LIBC = ctypes.CDLL(None)
 
@@ -284,14 +285,16 @@ def remove_leftovers():
 
 
 class Gateway:
-    """A data plane and a control plane with a runtime folder of their own in one namespace."""
+    """A data plane and a control plane with a runtime folder of their own in one namespace. `user`:
+    whom the data plane becomes before it forwards; "": root it stays."""
 
-    def __init__(self, bed, name, *, workers=None, options=(), supervised=False):
+    def __init__(self, bed, name, *, workers=None, options=(), supervised=False, user=""):
         self.bed = bed
         self.name = name
         self.workers = workers or shape()[0]
         self.options = options
         self.supervised = supervised
+        self.user = user
         self.namespace = bed.namespace(name)
         self.runtime = bed.folder / name
         self.runtime.mkdir()
@@ -313,6 +316,8 @@ class Gateway:
         cores = ",".join(str(core % os.cpu_count()) for core in range(self.workers))
         arguments = [find_program("weir-dataplane"), "--runtime-dir", self.runtime, "--workers",
                      self.workers, "--cores", cores, *self.options]
+        if self.user:
+            arguments += ["--user", self.user]
         if self.supervised:
             arguments = [ROOT / "tools" / "supervise", "--pid-file", self.pid_file, *arguments]
         self.dataplane = self.bed.start(f"{self.name}-dataplane", map(str, arguments),

@@ -16,13 +16,13 @@ from ovs_peer import OvsPeer  # noqa: E402
 from scenario import (SIDES, UNDERLAY_MTU, VNI, TenantHost, TwoGateways, all_shots,  # noqa: E402
                       intent_of, settle)
 from tap import Skip, run, test  # noqa: E402
-from testbed import (ROOT, Gateway, Namespace, Testbed, TestbedError, build_folder,  # noqa: E402
-                     command, find_program, shape, wait_for)
+from testbed import (ROOT, USER, Gateway, Namespace, Testbed, TestbedError,  # noqa: E402
+                     build_folder, command, find_program, shape, wait_for)
 from traffic import Direction, InNamespace, RawPort, Replay, Shot  # noqa: E402
 
 __all__ = [
-    "ROOT", "SIDES", "UNDERLAY_MTU", "VNI", "Api", "Counters", "Direction", "Gateway", "Guest",
-    "InNamespace", "KernelPeer", "KernelPeerOverXdp", "Link", "Namespace", "OvsPeer",
+    "ROOT", "SIDES", "UNDERLAY_MTU", "USER", "VNI", "Api", "Counters", "Direction", "Gateway",
+    "Guest", "InNamespace", "KernelPeer", "KernelPeerOverXdp", "Link", "Namespace", "OvsPeer",
     "RawPort", "Replay", "Shot",
     "Skip", "TenantHost", "Testbed", "TestbedError", "TwoGateways", "all_shots", "build_folder",
     "check_gateways", "check_replay", "command", "find_program", "intent_of", "roce", "run",

@@ -21,8 +21,8 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from context import (InNamespace, RawPort, Replay, Testbed, TwoGateways, all_shots, check_replay,
-                     command, roce, run, settle, shape, test, wait_for)
+from context import (USER, InNamespace, RawPort, Replay, Testbed, TwoGateways, all_shots,
+                     check_replay, command, roce, run, settle, shape, test, wait_for)
 
 ROUNDS = int(os.environ.get("WEIR_ROUNDS", "50"))
 QUEUES = shape()[1]
@@ -63,33 +63,50 @@ class Events:
         return wait_for(found, f"an event of {port}: {wanted}", seconds, interval=0.005)
 
 
+class Plugged(TwoGateways):
+    """gw1 has the three ports from its first intent on: what takes privilege is opened then."""
+
+    def __init__(self, bed, tap="tap:plug1", user=USER):
+        super().__init__(bed, tap=False, user=user)
+        self.far = bed.namespace("far")
+        for interface in ("plug0", "plug2"):
+            self.lay(interface)
+        pairs = f",qpairs={QUEUES}" if QUEUES > 1 else ""
+        self.devices = ("xdp:plug0,absent=pass", f"{tap},mac={TAP_MAC}",
+                        f"net_af_packet8,iface=plug2{pairs}")
+
+    def lay(self, interface):
+        self.bed.cable(self.gateways[0].namespace, interface, self.far, interface, queues=QUEUES,
+                       macs=(f"02:00:00:00:32:0{interface[-1]}", None))
+
+    def intent(self, side):
+        intent = super().intent(side)
+        if side.number == 1:
+            intent["ports"] += [{"name": f"plug{number}", "role": "tenant", "network": "green",
+                                 "device": device} for number, device in enumerate(self.devices)]
+            intent["networks"].append({"name": "green", "vni": 200, "unknown_unicast": "flood"})
+        return intent
+
+
 class Plugs:
     """The three ports, and what plugs and unplugs them."""
 
     def __init__(self, bed, scenario):
-        self.bed = bed
+        self.scenario = scenario
         self.gateway = scenario.gateways[0]
-        self.far = bed.namespace("far")
-        self.lay("plug0")
-        self.lay("plug2")
-        intent = scenario.intent(scenario.hosts[0].side)
-        pairs = f",qpairs={QUEUES}" if QUEUES > 1 else ""
-        self.device = f"net_af_packet8,iface=plug2{pairs}"
-        devices = ("xdp:plug0,absent=pass", f"net_tap8,iface=plug1,mac={TAP_MAC}", self.device)
-        intent["ports"] += [{"name": f"plug{number}", "role": "tenant", "network": "green",
-                             "device": device} for number, device in enumerate(devices)]
-        intent["networks"].append({"name": "green", "vni": 200, "unknown_unicast": "flood"})
+        self.far = scenario.far
         self.events = Events(bed, self.gateway)
-        self.gateway.apply(intent)
-        for number in range(3):
-            self.events.wait(f"plug{number}", up=True)
-            self.events.used = 0
+        wait_for(self.hears, "events are watched", interval=0.2)
+        wait_for(lambda: all(port["link_up"] for port in self.gateway.show("stats", "show")[
+            "ports"]), "all links")
         self.events.used = len(self.events.process.log().splitlines())
         self.times_ms = {name: [] for name in LIMITS_MS}
 
-    def lay(self, interface):
-        self.bed.cable(self.gateway.namespace, interface, self.far, interface, queues=QUEUES,
-                       macs=(f"02:00:00:00:32:0{interface[-1]}", None))
+    def hears(self):
+        for up in (False, True):
+            set_link(self.far, "plug0", up)
+            time.sleep(0.2)
+        return "plug0" in self.events.process.log()
 
     def note(self, what, began, told):
         self.times_ms[what].append(max(0.0, (told - began) * 1000))
@@ -104,7 +121,7 @@ class Plugs:
         began = time.time()
         self.far.ip("link", "delete", "plug0")
         self.note("removed", began, self.events.wait("plug0", up=False, gone=True))
-        self.lay("plug0")
+        self.scenario.lay("plug0")
         began = time.time()                      # The far end came up last, so the link did now.
         self.note("returned", began, self.events.wait("plug0", up=True, gone=False))
 
@@ -179,7 +196,7 @@ def flap_all(plugs, rounds, failures):
 @test
 def links_and_interfaces_come_and_go_while_others_lose_nothing():
     with Testbed("flaps") as bed:
-        scenario = TwoGateways(bed, tap=False).start()
+        scenario = Plugged(bed).start()
         plugs = Plugs(bed, scenario)
         plugs.forward()
         stop, failures = threading.Event(), []
@@ -209,15 +226,27 @@ def links_and_interfaces_come_and_go_while_others_lose_nothing():
 
 
 @test
+def a_tap_of_dpdk_comes_back_too_where_rights_are_kept():
+    with Testbed("flaps-dpdk") as bed:
+        # A new socket of net_tap's takes CAP_NET_ADMIN of the data plane itself.
+        scenario = Plugged(bed, tap="net_tap8,iface=plug1", user="").start()
+        plugs = Plugs(bed, scenario)
+        for _ in range(3):
+            plugs.delete_tap()
+        plugs.forward()
+
+
+@test
 def an_af_packet_port_says_that_its_interface_is_gone_and_how_to_get_it_back():
     with Testbed("flaps-gone") as bed:
-        scenario = TwoGateways(bed, tap=False).start()
+        # That way takes a new packet socket, and CAP_NET_RAW of the data plane itself.
+        scenario = Plugged(bed, user="").start()
         plugs = Plugs(bed, scenario)
         gateway = plugs.gateway
 
         plugs.far.ip("link", "delete", "plug2")
         plugs.events.wait("plug2", up=False, gone=True)
-        plugs.lay("plug2")
+        scenario.lay("plug2")
 
         row = next(line for line in gateway.weir("port", "show").splitlines() if "plug2" in line)
         assert " gone " in row, row
@@ -226,7 +255,7 @@ def an_af_packet_port_says_that_its_interface_is_gone_and_how_to_get_it_back():
         assert len(said) == 1 and "delete and add the port" in said[0], said
         gateway.weir("port", "delete", "plug2")
         gateway.weir("port", "add", "plug2", "role", "tenant", "network", "green", "device",
-                     plugs.device)
+                     scenario.devices[2])
         plugs.events.wait("plug2", up=True)
         plugs.forward()
 

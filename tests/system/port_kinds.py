@@ -95,8 +95,8 @@ def ports_come_and_go_while_others_carry_traffic():
         gateway = scenario.gateways[0]
         pings = bed.start("ping", near.namespace.inside(
             "ping", "-q", "-c", "300", "-i", "0.01", far.side.kernel.ip))
-        memif_server = f"net_memif8,role=server,socket={bed.folder}/m8,socket-abstract=no"
-        for number, device in enumerate(("net_null5,no-rx=1", "net_ring6", "net_tap7,iface=extra7",
+        memif_server = f"net_memif8,role=server,socket={gateway.runtime}/m8,socket-abstract=no"
+        for number, device in enumerate(("net_null5,no-rx=1", "net_ring6", "tap:extra7",
                                          memif_server)):
             name = f"extra{number}"
             gateway.weir("port", "add", name, "role", "tenant", "network", "blue",

@@ -1,27 +1,30 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""weir-dataplane --user: no capability while it forwards; xdp ports come through weir-porthelper,
-which serves nobody else; what takes privilege otherwise is refused by name, and costs nothing."""
+"""weir-dataplane --user: no capability while it forwards; xdp and tap ports come through
+weir-porthelper, which serves nobody else; what takes privilege otherwise is refused by name, and
+costs nothing."""
 
 import array
 import ctypes
+import fcntl
 import json
 import os
 import pwd
 import select
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 from pathlib import Path
 
-from context import (SIDES, Gateway, KernelPeerOverXdp, Testbed, check_gateways, find_program,
-                     run, settle, shape, test, wait_for)
+from context import (ROOT, SIDES, USER, Counters, Gateway, InNamespace, KernelPeerOverXdp,
+                     RawPort, Testbed, check_gateways, find_program, roce, run, settle, shape, test,
+                     wait_for)
 
 HOST, KERNEL = SIDES
 QUEUES = shape()[1]
-USER = "nobody"
-AS_USER = ("--user", USER)
+TUNSETIFF, IFF_TAP = 0x400454CA, 2
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -32,13 +35,19 @@ def threads_of(pid):
         yield {key: value.split() for key, _, value in (line.partition(":") for line in lines)}
 
 
-def must_have_no_rights(pid):
-    entry = pwd.getpwnam(USER)
+def must_have_no_capability(pid):
     threads = list(threads_of(pid))
     assert len(threads) > 3
     for thread in threads:
         for field in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
             assert int(thread[field][0], 16) == 0, (thread["Name"], field, thread[field])
+    return threads
+
+
+def must_have_no_rights(pid):
+    entry = pwd.getpwnam(USER)
+    threads = must_have_no_capability(pid)
+    for thread in threads:
         assert thread["Uid"] == [str(entry.pw_uid)] * 4, (thread["Name"], thread["Uid"])
         assert thread["Gid"] == [str(entry.pw_gid)] * 4, (thread["Name"], thread["Gid"])
         assert "0" not in thread["Groups"], thread["Groups"]
@@ -82,14 +91,10 @@ class LatePort:
                                              check=False)
 
 
-def kernel_peer(bed):
-    return KernelPeerOverXdp(bed, options=AS_USER)
-
-
 @test
 def no_capability_is_left_while_it_forwards_and_xdp_ports_still_come():
     with Testbed("rights-xdp") as bed:
-        peer = kernel_peer(bed)
+        peer = KernelPeerOverXdp(bed, user=USER)
         pid = peer.gateway.dataplane_pid()
         must_have_no_rights(pid)
         assert peer.host.ping(KERNEL.kernel.ip, 20) == 1.0
@@ -112,7 +117,7 @@ def no_capability_is_left_while_it_forwards_and_xdp_ports_still_come():
 @test
 def the_helper_keeps_few_capabilities_and_ends_with_the_data_plane():
     with Testbed("rights-helper") as bed:
-        gateway = Gateway(bed, "gw1", options=AS_USER).start()
+        gateway = Gateway(bed, "gw1", user=USER).start()
         helper = helper_of(gateway.dataplane_pid())
         thread, = threads_of(helper)
         # NET_ADMIN 12, NET_RAW 13, IPC_LOCK 14, SYS_ADMIN 21, PERFMON 38, BPF 39.
@@ -128,7 +133,7 @@ def the_helper_keeps_few_capabilities_and_ends_with_the_data_plane():
 @test
 def the_data_plane_goes_on_without_its_helper_and_says_what_cannot_come():
     with Testbed("rights-alone") as bed:
-        peer = kernel_peer(bed)
+        peer = KernelPeerOverXdp(bed, user=USER)
         os.kill(helper_of(peer.gateway.dataplane_pid()), signal.SIGKILL)
         assert peer.host.ping(KERNEL.kernel.ip, 20) == 1.0
         late = LatePort(peer)
@@ -143,7 +148,7 @@ def the_data_plane_goes_on_without_its_helper_and_says_what_cannot_come():
 @test
 def a_tenants_frames_stay_dropped_when_helper_and_data_plane_die():
     with Testbed("rights-drop") as bed:
-        peer = kernel_peer(bed)
+        peer = KernelPeerOverXdp(bed, user=USER)
         late = LatePort(peer)
         late.DEVICE = "xdp:late0"                # A tenant's: drop.
         peer.gateway.namespace.ip("addr", "add", "10.77.9.1/24", "dev", "late0")
@@ -185,10 +190,22 @@ def request(verb, *words):
     return array.array("I", [verb, *words]).tobytes()
 
 
+def tap_request(queues, name):
+    return struct.pack("IHHH6s16s", 4, queues, 9000, 0, bytes(6), name)
+
+
+def tap_of(bed):
+    """A descriptor of a TAP that is nothing to Weir."""
+    with InNamespace(bed.namespace("strange").name):
+        tap = os.open("/dev/net/tun", os.O_RDWR)
+        fcntl.ioctl(tap, TUNSETIFF, struct.pack("16sH22x", b"strange0", IFF_TAP))
+    return tap
+
+
 @test
 def another_process_gets_nothing_from_the_helper():
     with Testbed("rights-hostile") as bed:
-        peer = kernel_peer(bed)
+        peer = KernelPeerOverXdp(bed, user=USER)
         end = stolen_socket(peer.gateway.dataplane_pid())
         loopback = array.array("I", b"lo".ljust(16, b"\0")).tolist()
         memory = os.memfd_create("memory")
@@ -197,11 +214,13 @@ def another_process_gets_nothing_from_the_helper():
                 (b"", []), (b"x", []), (os.urandom(64), []), (b"\1" * 60000, []),
                 (request(1, 1, *loopback, 0), []), (request(3, 1, *loopback, 0), []),
                 (request(2, 2048, 128, 0, 0, 0, 4096, 0), [memory]),
-                (request(1, 1, *loopback, 0), [memory] * 100)):
+                (request(1, 1, *loopback, 0), [memory] * 100),
+                (tap_request(1, b"stolen0"), []), (tap_request(0, b""), [tap_of(bed)])):
             socket.send_fds(end, [message], descriptors)
             answered, _, _ = select.select([end], [], [], 0.2)
             assert not answered, f"it answered {len(message)} bytes"
         end.close()
+        assert not peer.gateway.namespace.has_interface("stolen0")
         # And its own data plane is served as before.
         late = LatePort(peer)
         peer.gateway.apply(late.add_to(peer.intent("xdp:wire0")))
@@ -209,37 +228,180 @@ def another_process_gets_nothing_from_the_helper():
         assert "stranger_ignored" in peer.gateway.dataplane.log()
 
 
+def without_rights(bed):
+    """A gateway that forwards already."""
+    gateway = Gateway(bed, "gw1", user=USER).start()
+    gateway.apply(with_ports())
+    must_have_no_rights(gateway.dataplane_pid())
+    return gateway
+
+
+def with_ports(*ports):
+    """A pair of rings, and those."""
+    rings = [{"name": f"ring{here}", "role": "transit", "peer": f"ring{there}",
+              "device": f"net_ring{here}"} for here, there in ((0, 1), (1, 0))]
+    return {"networks": [{"name": "blue", "vni": 100}], "ports": [*rings, *ports]}
+
+
+def tap_port(mtu):
+    return {"name": "late0", "role": "tenant", "network": "blue", "mtu": mtu, "rx_descriptors": 256,
+            "device": f"tap:late0,mac={HOST.kernel.mac}"}
+
+
+def link_in(namespace, name="late0"):
+    return json.loads(namespace.ip("-j", "link", "show", name))[0]
+
+
 @test
-def what_takes_privilege_comes_first_or_not_at_all():
+def a_tap_comes_after_the_rights_and_is_cared_for_wherever_it_is():
+    with Testbed("rights-tap") as bed:
+        gateway = without_rights(bed)
+        gateway.apply(with_ports(tap_port(4000)))
+        link = link_in(gateway.namespace)
+        assert (link["mtu"], link["address"], link["txqlen"]) == (4000, HOST.kernel.mac, 256), link
+
+        # Its MTU, its link and its losses, over there and under another name.
+        host = bed.namespace("host")
+        gateway.namespace.ip("link", "set", "late0", "netns", host.name, "name", "eth0")
+        gateway.apply(with_ports(tap_port(1400)))
+        assert link_in(host, "eth0")["mtu"] == 1400
+        for state in ("up", "down", "up"):
+            host.ip("link", "set", "eth0", state)
+            wait_for(lambda state=state: Counters(gateway).port("late0")["link_up"] == (
+                state == "up"), f"the link is {state}")
+        lose_frames(gateway, host)
+
+        # Deleted by somebody, it is made anew; removed, it goes.
+        host.ip("link", "delete", "eth0")
+        wait_for(lambda: gateway.namespace.has_interface("late0"), "the TAP is made anew")
+        link = link_in(gateway.namespace)
+        assert (link["mtu"], link["address"]) == (1400, HOST.kernel.mac), link
+        gateway.apply(with_ports())
+        wait_for(lambda: not gateway.namespace.has_interface("late0"), "the TAP goes")
+        must_have_no_rights(gateway.dataplane_pid())
+
+
+def lose_frames(gateway, host):
+    port = RawPort(host.name, "eth0")
+    frame = roce.cnp_like(HOST.device, KERNEL.device, ecn=roce.ECT0)
+    os.kill(gateway.dataplane_pid(), signal.SIGSTOP)
+    sent = sum(port.send(frame) for _ in range(3000))
+    os.kill(gateway.dataplane_pid(), signal.SIGCONT)
+    port.close()
+
+    def accounted():
+        dropped = Counters(gateway).drops_of_devices("late0").get("kernel_dropped", 0)
+        return dropped > 0 and dropped + Counters(gateway).port("late0")["rx_packets"]
+
+    wait_for(lambda: accounted() == sent, "each frame was received, or dropped by the kernel")
+
+
+@test
+def an_interface_that_exists_is_not_taken_for_a_tap():
+    with Testbed("rights-taken") as bed:
+        gateway = without_rights(bed)
+        gateway.namespace.ip("tuntap", "add", "late0", "mode", "tap", "multi_queue")
+        status, said = gateway.weir_refused("port", "add", "late0", "role", "tenant", "network",
+                                            "blue", "device", "tap:late0")
+        assert status == 1 and "interface of this name exists" in said, said
+        assert "UP" not in link_in(gateway.namespace)["flags"]
+
+
+def harmless_devices(gateway):
+    """For what dataplane/start says: they come after the rights have gone."""
+    capture = ROOT / "tests" / "captures" / "write.pcap"
+    outs = "".join(f",tx_pcap={gateway.runtime}/out{worker}" for worker in range(gateway.workers))
+    return (f"net_memif7,role=server,socket={gateway.runtime}/memif7,socket-abstract=no",
+            f"net_vhost7,iface={gateway.runtime}/vhost7", "net_ring7", "net_null7,no-rx=1",
+            f"net_pcap7,rx_pcap={capture}{outs}", "tap:late7")
+
+
+PRIVILEGED_DEVICES = ("net_tap7,iface=late7", "net_tun7,iface=late7", "net_af_packet7,iface=wire7",
+                      "net_af_xdp7,iface=wire7", "net_pcap7,rx_iface=wire7",
+                      "net_virtio_user7,path=/dev/vhost-net,iface=late7")
+
+
+def add_port(gateway, device, name="late7"):
+    return gateway.weir_refused("port", "add", name, "role", "tenant", "network", "blue", "device",
+                                device)
+
+
+def must_take(gateway, device):
+    """Adds it, and removes it again; a server, with its client."""
+    status, said = add_port(gateway, device)
+    assert status == 0, f"{device}: {said}"
+    if device.startswith("net_vhost"):
+        client = f"net_virtio_user8,path={gateway.runtime}/vhost7"
+        status, said = add_port(gateway, client, "late8")
+        assert status == 0, f"{client}: {said}"
+        gateway.weir("port", "delete", "late8")
+    gateway.weir("port", "delete", "late7")
+
+
+def cable_for_them(bed, gateway):
+    bed.cable(gateway.namespace, "wire7", bed.namespace("far"), "wire7", queues=QUEUES)
+
+
+@test
+def each_device_comes_after_the_rights_or_is_refused_as_the_docs_say():
     with Testbed("rights-late") as bed:
-        peer = kernel_peer(bed)
-        intent = peer.intent("xdp:wire0")
-        for device in ("net_tap7,iface=late7", "net_af_packet7,iface=wire0"):
-            port = {"name": "late7", "role": "tenant", "network": "blue", "device": device}
-            path = bed.folder / "late.yaml"
-            path.write_text(json.dumps({**intent, "ports": [*intent["ports"], port]}))
-            status, said = peer.gateway.weir_refused("apply", path)
-            assert status == 1 and "late7" in said and "--user" in said, said
-            assert not peer.gateway.namespace.has_interface("late7")
-        # Nor is one that carries frames closed when it could not be opened again.
-        changed = {**intent, "ports": [
-            {**port, "rx_descriptors": 256} if "net_tap" in port["device"] else port
-            for port in intent["ports"]]}
-        path.write_text(json.dumps(changed))
-        status, said = peer.gateway.weir_refused("apply", path)
+        gateway = without_rights(bed)
+        cable_for_them(bed, gateway)
+        for device in harmless_devices(gateway):
+            must_take(gateway, device)
+        for device in PRIVILEGED_DEVICES:
+            status, said = add_port(gateway, device)
+            assert status == 1 and "late7" in said and "--user" in said, f"{device}: {said}"
+            assert not gateway.namespace.has_interface("late7")
+        must_have_no_rights(gateway.dataplane_pid())
+
+
+@test
+def those_that_are_refused_could_not_come_if_they_were_tried():
+    with Testbed("rights-tried") as bed:
+        gateway = Gateway(bed, "gw1", user="")   # Whom it is started as already.
+        cable_for_them(bed, gateway)
+        os.chown(gateway.runtime, pwd.getpwnam(USER).pw_uid, 0)
+        gateway.dataplane = bed.start("gw1-dataplane", gateway.namespace.inside(
+            "setpriv", "--reuid", USER, "--regid", str(pwd.getpwnam(USER).pw_gid),
+            "--clear-groups", find_program("weir-dataplane"), "--runtime-dir", str(gateway.runtime),
+            "--workers", str(gateway.workers)))
+        gateway.start_controlplane()
+        wait_for(lambda: gateway.link_state() == "waiting", "both find each other")
+        gateway.apply(with_ports())
+        must_have_no_capability(gateway.dataplane_pid())
+        for device in PRIVILEGED_DEVICES:
+            status, said = add_port(gateway, device)
+            assert status == 1 and "late7" in said, f"{device}: {said}"
+        status, said = add_port(gateway, "tap:late7")  # The helper has none either.
+        assert status == 1 and "CAP_NET_ADMIN" in said, said
+        for device in harmless_devices(gateway)[:-1]:
+            must_take(gateway, device)
+
+
+@test
+def what_cannot_be_opened_again_is_not_closed():
+    with Testbed("rights-again") as bed:
+        gateway = Gateway(bed, "gw1", user=USER).start()
+        port = {**tap_port(1500), "device": "net_tap0,iface=late0"}
+        gateway.apply(with_ports(port))
+        path = bed.folder / "changed.yaml"
+        path.write_text(json.dumps(with_ports({**port, "rx_descriptors": 512})))
+        status, said = gateway.weir_refused("apply", path)
         assert status == 1 and "--user" in said, said
-        assert peer.host.ping(KERNEL.kernel.ip, 20) == 1.0
+        assert "UP" in link_in(gateway.namespace)["flags"]
         # After a restart it is the first intent that opens them.
-        peer.gateway.dataplane.stop()
-        peer.gateway.start_dataplane()
-        wait_for(lambda: peer.gateway.link_state() == "in_sync", "the intent is back", 20)
-        must_have_no_rights(peer.gateway.dataplane_pid())
+        gateway.dataplane.stop()
+        gateway.start_dataplane()
+        wait_for(lambda: gateway.link_state() == "in_sync", "the intent is back", 20)
+        must_have_no_rights(gateway.dataplane_pid())
+        assert "UP" in link_in(gateway.namespace)["flags"]
 
 
 @test
 def files_are_the_users_and_go_at_the_end():
     with Testbed("rights-files") as bed:
-        gateway = Gateway(bed, "gw1", options=AS_USER)
+        gateway = Gateway(bed, "gw1", user=USER)
         gateway.start_dataplane()
         wait_for(lambda: "event=ready" in gateway.dataplane.log(), "the data plane is ready")
         uid = pwd.getpwnam(USER).pw_uid
