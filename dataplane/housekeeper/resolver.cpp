@@ -65,7 +65,7 @@ void Resolver::want_next_hops(Wishes& wishes, std::uint64_t now) {
       const KernelNeighbours::Place place{.ifindex = seen->facts.ifindex,
                                           .address = next_hop.record.address};
       wishes.of_kernel.emplace(place, port);
-      kernel_.want(place);
+      kernel_.want(place, now);
     } else {
       neighbours_.want(port, next_hop.record.address, now);
       wishes.wanted.emplace(port, next_hop.record.address);
@@ -131,6 +131,26 @@ void Resolver::follow_kernel(std::uint64_t now) {
   });
 }
 
+void Resolver::for_each(const std::function<void(const NeighbourView&)>& visit) const {
+  neighbours_.for_each(visit);
+  for (const auto& [place, port] : in_force_.of_kernel) {
+    const auto found = kernel_.wanted().find(place);
+    if (found == kernel_.wanted().end()) continue;
+    const KernelNeighbours::Known& known = found->second;
+    visit({.port = port,
+           .address = place.address,
+           .own = false,
+           .usable = known.mac.has_value(),
+           .state = known.mac ? "reachable" : "incomplete",
+           .mac = known.mac.value_or(base::MacAddress{}),
+           .since_ns = known.since_ns,
+           .moves = known.moves,
+           .losses = known.losses,
+           .conflicts = 0,
+           .duplicates = 0});
+  }
+}
+
 std::vector<NeighbourEvent> Resolver::take_events() {
   std::vector<NeighbourEvent> events = neighbours_.take_events();
   events.insert(events.end(), of_kernel_.begin(), of_kernel_.end());
@@ -154,7 +174,7 @@ void Resolver::follow_returned() {
     places.emplace(here, port);
     if (here == place) continue;
     kernel_.forget(place);
-    kernel_.want(here);
+    kernel_.want(here, monotonic_ns());
   }
   in_force_.of_kernel = std::move(places);
 }

@@ -20,6 +20,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <span>
@@ -49,6 +50,8 @@ class Resolver {
   std::uint64_t wait_ns(std::uint64_t now) const noexcept;
 
   std::vector<NeighbourEvent> take_events();
+  // Addresses of ours and next hops, of our own finding or the kernel's.
+  void for_each(const std::function<void(const NeighbourView&)>& visit) const;
   const NeighbourCounters& counters() const noexcept { return neighbours_.counters(); }
   // Frames that no buffer or ring had room for.
   std::uint64_t unsent() const noexcept { return unsent_; }

@@ -226,6 +226,7 @@ HousekeeperTest::HousekeeperTest(const HousekeeperOptions& options)
                                             .network_count = options.networks + 1,
                                             .vtep_count = options.vteps + 1,
                                             .next_hop_count = options.next_hops + 1,
+                                            .neighbour_count = 24,
                                             .stages = {}}))),
       stop_(eventfd(0, EFD_CLOEXEC)) {
   base::set_log(base::LogLevel::error, base::LogFormat::text, "test");
