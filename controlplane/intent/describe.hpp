@@ -25,10 +25,11 @@ BOOST_DESCRIBE_ENUM(PortRole, underlay, tenant, transit)
 BOOST_DESCRIBE_ENUM(VtepKind, local, remote)
 BOOST_DESCRIBE_ENUM(UdpChecksum, zero, full)
 BOOST_DESCRIBE_ENUM(UnknownUnicast, flood, drop)
+BOOST_DESCRIBE_ENUM(NeighbourKeeper, weir, kernel)
 
 BOOST_DESCRIBE_STRUCT(Port, (),
                       (name, role, device, network, peer, parent, vlan, inner_vlan, mtu, addresses,
-                       rx_queues, rx_descriptors, tx_descriptors))
+                       neighbours, rx_queues, rx_descriptors, tx_descriptors))
 BOOST_DESCRIBE_STRUCT(Vtep, (),
                       (name, kind, address, port, source, next_hop_mac, next_hops, dscp, ttl,
                        udp_checksum))
@@ -121,6 +122,12 @@ struct Description<Port> {
              .example = "[198.18.0.1/31]",
              .initial = "none",
              .most = contract::port_addresses_max}),
+      field(&Port::neighbours,
+            {.help = "Who asks and answers for neighbours (ARP, ND) on an underlay port's link: "
+                     "Weir, or the kernel, which has the interface too and whose table is "
+                     "followed.",
+             .example = "weir",
+             .initial = "kernel for xdp ports, weir for all others"}),
       field(&Port::rx_queues, {.help = "Receive queues, spread over the workers.",
                                .example = "2",
                                .unit = "queues",

@@ -51,6 +51,7 @@ class Judge {
   void judge_peer_of(const Port& port);
   void judge_devices();
   void judge_addresses_of(const Port& port);
+  void judge_neighbours_of(const Port& port);
   void judge_own_addresses();
 
   // judge_next_hop.cpp

@@ -18,6 +18,15 @@ contract::PortRole role_of(PortRole role) noexcept {
   __builtin_unreachable();
 }
 
+contract::NeighbourKeeper keeper_of(const std::optional<NeighbourKeeper>& keeper) noexcept {
+  if (!keeper) return contract::NeighbourKeeper::by_device;
+  switch (*keeper) {
+    case NeighbourKeeper::weir: return contract::NeighbourKeeper::weir;
+    case NeighbourKeeper::kernel: return contract::NeighbourKeeper::kernel;
+  }
+  __builtin_unreachable();
+}
+
 contract::UdpChecksum checksum_of(UdpChecksum checksum) noexcept {
   switch (checksum) {
     case UdpChecksum::zero: return contract::UdpChecksum::zero;
@@ -50,7 +59,7 @@ contract::PortAdd Records::port_add(const Port& port) const {
 contract::PortSet Records::port_set(const Port& port) const {
   contract::PortSet record{.port = allocation_.port(port.name.view()),
                            .role = role_of(port.role),
-                           .reserved = 0,
+                           .neighbours = keeper_of(port.neighbours),
                            .network = allocation_.network(port.network.view()),
                            .transit_peer = allocation_.port(port.peer.view()),
                            .mtu = port.mtu.value_or(0),

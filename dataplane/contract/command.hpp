@@ -88,6 +88,13 @@ enum class PortRole : std::uint8_t {
   transit = 3,   // Underlay only, frames leave at the peer port: pipeline transit.
 };
 
+// Who asks and answers for neighbours (ARP, neighbour discovery) on a port's link.
+enum class NeighbourKeeper : std::uint8_t {
+  by_device = 0,  // The kernel where it shares the interface and keeps it (xdp), else Weir.
+  weir = 1,
+  kernel = 2,  // Its table is followed; it must have the interface.
+};
+
 // An address of Weir's own at a port, and how many of its bits the port's link shares.
 struct PortAddress {
   base::IpAddress address;
@@ -98,10 +105,10 @@ struct PortAddress {
 struct PortSet {
   base::PortId port;
   PortRole role;
-  std::uint8_t reserved;
-  base::NetworkId network;    // Of a tenant port; 0: none yet.
-  base::PortId transit_peer;  // Of a transit port; no_port: none yet.
-  std::uint16_t mtu;          // Largest IP packet that may leave here, bytes; 0: the device's.
+  NeighbourKeeper neighbours;  // Of an underlay port.
+  base::NetworkId network;     // Of a tenant port; 0: none yet.
+  base::PortId transit_peer;   // Of a transit port; no_port: none yet.
+  std::uint16_t mtu;           // Largest IP packet that may leave here, bytes; 0: the device's.
   // 1..4094; 0: none. Of an underlay port: all its frames have this tag (IEEE 802.1Q). Where
   // `parent` is given: the only tag of the VLAN's frames, or their outer one.
   std::uint16_t vlan;

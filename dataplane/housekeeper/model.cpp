@@ -173,7 +173,9 @@ base::Status Model::set(const contract::PortSet& record) {
   if (record.role > PortRole::transit) {
     return fail(Errc::invalid_argument, "a port's role is none, underlay, tenant or transit");
   }
-  if (record.reserved != 0) return fail(Errc::invalid_argument, "reserved fields must be zero");
+  if (record.neighbours > contract::NeighbourKeeper::kernel) {
+    return fail(Errc::invalid_argument, "neighbours are kept by the device's, weir or kernel");
+  }
   if (auto status = check_vlan_fields(record); !status) return status;
   if (record.mtu != 0 && record.mtu < mtu_min) {
     return fail(Errc::invalid_argument, "an MTU is at least 68 bytes (RFC 791)");

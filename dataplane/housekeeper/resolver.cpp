@@ -9,8 +9,10 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <fcntl.h>
 #include <limits>
 #include <string_view>
+#include <sys/socket.h>
 
 namespace dp {
 namespace {
@@ -37,6 +39,10 @@ const Ports::Seen* Resolver::underlay(std::uint32_t port) const noexcept {
   return is_underlay ? ports_.seen(port) : nullptr;
 }
 
+bool Resolver::is_kernels(std::uint32_t port, const Ports::Seen& seen) const noexcept {
+  return kernel_keeps(model_.port(port).record.set, seen.facts);
+}
+
 void Resolver::own_addresses(base::PortId port, Wishes& wishes, std::uint64_t now) {
   const auto own = [&](const base::IpAddress& address, unsigned bits) {
     neighbours_.own(port, address, static_cast<std::uint8_t>(bits), now);
@@ -61,7 +67,7 @@ void Resolver::want_next_hops(Wishes& wishes, std::uint64_t now) {
     const base::PortId port = next_hop.record.port;
     const Ports::Seen* seen = underlay(port.value);
     if (seen == nullptr) continue;
-    if (seen->facts.kernel_answers) {
+    if (is_kernels(port.value, *seen)) {
       const KernelNeighbours::Place place{.ifindex = seen->facts.ifindex,
                                           .address = next_hop.record.address};
       wishes.of_kernel.emplace(place, port);
@@ -86,6 +92,7 @@ void Resolver::give_up(const Wishes& wishes) {
   for (std::uint32_t id = 0; id < model_.port_slots(); ++id) {
     if ((in_force_.served & ~wishes.served & bit(id)) == 0) continue;
     neighbours_.remove_port(base::PortId{static_cast<std::uint16_t>(id)});
+    announcements_[id] = {};
   }
 }
 
@@ -101,12 +108,13 @@ void Resolver::configure() {
   Wishes wishes;
   for (std::uint32_t id = 0; id < model_.port_slots(); ++id) {
     const Ports::Seen* seen = underlay(id);
-    if (seen == nullptr || seen->facts.kernel_answers) continue;
+    if (seen == nullptr || is_kernels(id, *seen)) continue;
     const base::PortId port{static_cast<std::uint16_t>(id)};
     wishes.served |= bit(id);
     wishes.vlans[id] = model_.port(id).record.set.vlan;
     if (wishes.vlans[id] != in_force_.vlans[id]) forget_link(port);
     neighbours_.set_port(port, seen->facts.mac, now);
+    listen_to(id, *seen);
     own_addresses(port, wishes, now);
   }
   want_next_hops(wishes, now);
@@ -187,6 +195,7 @@ void Resolver::look_at_ports() {
     if (seen == nullptr) continue;
     const base::PortId port{static_cast<std::uint16_t>(id)};
     neighbours_.set_port(port, seen->facts.mac, now);
+    listen_to(id, *seen);
     const bool is_up = seen->observation.link.up;
     if (is_up && (links_up_ & bit(id)) == 0) {
       neighbours_.link_up(port, now);
@@ -200,6 +209,7 @@ void Resolver::turn() {
   const std::uint64_t now = monotonic_ns();
   follow_kernel(now);
   for (FrameRings* rings : parts_.rings) receive(rings->to_housekeeper, now);
+  hear_announcements(now);
   if (now >= next_ns_) next_ns_ = neighbours_.poll(now);
   for (const NeighbourFrame& frame : neighbours_.take_frames()) {
     // Nobody would hear it, and a TAP that is down refuses it; link_up() begins anew.
@@ -218,6 +228,30 @@ void Resolver::receive(FrameRing& ring, std::uint64_t now) {
     // Counted by its fault, where it has one.
     (void)neighbours_.receive(frame.port, {static_cast<const std::uint8_t*>(data), bytes}, now);
     next_ns_ = now;  // It may have changed what is due.
+  }
+}
+
+void Resolver::listen_to(std::uint32_t port, const Ports::Seen& seen) {
+  Announcements& here = announcements_[port];
+  const bool wanted = seen.facts.announcements >= 0;
+  if (here.device_number == seen.device_number && wanted == bool(here.socket)) return;
+  here = {.device_number = seen.device_number, .socket = {}};
+  if (!wanted) return;
+  here.socket = base::Descriptor(::fcntl(seen.facts.announcements, F_DUPFD_CLOEXEC, 0));
+}
+
+void Resolver::hear_announcements(std::uint64_t now) {
+  for (std::uint32_t id = 0; id < announcements_.size(); ++id) {
+    const int socket = announcements_[id].socket.get();
+    if (socket < 0) continue;
+    for (int i = 0; i < frames_per_turn; ++i) {
+      std::array<std::uint8_t, frame_bytes_max> frame;
+      const ssize_t bytes = ::recv(socket, frame.data(), frame.size(), MSG_DONTWAIT);
+      if (bytes <= 0) break;  // None, or the interface is down.
+      (void)neighbours_.receive(base::PortId{static_cast<std::uint16_t>(id)},
+                                {frame.data(), static_cast<std::size_t>(bytes)}, now);
+      next_ns_ = now;
+    }
   }
 }
 

@@ -81,7 +81,7 @@ TEST_F(Records, ports) {
   set.transit_peer = {0};
   refuses(Verb::port_set, set, Errc::invalid_argument);
   set = port_set(0, PortRole::tenant, 1);
-  set.reserved = 1;
+  set.neighbours = contract::NeighbourKeeper{9};
   refuses(Verb::port_set, set, Errc::invalid_argument);
 
   refuses(Verb::port_remove, contract::PortRemove{{2}}, Errc::not_found);
