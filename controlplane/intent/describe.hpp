@@ -163,9 +163,10 @@ struct Description<Vtep> {
                              .example = "198.18.0.2",
                              .required = true}),
       field(&Vtep::port, {.help = "The underlay port where its packets arrive (local) or leave "
-                                  "(remote, with next_hop_mac).",
+                                  "(remote, without next_hops).",
                           .example = "wire0",
-                          .initial = "local: every underlay port; remote: where next_hops are",
+                          .initial = "local: every underlay port; remote: where next_hops are, or "
+                                     "the port on whose link its address is",
                           .refers_to = ObjectKind::port}),
       field(&Vtep::source,
             {.help = "The local VTEP whose address is the outer source of packets to "
@@ -174,15 +175,16 @@ struct Description<Vtep> {
              .initial = "the only local VTEP of its family there",
              .refers_to = ObjectKind::vtep}),
       field(&Vtep::next_hop_mac,
-            {.help = "Destination MAC of packets to this remote VTEP: its own, "
-                     "or the router's; or name next_hops.",
+            {.help = "Destination MAC of packets to this remote VTEP, where it is not to be "
+                     "resolved: its own, or the router's.",
              .example = "02:00:00:00:ff:02",
-             .initial = "not resolved: packets to it are dropped"}),
+             .initial = "that of next_hops or, on the link of a port's addresses, its own: "
+                        "resolved"}),
       field(&Vtep::next_hops,
             {.help = "Next hops to this remote VTEP instead of port and next_hop_mac; the first "
                      "one that is usable is taken.",
              .example = "[spine1,spine2]",
-             .initial = "port and next_hop_mac say it",
+             .initial = "next_hop_mac says it, or it is on the link of a port itself",
              .most = contract::vtep_next_hops_max,
              .refers_to = ObjectKind::next_hop}),
       field(&Vtep::dscp,
