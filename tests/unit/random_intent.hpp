@@ -27,15 +27,7 @@ class RandomIntent {
     const std::size_t remotes = pick(5);
     const std::size_t networks = hosts > 0 ? 1 + pick(4) : pick(4);
     std::vector<int> devices = shuffled(8);
-    for (std::size_t i = 0; i < wires; ++i) {
-      intent.ports.push_back({.name = letter("w", i),
-                              .role = cp::PortRole::underlay,
-                              .device = device(devices, i),
-                              .network = {},
-                              .peer = {},
-                              .mtu = mtu(),
-                              .addresses = {on_link("198.18.0.", i), on_link("10.0.0.", i)}});
-    }
+    add_wires(intent, wires, devices);
     const std::size_t next_hops = pick(4);
     for (std::size_t i = 0; i < next_hops; ++i) add_next_hop(intent, wires, i);
     std::vector<int> vnis = shuffled(6);
@@ -94,6 +86,17 @@ class RandomIntent {
 
  private:
   std::size_t pick(std::size_t count) { return random_() % count; }
+  void add_wires(cp::Intent& intent, std::size_t wires, const std::vector<int>& devices) {
+    for (std::size_t i = 0; i < wires; ++i) {
+      intent.ports.push_back({.name = letter("w", i),
+                              .role = cp::PortRole::underlay,
+                              .device = device(devices, i),
+                              .network = {},
+                              .peer = {},
+                              .mtu = mtu(),
+                              .addresses = {on_link("198.18.0.", i), on_link("10.0.0.", i)}});
+    }
+  }
   static cp::LinkAddress on_link(std::string_view network, std::size_t i) {
     return {*base::parse_ip(std::string(network) + std::to_string(100 + i)), 24};
   }
