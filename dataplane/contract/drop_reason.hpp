@@ -72,6 +72,7 @@ enum class DropReason : std::uint8_t {
   large_frame_malformed,
   unknown_vlan,
   network_frame_tagged,
+  checksum_unfinished,
 
   count,
 };
@@ -180,6 +181,9 @@ inline constexpr std::array<DropReasonText, drop_reason_count> drop_reasons{{
     {DropReason::network_frame_tagged, "network_frame_tagged",
      "The frame has a VLAN tag of its own within its network, and the port where it should leave "
      "maps VLANs: it would end in another one (RFC 7348 section 6.1)."},
+    {DropReason::checksum_unfinished, "checksum_unfinished",
+     "The sender left the frame's TCP or UDP checksum to a device, which XDP does not pass on; at "
+     "the tenant's end of a veth: ethtool -K IFACE tx off."},
 }};
 
 constexpr bool drop_reasons_in_order() {
@@ -197,7 +201,8 @@ constexpr std::string_view name(DropReason reason) noexcept {
 
 // Losses before rx are drop reasons too, but stand outside the accounting identity.
 constexpr bool before_rx(DropReason reason) noexcept {
-  return reason >= DropReason::rx_ring_full && reason <= DropReason::port_unread;
+  return (reason >= DropReason::rx_ring_full && reason <= DropReason::port_unread) ||
+         reason == DropReason::checksum_unfinished;
 }
 
 }  // namespace contract

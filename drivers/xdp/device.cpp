@@ -156,6 +156,7 @@ base::Status XdpDevice::open_queues(const DeviceRequest& request) {
                                  std::move(*socket));
     if (!opened) return std::unexpected(opened.error());
     if (auto status = program_->put_socket(queue, (*opened)->socket()); !status) return status;
+    (*opened)->judge_checksums(request.role == PortRole::tenant);
     queues_.push_back(std::move(*opened));
   }
   facts_.rx_queues = wanted;
@@ -209,6 +210,7 @@ base::Status XdpDevice::adjust(const DeviceRequest& request) {
   if (auto status = program_->steer_by(steering_for(request)); !status) return status;
   if (auto status = overhear(request); !status) return status;
   set_promiscuous(request.promiscuous);
+  for (const auto& queue : queues_) queue->judge_checksums(request.role == PortRole::tenant);
   return {};
 }
 
@@ -226,6 +228,7 @@ Observation XdpDevice::observe() noexcept {
     add(DropReason::rx_too_long, losses.rx_too_long);
     add(DropReason::rx_device_error, losses.rx_invalid);
     add(DropReason::tx_device_error, losses.tx_refused);
+    add(DropReason::checksum_unfinished, losses.unfinished);
   }
   add(DropReason::port_unread, program_->unread_dropped());
   return seen;

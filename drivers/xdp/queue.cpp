@@ -2,6 +2,8 @@
 // The packet side of a queue: what workers do. Opening and closing stand in queue_setup.cpp.
 #include "drivers/xdp/queue.hpp"
 
+#include "drivers/xdp/unfinished_checksum.hpp"
+
 #include <cerrno>
 #include <sys/socket.h>
 
@@ -37,7 +39,10 @@ void XdpQueue::receive(Batch& batch) noexcept {
     frames[i] = mbuf;
   }
   if (count > 0) rx_.take(count);
-  batch.received(static_cast<std::uint16_t>(count));
+  // Relaxed: see judge_checksums().
+  batch.received(judges_checksums_.load(std::memory_order_relaxed)
+                     ? without_unfinished({frames, count})
+                     : static_cast<std::uint16_t>(count));
 
   buffers_missing_ += count;
   if (buffers_missing_ >= fill_portion || (count == 0 && buffers_missing_ > 0)) {
@@ -48,6 +53,21 @@ void XdpQueue::receive(Batch& batch) noexcept {
   if (kick_again_.exchange(false, std::memory_order_acquire)) [[unlikely]] {  // Congestion.
     kick();
   }
+}
+
+// Those that are left move up.
+std::uint16_t XdpQueue::without_unfinished(std::span<rte_mbuf*> frames) noexcept {
+  std::uint16_t kept = 0;
+  for (rte_mbuf* frame : frames) {
+    if (!has_unfinished_checksum(*frame)) {
+      frames[kept++] = frame;
+      continue;
+    }
+    rte_pktmbuf_free(frame);
+    // Relaxed: read by the port thread, orders nothing.
+    unfinished_.fetch_add(1, std::memory_order_relaxed);
+  }
+  return kept;
 }
 
 bool XdpQueue::fill(std::uint32_t count) noexcept {

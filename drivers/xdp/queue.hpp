@@ -39,6 +39,7 @@ class XdpQueue {
     std::uint64_t rx_too_long;
     std::uint64_t rx_invalid;
     std::uint64_t tx_refused;
+    std::uint64_t unfinished;  // Dropped (unfinished_checksum.hpp).
   };
 
   // `socket`: weir-porthelper's, with the memory registered.
@@ -52,6 +53,11 @@ class XdpQueue {
   int socket() const noexcept { return socket_.get(); }
   bool is_zero_copy() const noexcept { return zero_copy_; }
   Losses losses() const noexcept;
+  // At tenant ports: others' frames have checksums that somebody else looks at, or none.
+  void judge_checksums(bool judge) noexcept {
+    // Relaxed: a burst may still go by the old value.
+    judges_checksums_.store(judge, std::memory_order_relaxed);
+  }
 
   // Workers.
   void receive(Batch& batch) noexcept;
@@ -79,6 +85,7 @@ class XdpQueue {
   base::Status bind();
   bool fill(std::uint32_t count) noexcept;
   void reclaim() noexcept;
+  std::uint16_t without_unfinished(std::span<rte_mbuf*> frames) noexcept;
   rte_mbuf* sendable(rte_mbuf* frame) noexcept;
   std::uint16_t send_alone(std::span<rte_mbuf*> frames) noexcept;
   void kick() noexcept;
@@ -104,6 +111,8 @@ class XdpQueue {
   // Set by the sender where the kernel left frames in the ring; the receiver tries again.
   std::atomic<bool> kick_again_ = false;
   std::atomic<std::uint64_t> refused_ = 0;  // Frames longer than a chunk.
+  std::atomic<std::uint64_t> unfinished_ = 0;
+  std::atomic<bool> judges_checksums_ = false;  // Written by the port thread.
 };
 
 }  // namespace dp

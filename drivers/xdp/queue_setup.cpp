@@ -201,8 +201,9 @@ XdpQueue::Losses XdpQueue::losses() const noexcept {
           .rx_fill_empty = seen.rx_fill_ring_empty_descs,
           .rx_too_long = too_long,
           .rx_invalid = seen.rx_invalid_descs,
-          // Relaxed: a number that orders nothing.
-          .tx_refused = seen.tx_invalid_descs + refused_.load(std::memory_order_relaxed)};
+          // Relaxed: numbers that order nothing.
+          .tx_refused = seen.tx_invalid_descs + refused_.load(std::memory_order_relaxed),
+          .unfinished = unfinished_.load(std::memory_order_relaxed)};
 }
 
 }  // namespace dp

@@ -5,6 +5,7 @@
 #include "dataplane/packet/headers.hpp"
 #include "dataplane/packet/segmentation.hpp"
 #include "dataplane/packet/transport_checksum.hpp"
+#include "drivers/xdp/unfinished_checksum.hpp"
 #include "tests/pipeline/frames.hpp"
 #include "tests/pipeline/workers.hpp"
 
@@ -164,6 +165,45 @@ TEST_P(Offloads, a_checksum_outside_of_the_headers_is_not_finished) {
   }
   EXPECT_EQ(std::memcmp(rte_pktmbuf_mtod(frame, const void*), bytes.data(), 60), 0);
   rte_pktmbuf_free(frame);
+}
+
+// Of every 65,536 right checksums one is the sum of the pseudo header: the last one here is, by its
+// payload.
+TEST_P(Offloads, an_unfinished_checksum_is_told_from_a_right_one_that_looks_the_same) {
+  auto gateway = make_gateway();
+  const auto judge = [&gateway](const Bytes& bytes) {
+    rte_mbuf* frame = test::make_mbuf(gateway->pool(), bytes);
+    const bool unfinished = dp::has_unfinished_checksum(*frame);
+    rte_pktmbuf_free(frame);
+    return unfinished;
+  };
+  Bytes bytes = tcp_frame(100);
+  auto& frame = *reinterpret_cast<TcpFrame*>(bytes.data());
+  frame.ip.source = dp::be32(0x0a4d0001);
+  frame.ip.destination = dp::be32(0x0a4d0002);
+  const std::uint16_t alone = dp::fold(dp::sum_words(&frame.ip.source, 8) + dp::be16(120).raw() +
+                                       dp::be16(frame.ip.protocol).raw());
+  frame.tcp.checksum = dp::be16::from_raw(alone);
+  EXPECT_TRUE(judge(bytes));
+
+  Bytes damaged = bytes;
+  reinterpret_cast<TcpFrame*>(damaged.data())->tcp.checksum = dp::be16::from_raw(alone ^ 1);
+  EXPECT_FALSE(judge(damaged)) << "is wrong, but not of that kind";
+  Bytes fragment = bytes;
+  reinterpret_cast<TcpFrame*>(fragment.data())->ip.flags_fragment = dp::be16(0x2000);
+  EXPECT_FALSE(judge(fragment));
+  Bytes longer = bytes;
+  reinterpret_cast<TcpFrame*>(longer.data())->ip.total_length = dp::be16(141);
+  EXPECT_FALSE(judge(longer));
+  EXPECT_FALSE(judge(Bytes(bytes.begin(), bytes.begin() + 50))) << "ends within TCP";
+
+  rte_mbuf* mbuf = test::make_mbuf(gateway->pool(), bytes);
+  const std::uint16_t sum = dp::be16::from_raw(sum_of(*mbuf, 120)).host();
+  rte_pktmbuf_free(mbuf);
+  auto& word = *reinterpret_cast<dp::be16*>(bytes.data() + sizeof(TcpFrame));
+  const std::uint32_t completing = word.host() + (0xffffu - sum);
+  word = dp::be16(static_cast<std::uint16_t>(completing + (completing >> 16)));
+  EXPECT_FALSE(judge(bytes));
 }
 
 // What a device says about checksums is a hint that nobody takes: some lie, some are mistaken about

@@ -5,9 +5,10 @@ with the kernel, whatever becomes of the data plane; and a tenant's frames are f
 
 import os
 import signal
+import socket
 
-from context import (SIDES, VNI, Gateway, KernelPeerOverXdp, RawPort, Testbed, check_gateways,
-                     intent_of, roce, run, settle, shape, test, wait_for)
+from context import (SIDES, VNI, Gateway, InNamespace, KernelPeerOverXdp, RawPort, Testbed,
+                     check_gateways, intent_of, roce, run, settle, shape, test, wait_for)
 
 HOST, KERNEL = SIDES
 QUEUES = shape()[1]
@@ -250,6 +251,37 @@ def a_tenants_frames_go_to_the_kernel_where_the_operator_says_so():
         tenant.gateway.start_dataplane()
         tenant.gateway.wait_in_sync()
         assert not tenant.reaches_the_kernel()
+
+
+@test
+def checksums_that_a_tenant_left_to_a_device_are_told():
+    """XDP does not say that they were: nobody can finish them, and no receiver would take them."""
+    with Testbed("xdp-checksums") as bed:
+        tenant = TenantOverXdp(bed, "")
+        tenant.host.ip("neigh", "add", "10.77.9.3", "lladdr", KERNEL.kernel.mac, "dev", "host0")
+
+        def dropped():
+            drops = state_of(tenant.gateway, "host0")["device_drops"]
+            return drops.get("checksum_unfinished", 0)
+
+        def send(offload):
+            tenant.host.run("ethtool", "-K", "host0", "tx", offload)
+            before = state_of(tenant.gateway, "host0")["rx_packets"] + dropped()
+            with InNamespace(tenant.host.name):
+                sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            with sender:
+                for size in range(100):
+                    sender.sendto(bytes(size), ("10.77.9.3", 5000))
+            wait_for(lambda: state_of(tenant.gateway, "host0")["rx_packets"] + dropped() >= before +
+                     100, "all frames are counted")
+
+        send("off")
+        assert dropped() == 0
+        send("on")
+        # What a device counts is read once a second.
+        wait_for(lambda: dropped() == 100, "all of them are told")
+        send("off")
+        assert dropped() == 100
 
 
 run()
