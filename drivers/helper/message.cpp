@@ -55,7 +55,7 @@ base::Status check(const XdpSocketRequest& request, std::size_t descriptors) {
   const bool memory_fits = request.bytes > 0 && request.bytes <= pool_bytes_max &&
                            request.offset <= memory_bytes_max && request.bytes % page_bytes == 0 &&
                            request.offset % page_bytes == 0;
-  if (chunk_fits && memory_fits && request.zero == 0 && descriptors == 1) return {};
+  if (chunk_fits && memory_fits && request.busy_poll <= 1 && descriptors == 1) return {};
   return fail(Errc::malformed, "the request for an XDP socket is wrong");
 }
 

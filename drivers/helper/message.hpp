@@ -60,8 +60,8 @@ struct XdpSocketRequest {
   HelperVerb verb = HelperVerb::xdp_socket;
   std::uint32_t chunk_bytes;
   std::uint32_t headroom_bytes;
-  std::uint32_t zero = 0;
-  std::uint64_t offset;  // Of the pool in the memfd.
+  std::uint32_t busy_poll = 0;  // 1: frames are looked for by whoever asks for them.
+  std::uint64_t offset;         // Of the pool in the memfd.
   std::uint64_t bytes;
 };
 

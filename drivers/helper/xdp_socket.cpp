@@ -59,6 +59,22 @@ base::Result<std::uint64_t> page_of(int memory, const XdpSocketRequest& request)
   return std::max<std::uint64_t>(static_cast<std::uint64_t>(status.st_blksize), 4096);
 }
 
+// Raising either limit takes CAP_NET_ADMIN. The kernel's interrupts stay as they are: its operator
+// defers them (napi_defer_hard_irqs, gro_flush_timeout), or both sides look for frames.
+base::Status set_busy_poll(int socket) {
+  constexpr int busy_poll_us = 20;  // What the kernel's documentation proposes.
+  constexpr int budget = 64;        // Frames a call: a burst.
+  const auto set = [socket](int option, int value) {
+    return ::setsockopt(socket, SOL_SOCKET, option, &value, sizeof value) == 0;
+  };
+  if (set(SO_PREFER_BUSY_POLL, 1) && set(SO_BUSY_POLL, busy_poll_us) &&
+      set(SO_BUSY_POLL_BUDGET, budget)) {
+    return {};
+  }
+  return fail(Errc::unsupported, "this kernel has no busy polling for XDP sockets: busy_poll=off",
+              errno);
+}
+
 }  // namespace
 
 base::Result<HelperAnswer> open_xdp_socket(const XdpSocketRequest& request, int memory) {
@@ -82,6 +98,9 @@ base::Result<HelperAnswer> open_xdp_socket(const XdpSocketRequest& request, int 
                       "CAP_IPC_LOCK, or a larger limit (ulimit -l)"
                     : "the kernel does not take the packet buffers for AF_XDP",
                 errno);
+  }
+  if (request.busy_poll != 0) {
+    if (auto status = set_busy_poll(socket.get()); !status) return std::unexpected(status.error());
   }
   HelperAnswer answer;
   answer.descriptors.push_back(std::move(socket));

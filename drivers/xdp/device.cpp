@@ -152,7 +152,8 @@ base::Status XdpDevice::open_queues(const DeviceRequest& request) {
                                   .rx_descriptors = request.rx_descriptors,
                                   .tx_descriptors = request.tx_descriptors,
                                   .copy = copy,
-                                  .several_senders = request.worker_count > wanted},
+                                  .several_senders = request.worker_count > wanted,
+                                  .busy_poll = name_.busy_poll},
                                  std::move(*socket));
     if (!opened) return std::unexpected(opened.error());
     if (auto status = program_->put_socket(queue, (*opened)->socket()); !status) return status;
@@ -166,7 +167,8 @@ base::Status XdpDevice::open_queues(const DeviceRequest& request) {
   facts_.spreads_by_hash = wanted > 1;
   facts_.driver = contract::to_text<contract::name_bytes>(
       std::string("xdp ") + (program_->is_native() ? "native" : "generic") +
-      (queues_.front()->is_zero_copy() ? " zerocopy" : " copy"));
+      (queues_.front()->is_zero_copy() ? " zerocopy" : " copy") +
+      (name_.busy_poll ? " busy-poll" : ""));
   port_.emplace<XdpPort>(std::span<const std::unique_ptr<XdpQueue>>(queues_));
   return {};
 }
@@ -188,6 +190,7 @@ base::Status XdpDevice::check_mtu(const DeviceRequest& request) {
 base::Result<base::Descriptor> XdpDevice::open_socket() {
   return helper_.open_xdp_socket({.chunk_bytes = memory_.chunk_bytes,
                                   .headroom_bytes = memory_.headroom_bytes,
+                                  .busy_poll = name_.busy_poll ? 1U : 0U,
                                   .offset = memory_.file_offset,
                                   .bytes = memory_.bytes},
                                  memory_.file);

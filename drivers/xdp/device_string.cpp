@@ -39,6 +39,7 @@ constexpr Word<XdpMode> modes[] = {
     {"auto", XdpMode::automatic}, {"native", XdpMode::native}, {"generic", XdpMode::generic}};
 constexpr Word<XdpCopy> copies[] = {
     {"auto", XdpCopy::automatic}, {"copy", XdpCopy::copy}, {"zerocopy", XdpCopy::zero_copy}};
+constexpr Word<bool> switches[] = {{"on", true}, {"off", false}};
 constexpr Word<XdpAbsent> absents[] = {{"pass", XdpAbsent::pass}, {"drop", XdpAbsent::drop}};
 
 // `mistake`: what is said where `value` is none of the words.
@@ -64,8 +65,11 @@ base::Status set_option(XdpDeviceString& device, std::string_view option) {
   if (key == "absent") {
     return set_word(device.absent, absents, value, "absent= of an xdp port is pass or drop");
   }
+  if (key == "busy_poll") {
+    return set_word(device.busy_poll, switches, value, "busy_poll= of an xdp port is on or off");
+  }
   return fail(Errc::invalid_argument,
-              "an xdp port has the options queues=, mode=, copy= and absent=");
+              "an xdp port has the options queues=, mode=, copy=, busy_poll= and absent=");
 }
 
 }  // namespace

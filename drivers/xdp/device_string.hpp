@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an operator writes as the device of an xdp port, read:
-// "xdp:eth0,queues=4,mode=native,copy=zerocopy,absent=drop".
+// "xdp:eth0,queues=4,mode=native,copy=zerocopy,absent=drop,
+// busy_poll=on".
 #pragma once
 
 #include "dataplane/base/error.hpp"
@@ -23,6 +24,7 @@ struct XdpDeviceString {
   std::uint16_t queues = 0;  // 0: all that the interface has.
   XdpMode mode = XdpMode::automatic;
   XdpCopy copy = XdpCopy::automatic;
+  bool busy_poll = false;
   std::optional<XdpAbsent> absent;  // Not said: as the port's role wants it.
 };
 

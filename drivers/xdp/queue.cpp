@@ -29,7 +29,12 @@ static void become_frame(rte_mbuf* mbuf, std::uint64_t data_off, std::uint32_t b
 }
 
 void XdpQueue::receive(Batch& batch) noexcept {
-  const std::uint32_t count = rx_.available(burst_max);
+  std::uint32_t count = rx_.available(burst_max);
+  if (count == 0 && config_.busy_poll) [[unlikely]] {  // Most ports leave it to interrupts.
+    // Its number of frames is of no interest: they are in the ring.
+    (void)::recvfrom(socket_.get(), nullptr, 0, MSG_DONTWAIT, nullptr, nullptr);
+    count = rx_.available(burst_max);
+  }
   rte_mbuf** frames = batch.receive_into();
   for (std::uint32_t i = 0; i < count; ++i) {
     const xdp_desc& descriptor = rx_.entry(i);

@@ -31,6 +31,7 @@ class XdpQueue {
     std::uint16_t tx_descriptors;
     XdpCopy copy;
     bool several_senders;  // More workers than queues.
+    bool busy_poll;        // The worker that finds no frame lets the kernel look for some.
   };
   // As the kernel counts them (XDP_STATISTICS), and what this side refused.
   struct Losses {

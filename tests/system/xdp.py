@@ -56,6 +56,15 @@ def generic_mode_carries_the_same():
         check_gateways([peer.gateway])
 
 
+@test
+def busy_polling_carries_the_same():
+    with Testbed("xdp-busy-poll") as bed:
+        peer = KernelPeerOverXdp(bed, wire_device="xdp:wire0,busy_poll=on")
+        peer.cross(streams=QUEUES)
+        assert state_of(peer.gateway, "wire0")["driver"] == "xdp native copy busy-poll"
+        check_gateways([peer.gateway])
+
+
 def tunnel_packet(inner_bytes):
     """From the kernel's VTEP to Weir's."""
     inner = roce.cnp_like(KERNEL.device, HOST.device, ecn=0).ljust(inner_bytes, b"\0")

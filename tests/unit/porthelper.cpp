@@ -135,7 +135,7 @@ TEST(porthelper, refuses_each_other_value_out_of_its_range) {
   EXPECT_FALSE(socket([](auto& r) { r.chunk_bytes = 2047; }));
   EXPECT_FALSE(socket([](auto& r) { r.chunk_bytes = 65537; }));
   EXPECT_FALSE(socket([](auto& r) { r.headroom_bytes = r.chunk_bytes; }));
-  EXPECT_FALSE(socket([](auto& r) { r.zero = 1; }));
+  EXPECT_FALSE(socket([](auto& r) { r.busy_poll = 2; }));
   EXPECT_FALSE(socket([](auto& r) { r.bytes = 0; }));
   EXPECT_FALSE(socket([](auto& r) { r.bytes = 4097; }));
   EXPECT_FALSE(socket([](auto& r) { r.bytes = (1ULL << 40) + 4096; }));

@@ -17,6 +17,7 @@ TEST(XdpDeviceString, names_an_interface_and_leaves_the_rest_to_weir) {
   EXPECT_EQ(device->queues, 0);
   EXPECT_EQ(device->mode, XdpMode::automatic);
   EXPECT_EQ(device->copy, XdpCopy::automatic);
+  EXPECT_FALSE(device->busy_poll);
   EXPECT_FALSE(device->absent.has_value());
 }
 
@@ -32,6 +33,8 @@ TEST(XdpDeviceString, every_option_is_read_in_any_order) {
   EXPECT_EQ(device->absent, XdpAbsent::drop);
   EXPECT_EQ(parse_xdp_device("xdp:e,mode=generic,copy=copy,absent=pass")->mode, XdpMode::generic);
   EXPECT_EQ(parse_xdp_device("xdp:e,mode=auto,copy=auto")->copy, XdpCopy::automatic);
+  EXPECT_TRUE(parse_xdp_device("xdp:e,busy_poll=on")->busy_poll);
+  EXPECT_FALSE(parse_xdp_device("xdp:e,busy_poll=off")->busy_poll);
 }
 
 TEST(XdpDeviceString, what_is_wrong_is_refused) {
@@ -39,7 +42,8 @@ TEST(XdpDeviceString, what_is_wrong_is_refused) {
        {"xdp:", "xdp:,queues=1", "xdp:sixteen-letters-", "xdp:a/b", "xdp:..", "net_tap0",
         "xdp:eth0,", "xdp:eth0,queues", "xdp:eth0,queues=", "xdp:eth0,queues=0",
         "xdp:eth0,queues=65", "xdp:eth0,queues=2x", "xdp:eth0,queues=-1", "xdp:eth0,mode=skb",
-        "xdp:eth0,copy=no", "xdp:eth0,absent=maybe", "xdp:eth0,start_queue=1"}) {
+        "xdp:eth0,copy=no", "xdp:eth0,busy_poll", "xdp:eth0,busy_poll=1", "xdp:eth0,absent=maybe",
+        "xdp:eth0,start_queue=1"}) {
     const auto device = parse_xdp_device(text);
 
     ASSERT_FALSE(device.has_value()) << text;
