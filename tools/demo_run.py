@@ -14,7 +14,7 @@ sys.path.insert(0, str(ROOT / "tests" / "support"))
 # pylint: disable=wrong-import-position
 from counters import Counters, Delta  # noqa: E402
 from scenario import TwoGateways, all_shots, settle  # noqa: E402
-from testbed import USER, Testbed, TestbedError, find_program  # noqa: E402
+from testbed import Testbed, TestbedError, find_program  # noqa: E402
 from traffic import Replay  # noqa: E402
 
 FRAMES_PER_SECOND = 4000
@@ -196,7 +196,7 @@ def offer(scenario, stream):
 def run(options):
     with Testbed("demo") as bed:
         print("Starting two gateways and two hosts ...", file=sys.stderr, flush=True)
-        scenario = TwoGateways(bed, user=USER).start()
+        scenario = TwoGateways(bed).start()
         counters = lambda: [Counters(gateway) for gateway in scenario.gateways]
         shots = all_shots()
         traffic = HostTraffic(bed, scenario.hosts, options.seconds)

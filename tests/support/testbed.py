@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 PREFIX = "weir"
 PR_SET_PDEATHSIG = 1
-USER = "nobody"                                  # Of data planes without rights.
+USER = "nobody"                                  # Of data planes, as it may be anybody.
 BPFFS = "bpf"                                    # In the folder of a test bed.
 LIBC = ctypes.CDLL(None)
 
@@ -286,9 +286,9 @@ def remove_leftovers():
 
 class Gateway:
     """A data plane and a control plane with a runtime folder of their own in one namespace. `user`:
-    whom the data plane becomes before it forwards; "": root it stays."""
+    whom the data plane becomes before it forwards; "": root it stays, and the caller says why."""
 
-    def __init__(self, bed, name, *, workers=None, options=(), supervised=False, user=""):
+    def __init__(self, bed, name, *, workers=None, options=(), supervised=False, user=USER):
         self.bed = bed
         self.name = name
         self.workers = workers or shape()[0]

@@ -21,8 +21,8 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from context import (USER, InNamespace, RawPort, Replay, Testbed, TwoGateways, all_shots,
-                     check_replay, command, roce, run, settle, shape, test, wait_for)
+from context import (InNamespace, RawPort, Replay, Testbed, TwoGateways, all_shots, check_replay,
+                     command, roce, run, settle, shape, test, wait_for)
 
 ROUNDS = int(os.environ.get("WEIR_ROUNDS", "50"))
 QUEUES = shape()[1]
@@ -66,8 +66,8 @@ class Events:
 class Plugged(TwoGateways):
     """gw1 has the three ports from its first intent on: what takes privilege is opened then."""
 
-    def __init__(self, bed, tap="tap:plug1", user=USER):
-        super().__init__(bed, tap=False, user=user)
+    def __init__(self, bed, tap="tap:plug1", **keywords):
+        super().__init__(bed, tap=False, **keywords)
         self.far = bed.namespace("far")
         for interface in ("plug0", "plug2"):
             self.lay(interface)

@@ -94,7 +94,7 @@ class LatePort:
 @test
 def no_capability_is_left_while_it_forwards_and_xdp_ports_still_come():
     with Testbed("rights-xdp") as bed:
-        peer = KernelPeerOverXdp(bed, user=USER)
+        peer = KernelPeerOverXdp(bed)
         pid = peer.gateway.dataplane_pid()
         must_have_no_rights(pid)
         assert peer.host.ping(KERNEL.kernel.ip, 20) == 1.0
@@ -117,7 +117,7 @@ def no_capability_is_left_while_it_forwards_and_xdp_ports_still_come():
 @test
 def the_helper_keeps_few_capabilities_and_ends_with_the_data_plane():
     with Testbed("rights-helper") as bed:
-        gateway = Gateway(bed, "gw1", user=USER).start()
+        gateway = Gateway(bed, "gw1").start()
         helper = helper_of(gateway.dataplane_pid())
         thread, = threads_of(helper)
         # NET_ADMIN 12, NET_RAW 13, IPC_LOCK 14, SYS_ADMIN 21, PERFMON 38, BPF 39.
@@ -133,7 +133,7 @@ def the_helper_keeps_few_capabilities_and_ends_with_the_data_plane():
 @test
 def the_data_plane_goes_on_without_its_helper_and_says_what_cannot_come():
     with Testbed("rights-alone") as bed:
-        peer = KernelPeerOverXdp(bed, user=USER)
+        peer = KernelPeerOverXdp(bed)
         os.kill(helper_of(peer.gateway.dataplane_pid()), signal.SIGKILL)
         assert peer.host.ping(KERNEL.kernel.ip, 20) == 1.0
         late = LatePort(peer)
@@ -148,7 +148,7 @@ def the_data_plane_goes_on_without_its_helper_and_says_what_cannot_come():
 @test
 def a_tenants_frames_stay_dropped_when_helper_and_data_plane_die():
     with Testbed("rights-drop") as bed:
-        peer = KernelPeerOverXdp(bed, user=USER)
+        peer = KernelPeerOverXdp(bed)
         late = LatePort(peer)
         late.DEVICE = "xdp:late0"                # A tenant's: drop.
         peer.gateway.namespace.ip("addr", "add", "10.77.9.1/24", "dev", "late0")
@@ -205,7 +205,7 @@ def tap_of(bed):
 @test
 def another_process_gets_nothing_from_the_helper():
     with Testbed("rights-hostile") as bed:
-        peer = KernelPeerOverXdp(bed, user=USER)
+        peer = KernelPeerOverXdp(bed)
         end = stolen_socket(peer.gateway.dataplane_pid())
         loopback = array.array("I", b"lo".ljust(16, b"\0")).tolist()
         memory = os.memfd_create("memory")
@@ -230,7 +230,7 @@ def another_process_gets_nothing_from_the_helper():
 
 def without_rights(bed):
     """A gateway that forwards already."""
-    gateway = Gateway(bed, "gw1", user=USER).start()
+    gateway = Gateway(bed, "gw1").start()
     gateway.apply(with_ports())
     must_have_no_rights(gateway.dataplane_pid())
     return gateway
@@ -382,7 +382,7 @@ def those_that_are_refused_could_not_come_if_they_were_tried():
 @test
 def what_cannot_be_opened_again_is_not_closed():
     with Testbed("rights-again") as bed:
-        gateway = Gateway(bed, "gw1", user=USER).start()
+        gateway = Gateway(bed, "gw1").start()
         port = {**tap_port(1500), "device": "net_tap0,iface=late0"}
         gateway.apply(with_ports(port))
         path = bed.folder / "changed.yaml"
@@ -401,7 +401,7 @@ def what_cannot_be_opened_again_is_not_closed():
 @test
 def files_are_the_users_and_go_at_the_end():
     with Testbed("rights-files") as bed:
-        gateway = Gateway(bed, "gw1", user=USER)
+        gateway = Gateway(bed, "gw1")
         gateway.start_dataplane()
         wait_for(lambda: "event=ready" in gateway.dataplane.log(), "the data plane is ready")
         uid = pwd.getpwnam(USER).pw_uid
