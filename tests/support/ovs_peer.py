@@ -84,9 +84,9 @@ class OvsDpdk:
 
 
 class OvsPeer:
-    def __init__(self, bed, *, family=4):
+    def __init__(self, bed, *, family=4, vlan=None):
         self.bed = bed
-        self.family = family
+        self.family, self.vlan = family, vlan
         mtu = WIRE_MTU - TUNNEL_BYTES[family]
         self.gateway = Gateway(bed, "gw1", options=("--bpffs", bed.bpffs())).start()
         self.namespace = bed.namespace("ovs", ipv6=True)
@@ -94,14 +94,28 @@ class OvsPeer:
                       TenantHost(bed, OVS, self, tap=False, mtu=mtu)]
         bed.cable(self.gateway.namespace, "wire0", self.namespace, "wire0", mtu=WIRE_MTU,
                   queues=shape()[1], macs=(WEIR.wire_mac, OVS.wire_mac))
-        self.gateway.apply(intent_of(WEIR, tenant_device="net_tap0,iface=host0",
-                                     wire_device="xdp:wire0", mtu=WIRE_MTU, family=family))
+        self.gateway.apply(self.intent())
         self.ovs = OvsDpdk(bed, self.namespace)
         self.join_ovs()
         for host in self.hosts:
             host.plug_in()
         for host in self.hosts:
             host.give_addresses()
+
+    def intent(self):
+        if self.vlan is None:
+            return intent_of(WEIR, tenant_device="net_tap0,iface=host0", wire_device="xdp:wire0",
+                             mtu=WIRE_MTU, family=self.family)
+        # At an xdp port tags are the kernel's. And on the VLAN Weir looks for OVS by itself.
+        pairs = f",qpairs={shape()[1]}" if shape()[1] > 1 else ""
+        intent = intent_of(WEIR, tenant_device="net_tap0,iface=host0", mtu=WIRE_MTU,
+                           wire_device=f"net_af_packet0,iface=wire0{pairs}", family=self.family)
+        intent["ports"][0]["vlan"] = self.vlan
+        remote = intent["vteps"][1]
+        intent["next_hops"] = [{"name": "ovs", "port": "wire0", "address": remote["address"]}]
+        del remote["port"], remote["next_hop_mac"]
+        remote["next_hops"] = ["ovs"]
+        return intent
 
     def join_ovs(self):
         ovs, ip = self.ovs, self.namespace.ip
@@ -118,7 +132,10 @@ class OvsPeer:
         ovs.add_port("br-int", "vx", "type=vxlan", f"options:key={VNI}",
                      f'options:remote_ip="{weir}"', f'options:local_ip="{own}"')
         ovs.add_port("br-int", "host0", "type=system")
-        ovs.ask("tnl/neigh/set", "br-phy", weir, WEIR.wire_mac)
+        if self.vlan is None:
+            ovs.ask("tnl/neigh/set", "br-phy", weir, WEIR.wire_mac)
+        else:                                    # OVS asks for the VTEP's MAC, with this tag.
+            ovs.vsctl("set", "port", "br-phy", f"tag={self.vlan}")
 
     def ping_both(self, count=20):
         near, far = self.hosts
