@@ -46,6 +46,8 @@ class Guest:
                                    check=True, timeout=300).stdout.strip())
         commands = self.folder / "commands"
         commands.unlink(missing_ok=True)
+        if self.role == "server=on":             # One that was killed has left it behind.
+            Path(self.device_socket).unlink(missing_ok=True)
         self.process = self.bed.start(self.name, [
             "qemu-system-x86_64", *MACHINE, "-machine", "pc,memory-backend=memory", "-m", MEMORY,
             "-object", f"memory-backend-memfd,id=memory,size={MEMORY},share=on",
