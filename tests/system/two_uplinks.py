@@ -16,6 +16,9 @@ from context import (SIDES, UNDERLAY_MTU, Gateway, RawPort, TenantHost, Testbed,
 PROMISED_MS = 50
 INTERVAL = 0.001                                 # Between two frames of one direction.
 ROUNDS = 5
+# With several workers the one that has the last frames of the lost link may wait for a processor,
+# while another goes on with those of the second link: for as long as the promise at most.
+OVERTAKEN_MAX = 0 if shape()[0] == 1 else round(PROMISED_MS / 1000 / INTERVAL)
 MEANWHILE = ("tx_ring_full", "tx_device_error")
 
 
@@ -141,7 +144,8 @@ def fail_over(bed, wire_device):
         overtaken = list(stream.overtaken)
         stream.run(1.0, [*change, "down"])
         silences.append(max(max(stream.gaps_ms(way, before[way]), default=0.0) for way in (0, 1)))
-        assert stream.overtaken == overtaken, "order changed at the loss of a link"
+        changed = [now - then for now, then in zip(stream.overtaken, overtaken)]
+        assert max(changed) <= OVERTAKEN_MAX, f"order changed at the loss of a link: {changed}"
         for gateway in uplinks.gateways:
             assert uplinks.usable(gateway) == [0, 1], gateway.show("stats", "show")["next_hops"]
         assert "link down" in near.weir("next-hop", "show")
