@@ -143,11 +143,10 @@ def summarise(scenario, replay, traffic, counters):
     faults += [f"{result['name']}: {result['fault']}" for result in results if result["fault"]]
     for gateway, counter in zip(scenario.gateways, counters):
         faults += [f"{gateway.name}: {text}" for text in counter.faults()]
-    sent, arrived = [counter.port("wire0") for counter in counters]
-    for here, there, name in ((sent, arrived, DIRECTIONS[0]), (arrived, sent, DIRECTIONS[1])):
-        if here["tx_packets"] != there["rx_packets"]:
-            faults.append(f"{name}: {here['tx_packets']} frames left for the underlay, "
-                          f"{there['rx_packets']} came out of it")
+    near, far = [counter.tunnelled() for counter in counters]
+    for (left, _), (_, came), name in ((near, far, DIRECTIONS[0]), (far, near, DIRECTIONS[1])):
+        if left != came:
+            faults.append(f"{name}: {left} frames left for the underlay, {came} came out of it")
     return {"roce": replay.report(), "hosts": results, "faults": faults,
             "gateways": {gateway.name: counter.totals()
                          for gateway, counter in zip(scenario.gateways, counters)}}
