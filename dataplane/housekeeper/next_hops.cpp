@@ -47,8 +47,8 @@ void NextHops::learned(base::PortId port, const base::IpAddress& address,
 
 bool NextHops::update() {
   std::uint64_t links = 0;
-  for (std::uint16_t port = 0; port < model_.port_slots(); ++port) {
-    if (link_up(base::PortId{port})) links |= std::uint64_t{1} << port;
+  for (std::uint32_t port = 0; port < model_.port_slots(); ++port) {
+    if (link_up(base::PortId{static_cast<std::uint16_t>(port)})) links |= std::uint64_t{1} << port;
   }
   if (links == links_) return false;
   links_ = links;
