@@ -186,6 +186,18 @@ def stolen_socket(pid):
     raise AssertionError("no socket pair")
 
 
+def stop_between_questions(pid, end):
+    """The data plane asks the helper once a second how its TAPs do; no answer to that is on its way
+    when this returns."""
+    def is_silent():
+        os.kill(pid, signal.SIGSTOP)
+        if not select.select([end], [], [], 0.3)[0]:
+            return True
+        os.kill(pid, signal.SIGCONT)
+        return False
+    wait_for(is_silent, "the data plane has its answer")
+
+
 def request(verb, *words):
     return array.array("I", [verb, *words]).tobytes()
 
@@ -206,7 +218,9 @@ def tap_of(bed):
 def another_process_gets_nothing_from_the_helper():
     with Testbed("rights-hostile") as bed:
         peer = KernelPeerOverXdp(bed)
-        end = stolen_socket(peer.gateway.dataplane_pid())
+        pid = peer.gateway.dataplane_pid()
+        end = stolen_socket(pid)
+        stop_between_questions(pid, end)
         loopback = array.array("I", b"lo".ljust(16, b"\0")).tolist()
         memory = os.memfd_create("memory")
         os.ftruncate(memory, 1 << 20)
@@ -219,6 +233,7 @@ def another_process_gets_nothing_from_the_helper():
             socket.send_fds(end, [message], descriptors)
             answered, _, _ = select.select([end], [], [], 0.2)
             assert not answered, f"it answered {len(message)} bytes"
+        os.kill(pid, signal.SIGCONT)
         end.close()
         assert not peer.gateway.namespace.has_interface("stolen0")
         # And its own data plane is served as before.
