@@ -120,7 +120,8 @@ std::expected<NeighbourMessage, NeighbourFault> parse_arp(
   const auto sender = IpAddress::from(arp.sender);
   const auto target = IpAddress::from(arp.target);
   const bool is_probe = asks && is_unspecified(sender);
-  if (!is_one_host(arp.sender_mac) || (!is_probe && !is_one_host(sender))) {
+  if (!is_one_host(ethernet.source) || !is_one_host(arp.sender_mac) ||
+      (!is_probe && !is_one_host(sender))) {
     return std::unexpected(sender_not_unicast);
   }
   const bool announces = sender == target;
@@ -171,7 +172,10 @@ std::expected<NeighbourMessage, NeighbourFault> read_nd(
   if (is_multicast(nd.target)) return std::unexpected(target_multicast);
   const IpAddress source{ip.source};
   const bool is_probe = asks && is_unspecified(source);
-  if (!is_probe && !is_one_host(source)) return std::unexpected(sender_not_unicast);
+  // Of a probe, which says no MAC, the frame's source is what can be told of its sender.
+  if (!is_one_host(ethernet.source) || (!is_probe && !is_one_host(source))) {
+    return std::unexpected(sender_not_unicast);
+  }
   const auto mac = find_link_layer(message.subspan(sizeof nd),
                                    asks ? LinkLayerOption::source : LinkLayerOption::target);
   if (!mac) return std::unexpected(mac.error());

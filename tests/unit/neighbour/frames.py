@@ -99,6 +99,9 @@ def broken():
     yield "sender_not_unicast", "NS from loopback", solicitation(SLLA, source="::1")
     yield "sender_not_unicast", "NA from nobody", advertisement(TLLA, source="::")
     yield "sender_not_unicast", "a group's MAC", advertisement(ICMPv6NDOptDstLLAddr(lladdr=ALL))
+    for frame in (arp(), solicitation(source="::"), advertisement(TLLA)):
+        frame.src = "33:33:ff:00:00:01"
+        yield "sender_not_unicast", f"a frame of a group's: {frame.summary()}", frame
     yield "nd_addresses", "a probe that tells a MAC", solicitation(SLLA, source="::")
     yield "nd_addresses", "a probe to one host", solicitation(source="::", dst=US6)
     yield "nd_addresses", "an answer to all", advertisement(TLLA, dst="ff02::1")
