@@ -18,9 +18,9 @@ base::Status set_option(TapDeviceString& device, std::string_view option) {
   const std::string_view key = option.substr(0, option.find('='));
   const std::string_view value = key.size() < option.size() ? option.substr(key.size() + 1) : "";
   if (key == "queues") {
-    const char* end = value.data() + value.size();
-    const auto [parsed, error] = std::from_chars(value.data(), end, device.queues);
-    if (error != std::errc{} || parsed != end || device.queues == 0 ||
+    const auto [end, error] =
+        std::from_chars(value.data(), value.data() + value.size(), device.queues);
+    if (error != std::errc{} || end != value.data() + value.size() || device.queues == 0 ||
         device.queues > tap_queues_max) {
       return fail(Errc::invalid_argument, "queues= of a tap port is a number of 1 to 64");
     }
