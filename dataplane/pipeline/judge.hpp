@@ -20,7 +20,7 @@ void judge(Batch& batch, Exits& exits, std::uint16_t stage, VerdictOf&& verdict_
     const Verdict verdict = verdict_of(i, batch[i]);
     if (verdict != keep) [[unlikely]] {  // Dying packets are rare where traffic is well.
       const Packet packet = batch[i];
-      exits.end(stage, packet.mbuf(), packet.meta(), verdict);
+      exits.end(stage, packet, verdict);
       continue;
     }
     if (kept != i) [[unlikely]]

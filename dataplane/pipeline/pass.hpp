@@ -84,8 +84,7 @@ class Pass {
           ((step = I, verdict = std::get<I>(steps_).handle(packet), verdict == keep) && ...);
       if (!lives) [[unlikely]] {  // Dying packets are rare where traffic is well.
         ++died[step];
-        exits.end(static_cast<std::uint16_t>(first_stage + step), packet.mbuf(), packet.meta(),
-                  verdict);
+        exits.end(static_cast<std::uint16_t>(first_stage + step), packet, verdict);
         continue;
       }
       if (kept != i) [[unlikely]]
@@ -123,7 +122,7 @@ class Pass {
     std::uint16_t kept = 0;
     for (std::uint16_t i = 0; i < batch.size(); ++i) {
       if (verdicts[i] != keep) {
-        exits.end(stage, batch.mbuf(i), batch.meta(i), verdicts[i]);
+        exits.end(stage, batch[i], verdicts[i]);
         continue;
       }
       exits.tracer().hop(stage, batch[i]);

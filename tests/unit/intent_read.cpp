@@ -43,7 +43,7 @@ TEST(IntentRead, reads_the_example_file) {
   const auto intent = cp::read_intent(text, Syntax::yaml);
 
   ASSERT_TRUE(intent) << to_string(intent.error().front());
-  EXPECT_EQ(intent->ports.size(), 5u);
+  EXPECT_EQ(intent->ports.size(), 6u);
   EXPECT_EQ(intent->vteps.size(), 4u);
   EXPECT_EQ(intent->next_hops.size(), 2u);
   EXPECT_EQ(find_vtep(*intent, "gw2")->next_hop_mac, mac(0x0200'0000'ff02));
