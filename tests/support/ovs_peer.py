@@ -21,6 +21,7 @@ DAEMON = "/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk"
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 WIRE_MTU = 1500
 TUNNEL_BYTES = {4: 50, 6: 70}
+OVS_SENDERS = 2                                  # Its polling thread and its main one.
 
 
 class OvsDpdk:
@@ -84,26 +85,37 @@ class OvsDpdk:
 
 
 class OvsPeer:
-    def __init__(self, bed, *, family=4):
+    def __init__(self, bed, *, family=4, memif=False):
         self.bed = bed
         self.family = family
+        workers, queues = shape()
         mtu = WIRE_MTU - TUNNEL_BYTES[family]
         self.gateway = Gateway(bed, "gw1", options=("--bpffs", bed.bpffs())).start()
         self.namespace = bed.namespace("ovs", ipv6=True)
         self.hosts = [TenantHost(bed, WEIR, self.gateway, mtu=mtu),
                       TenantHost(bed, OVS, self, tap=False, mtu=mtu)]
-        bed.cable(self.gateway.namespace, "wire0", self.namespace, "wire0", mtu=WIRE_MTU,
-                  queues=shape()[1], macs=(WEIR.wire_mac, OVS.wire_mac))
-        self.gateway.apply(intent_of(WEIR, tenant_device="net_tap0,iface=host0",
-                                     wire_device="xdp:wire0", mtu=WIRE_MTU, family=family))
+        if memif:
+            shared = f"socket={self.gateway.runtime}/memif,socket-abstract=no"
+            ours = f"net_memif0,role=server,{shared},mac={WEIR.wire_mac}"
+            theirs = f"net_memif0,role=client,{shared},mac={OVS.wire_mac}"
+        else:
+            bed.cable(self.gateway.namespace, "wire0", self.namespace, "wire0", mtu=WIRE_MTU,
+                      queues=queues, macs=(WEIR.wire_mac, OVS.wire_mac))
+            ours, theirs = "xdp:wire0", "net_af_packet0,iface=wire0"
+        intent = intent_of(WEIR, tenant_device="net_tap0,iface=host0", wire_device=ours,
+                           mtu=WIRE_MTU, family=family)
+        if memif:
+            intent["ports"][0]["rx_queues"] = OVS_SENDERS
+        self.gateway.apply(intent)
         self.ovs = OvsDpdk(bed, self.namespace)
-        self.join_ovs()
+        # A memif has as many rings as the side with fewer queues: each sender needs one.
+        self.join_ovs(theirs, workers if memif else 1)
         for host in self.hosts:
             host.plug_in()
         for host in self.hosts:
             host.give_addresses()
 
-    def join_ovs(self):
+    def join_ovs(self, device, queues):
         ovs, ip = self.ovs, self.namespace.ip
         weir, own = (WEIR.vtep, OVS.vtep) if self.family == 4 else (WEIR.vtep6, OVS.vtep6)
         ovs.vsctl("add-br", "br-phy", "--", "set", "bridge", "br-phy", "datapath_type=netdev",
@@ -114,7 +126,7 @@ class OvsPeer:
            *(() if self.family == 4 else ("nodad",)))
         ip("link", "set", "br-phy", "up")
         ovs.add_port("br-phy", "wire", "type=dpdk",
-                     'options:dpdk-devargs="net_af_packet0,iface=wire0"')
+                     f'options:dpdk-devargs="{device}"', f"options:n_rxq={queues}")
         ovs.add_port("br-int", "vx", "type=vxlan", f"options:key={VNI}",
                      f'options:remote_ip="{weir}"', f'options:local_ip="{own}"')
         ovs.add_port("br-int", "host0", "type=system")

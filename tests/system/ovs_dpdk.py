@@ -82,4 +82,14 @@ def ovs_dpdk_is_the_peer_over_ipv6():
     speak("ovs-dpdk6", family=6)
 
 
+@test
+def ovs_dpdk_is_the_peer_over_memif_and_ipv4():
+    speak("ovs-memif4", family=4, memif=True)
+
+
+@test
+def ovs_dpdk_is_the_peer_over_memif_and_ipv6():
+    speak("ovs-memif6", family=6, memif=True)
+
+
 run()
