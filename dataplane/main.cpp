@@ -54,12 +54,14 @@ base::Status run(const dp::Options& options) {
   if (!tables) return std::unexpected(tables.error());
   auto epoch = dp::Epoch::make(options.workers);
   if (!epoch) return std::unexpected(epoch.error());
-  auto region = dp::CounterRegion::make({.worker_count = options.workers,
-                                         .port_count = contract::port_count_max,
-                                         .network_count = options.networks + 1,
-                                         .vtep_count = options.vteps + 1,
-                                         .next_hop_count = options.next_hops + 1,
-                                         .stages = dp::stage_names()});
+  auto region = dp::CounterRegion::make(
+      {.worker_count = options.workers,
+       .port_count = contract::port_count_max,
+       .network_count = options.networks + 1,
+       .vtep_count = options.vteps + 1,
+       .next_hop_count = options.next_hops + 1,
+       .neighbour_count = options.next_hops + std::uint32_t{contract::own_addresses_listed_max},
+       .stages = dp::stage_names()});
   if (!region) return std::unexpected(region.error());
   dp::TraceBoard traces;
   dp::WorkerThreads workers(*tables, *epoch, **pool, traces);

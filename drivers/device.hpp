@@ -32,6 +32,9 @@ struct DeviceRequest {
   // interface with the kernel takes no more than that.
   contract::PortRole role = contract::PortRole::none;
   std::vector<base::IpAddress> local_vteps = {};
+  // Those for which Weir asks and answers there: such a device gives it their neighbour messages.
+  std::vector<base::IpAddress> own_addresses = {};
+  contract::NeighbourKeeper neighbours = contract::NeighbourKeeper::by_device;
   // Opened anew, as its interface was removed: the MAC that it had. Refused as long as the
   // interface is not complete.
   std::optional<base::MacAddress> again_as = std::nullopt;
@@ -49,9 +52,14 @@ struct DeviceFacts {
   bool receives_segmented;  // Frames may come in several buffers.
   // As operators know it: "net_tap", "xdp native copy".
   contract::Text<contract::name_bytes> driver{};
-  unsigned ifindex = 0;         // Of the kernel's interface, in this namespace; 0: it has none.
-  bool can_reopen = false;      // Once that was removed.
-  bool kernel_answers = false;  // ARP and neighbour discovery there are the kernel's.
+  unsigned ifindex = 0;     // Of the kernel's interface, in this namespace; 0: it has none.
+  bool can_reopen = false;  // Once that was removed.
+  // The interface is the kernel's too, which may ask and answer for neighbours on its link.
+  bool kernel_shares = false;
+  bool kernel_keeps_neighbours = false;  // It does where nothing else is said.
+  // A packet socket of the device's that gets what neighbours announce to all, where that stays
+  // with the kernel; -1: it comes like all other frames.
+  int announcements = -1;
 };
 
 struct LinkState {
@@ -61,6 +69,12 @@ struct LinkState {
 
   friend bool operator==(const LinkState&, const LinkState&) = default;
 };
+
+// Whether the kernel asks and answers for the neighbours of a port.
+inline bool kernel_keeps(const contract::PortSet& set, const DeviceFacts& facts) noexcept {
+  if (set.neighbours == contract::NeighbourKeeper::kernel) return facts.kernel_shares;
+  return set.neighbours == contract::NeighbourKeeper::by_device && facts.kernel_keeps_neighbours;
+}
 
 // Frames lost outside of the workers since the device was opened, by DropReason.
 using DeviceDrops = std::array<std::uint64_t, contract::drop_reason_slots>;

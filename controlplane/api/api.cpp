@@ -32,6 +32,8 @@ std::span<const Api::Route> Api::routes() {
       Route{"GET", "/v1/pipelines", "Stages in order, with packets, drops and cycles.", "pipelines",
             &Api::get_pipelines},
       Route{"GET", "/v1/workers", "What each worker does.", "workers", &Api::get_workers},
+      Route{"GET", "/v1/neighbours", "Addresses of this gateway and next hops, by ARP and ND.",
+            "neighbours", &Api::get_neighbours},
       Route{"GET", "/v1/events", "What happens, one JSON document a line, without end.", "event",
             &Api::get_events},
       Route{"GET", "/v1/traces", "All traces with their frames.", "traces", &Api::get_traces},

@@ -73,6 +73,7 @@ class Api {
   Answer get_stats(Call& call);
   Answer get_drops(Call& call);
   Answer get_pipelines(Call& call);
+  Answer get_neighbours(Call& call);
   Answer get_workers(Call& call);
   Answer get_events(Call& call);
   Answer get_traces(Call& call);

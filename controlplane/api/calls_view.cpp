@@ -87,6 +87,12 @@ Api::Answer Api::get_pipelines(Call&) {
   co_return json_answer(200, pipelines_view(*region));
 }
 
+Api::Answer Api::get_neighbours(Call&) {
+  const contract::RegionView* region = parts_.link.region();
+  if (region == nullptr) co_return no_region();
+  co_return json_answer(200, neighbours_view(*region, parts_.configuration.position_names()));
+}
+
 Api::Answer Api::get_workers(Call&) {
   const contract::RegionView* region = parts_.link.region();
   if (region == nullptr) co_return no_region();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/api/configuration.hpp"
 
+#include "controlplane/api/views.hpp"
 #include "controlplane/intent/validate.hpp"
 #include "controlplane/plan/plan.hpp"
 #include "controlplane/plan/records.hpp"
@@ -37,6 +38,9 @@ PositionNames Configuration::position_names() const {
   add("network", allocation_.networks);
   add("vtep", allocation_.vteps);
   add("next_hop", allocation_.next_hops);
+  // Nobody gave these a number; the data plane says who they are.
+  const contract::RegionView* region = link_ == nullptr ? nullptr : link_->region();
+  if (region != nullptr) names["neighbour"] = neighbour_names(*region);
   return names;
 }
 

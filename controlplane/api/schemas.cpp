@@ -122,6 +122,16 @@ constexpr std::array schemas{
   "type": "object", "required": ["worker", "rx", "tx", "dropped", "held", "mismatch"],
   "properties": {"mismatch": {"type": ["integer", "null"]},
                  "busy_ratio": {"type": "number"}}}}}})"},
+    Schema{"neighbours", R"({
+"type": "object", "required": ["neighbours"],
+"properties": {"neighbours": {"type": "array", "items": {
+  "type": "object", "required": ["port", "address", "own", "mac", "state", "usable", "since",
+                                 "moves", "losses", "conflicts", "duplicates"],
+  "properties": {"port": {"type": "string"}, "address": {"type": "string"},
+    "own": {"type": "boolean"}, "usable": {"type": "boolean"}, "mac": {"type": "string"},
+    "state": {"enum": ["incomplete", "reachable", "probed", "tentative", "usable", "duplicate"]},
+    "since": {"type": "string"}, "moves": {"type": "integer"}, "losses": {"type": "integer"},
+    "conflicts": {"type": "integer"}, "duplicates": {"type": "integer"}}}}}})"},
     Schema{"event", R"({
 "type": "object", "required": ["event"],
 "properties": {"time": {"type": "string"}, "event": {"type": "string"}}})"},

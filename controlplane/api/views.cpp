@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/api/views.hpp"
 
+#include "controlplane/api/answer.hpp"
 #include "controlplane/api/counters.hpp"
 #include "dataplane/contract/drop_reason.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
 
+#include <chrono>
 #include <ctime>
 
 namespace cp {
@@ -204,6 +206,35 @@ void add_states(json::array& objects, const RegionView& region, const PositionNa
     add_counters(state, region, dimension, {dimension, at->second});
     object.as_object()["state"] = std::move(state);
   }
+}
+
+std::vector<std::pair<std::uint32_t, std::string>> neighbour_names(const RegionView& region) {
+  std::vector<std::pair<std::uint32_t, std::string>> names;
+  const Field* address = region.find("neighbour.address");
+  const Field* port = region.find("neighbour.port");
+  if (address == nullptr || port == nullptr) return names;
+  const std::uint32_t count = position_count(region, "neighbour.address", "neighbour");
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const std::string text = region.text(*address, {&i, 1});
+    if (!text.empty()) names.emplace_back(i, region.text(*port, {&i, 1}) + "/" + text);
+  }
+  return names;
+}
+
+json::object neighbours_view(const RegionView& region, const PositionNames& names) {
+  json::array list = objects_of(region, names, "neighbour", {"neighbour"});
+  for (json::value& one : list) {
+    json::object& neighbour = one.as_object();
+    const std::uint64_t since_ns = neighbour.at("since_ns").as_uint64();
+    const auto ago = std::chrono::duration<double>(seconds_since(since_ns));
+    using Clock = std::chrono::system_clock;
+    neighbour["since"] = time_text(Clock::now() - std::chrono::duration_cast<Clock::duration>(ago));
+    neighbour["own"] = neighbour.at("own").as_uint64() != 0;
+    neighbour["usable"] = neighbour.at("usable").as_uint64() != 0;
+    neighbour.erase("since_ns");
+    neighbour.erase("name");
+  }
+  return {{"neighbours", std::move(list)}};
 }
 
 json::object workers_view(const RegionView& region) {

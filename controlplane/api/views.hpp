@@ -9,6 +9,11 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
 namespace cp {
 
 // {"totals", "tables", "ports", "networks", "vteps", "next_hops", "drops", "dataplane"}.
@@ -21,6 +26,14 @@ boost::json::object drops_view(const contract::RegionView& region, const Positio
 // {"pipelines": [{"name", "stages": [{"name", "packets", "drops", "cycles_per_packet"}]}]}, in the
 // order in which packets pass them.
 boost::json::object pipelines_view(const contract::RegionView& region);
+
+// The neighbours that the data plane tells of, as "wire0/198.18.0.2", by their places.
+std::vector<std::pair<std::uint32_t, std::string>> neighbour_names(
+    const contract::RegionView& region);
+
+// {"neighbours": [{"port", "address", "own", "mac", "state", "usable", "since", "moves", "losses",
+// "conflicts", "duplicates"}]}.
+boost::json::object neighbours_view(const contract::RegionView& region, const PositionNames& names);
 
 // Gives each object of a list a member "state": its counters, found by its "name".
 void add_states(boost::json::array& objects, const contract::RegionView& region,

@@ -27,6 +27,7 @@ ExitCode run_status(const Client& client, const Invocation& invocation);
 ExitCode run_stats_show(const Client& client, const Invocation& invocation);
 ExitCode run_drop_show(const Client& client, const Invocation& invocation);
 ExitCode run_pipeline_show(const Client& client, const Invocation& invocation);
+ExitCode run_neighbour_show(const Client& client, const Invocation& invocation);
 ExitCode run_worker_show(const Client& client, const Invocation& invocation);
 ExitCode run_event_watch(const Client& client, const Invocation& invocation);
 ExitCode run_trace_add(const Client& client, const Invocation& invocation);

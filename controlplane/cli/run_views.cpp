@@ -192,6 +192,22 @@ std::string workers_text(const Look& look) {
   return table.empty() ? "the data plane has no workers\n" : table.text();
 }
 
+std::string neighbours_text(const Look& look) {
+  Table table({"PORT", "ADDRESS", "WHOSE", "MAC", "STATE", "SINCE", "MOVES>", "LOSSES>",
+               "CONFLICTS>", "DUPLICATES>"});
+  for (const json::value& one : list_at(look.now, "neighbours")) {
+    const json::value* own = find_at(one, "own");
+    const bool is_ours = own != nullptr && own->is_bool() && own->get_bool();
+    table.add({text_at(one, "port"), text_at(one, "address"), is_ours ? "ours" : "next hop",
+               text_at(one, "mac"), text_at(one, "state"), text_at(one, "since"),
+               with_commas(number_at(one, "moves")), with_commas(number_at(one, "losses")),
+               with_commas(number_at(one, "conflicts")),
+               with_commas(number_at(one, "duplicates"))});
+  }
+  return table.empty() ? "no neighbours: no underlay port has addresses, VTEPs or next hops\n"
+                       : table.text();
+}
+
 std::string status_text(const json::value& status) {
   const std::string state = text_at(status, "dataplane.state");
   std::string text = "control plane  " + text_at(status, "controlplane.release") + ", pid " +
@@ -226,6 +242,10 @@ ExitCode run_drop_show(const Client& client, const Invocation& invocation) {
 
 ExitCode run_pipeline_show(const Client& client, const Invocation& invocation) {
   return show(client, invocation, "/v1/pipelines", pipelines_text);
+}
+
+ExitCode run_neighbour_show(const Client& client, const Invocation& invocation) {
+  return show(client, invocation, "/v1/neighbours", neighbours_text);
 }
 
 ExitCode run_worker_show(const Client& client, const Invocation& invocation) {

@@ -183,9 +183,17 @@ void add_views(std::vector<Command>& list) {
                   .example = "worker show",
                   .options = {Option::watch},
                   .run = run_worker_show});
+  list.push_back({.noun = "neighbour",
+                  .verb = "show",
+                  .help = "Show whose MACs ARP and neighbour discovery know, and which of our "
+                          "addresses are answered for.",
+                  .example = "neighbour show",
+                  .options = {Option::watch},
+                  .run = run_neighbour_show});
   list.push_back({.noun = "event",
                   .verb = "watch",
-                  .help = "Print what happens as it happens: links, transactions, connections.",
+                  .help = "Print what happens as it happens: links, neighbours, transactions, "
+                          "connections.",
                   .example = "event watch",
                   .run = run_event_watch});
 }

@@ -24,10 +24,11 @@ BOOST_DESCRIBE_ENUM(PortRole, underlay, tenant, transit)
 BOOST_DESCRIBE_ENUM(VtepKind, local, remote)
 BOOST_DESCRIBE_ENUM(UdpChecksum, zero, full)
 BOOST_DESCRIBE_ENUM(UnknownUnicast, flood, drop)
+BOOST_DESCRIBE_ENUM(NeighbourKeeper, weir, kernel)
 
 BOOST_DESCRIBE_STRUCT(Port, (),
-                      (name, role, device, network, peer, mtu, addresses, rx_queues, rx_descriptors,
-                       tx_descriptors))
+                      (name, role, device, network, peer, mtu, addresses, neighbours, rx_queues,
+                       rx_descriptors, tx_descriptors))
 BOOST_DESCRIBE_STRUCT(Vtep, (),
                       (name, kind, address, port, source, next_hop_mac, next_hops, dscp, ttl,
                        udp_checksum))
@@ -102,6 +103,12 @@ struct Description<Port> {
              .example = "[198.18.0.1/31]",
              .initial = "none",
              .most = contract::port_addresses_max}),
+      field(&Port::neighbours,
+            {.help = "Who asks and answers for neighbours (ARP, ND) on an underlay port's link: "
+                     "Weir, or the kernel, which has the interface too and whose table is "
+                     "followed.",
+             .example = "weir",
+             .initial = "kernel for xdp ports, weir for all others"}),
       field(&Port::rx_queues, {.help = "Receive queues, spread over the workers.",
                                .example = "2",
                                .unit = "queues",
@@ -137,9 +144,10 @@ struct Description<Vtep> {
                              .example = "198.18.0.2",
                              .required = true}),
       field(&Vtep::port, {.help = "The underlay port where its packets arrive (local) or leave "
-                                  "(remote, with next_hop_mac).",
+                                  "(remote, without next_hops).",
                           .example = "wire0",
-                          .initial = "local: every underlay port; remote: where next_hops are",
+                          .initial = "local: every underlay port; remote: where next_hops are, or "
+                                     "the port on whose link its address is",
                           .refers_to = ObjectKind::port}),
       field(&Vtep::source,
             {.help = "The local VTEP whose address is the outer source of packets to "
@@ -148,15 +156,16 @@ struct Description<Vtep> {
              .initial = "the only local VTEP of its family there",
              .refers_to = ObjectKind::vtep}),
       field(&Vtep::next_hop_mac,
-            {.help = "Destination MAC of packets to this remote VTEP: its own, "
-                     "or the router's; or name next_hops.",
+            {.help = "Destination MAC of packets to this remote VTEP, where it is not to be "
+                     "resolved: its own, or the router's.",
              .example = "02:00:00:00:ff:02",
-             .initial = "not resolved: packets to it are dropped"}),
+             .initial = "that of next_hops or, on the link of a port's addresses, its own: "
+                        "resolved"}),
       field(&Vtep::next_hops,
             {.help = "Next hops to this remote VTEP instead of port and next_hop_mac; the first "
                      "one that is usable is taken.",
              .example = "[spine1,spine2]",
-             .initial = "port and next_hop_mac say it",
+             .initial = "next_hop_mac says it, or it is on the link of a port itself",
              .most = contract::vtep_next_hops_max,
              .refers_to = ObjectKind::next_hop}),
       field(&Vtep::dscp,

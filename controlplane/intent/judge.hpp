@@ -36,6 +36,7 @@ class Judge {
   bool full() const noexcept { return findings_.size() >= error_count_max; }
 
   void count_all();
+  void count_own_next_hops();
   template <class T>
   void count_list(const std::vector<T>& list, std::uint32_t limit);
   template <class T>
@@ -51,6 +52,7 @@ class Judge {
   void judge_peer_of(const Port& port);
   void judge_devices();
   void judge_addresses_of(const Port& port);
+  void judge_neighbours_of(const Port& port);
   void judge_own_addresses();
 
   // judge_next_hop.cpp
@@ -64,6 +66,7 @@ class Judge {
   void judge_local(const Vtep& vtep);
   void judge_remote(const Vtep& vtep);
   void judge_short_form(const Vtep& vtep);
+  void judge_own_next_hop(const Vtep& vtep);
   void judge_next_hops_of(const Vtep& vtep);
   void judge_mtu(const Vtep& vtep, std::string_view field, const Port& port);
   // Where its packets leave, as far as that is known.

@@ -4,16 +4,6 @@
 namespace cp {
 namespace {
 
-bool same_link(const LinkAddress& own, const base::IpAddress& address) noexcept {
-  if (own.address.is_v4() != address.is_v4()) return false;
-  const int bits = own.prefix_length + (address.is_v4() ? 96 : 0);
-  for (int i = 0; i < bits; ++i) {
-    const int difference = own.address.v6.bytes[i / 8] ^ address.v6.bytes[i / 8];
-    if ((difference >> (7 - i % 8) & 1) != 0) return false;
-  }
-  return true;
-}
-
 // The other address of a link that has two.
 std::string other_end(const LinkAddress& own) {
   if (own.prefix_length != (own.address.is_v4() ? 31 : 127)) return {};

@@ -12,6 +12,14 @@ void Judge::judge(const Port& port) {
   judge_network_of(port);
   judge_peer_of(port);
   judge_addresses_of(port);
+  judge_neighbours_of(port);
+}
+
+void Judge::judge_neighbours_of(const Port& port) {
+  if (!port.neighbours || port.role == PortRole::underlay) return;
+  report(
+      port, "neighbours",
+      "only an underlay port has neighbours that somebody asks for; this is " + a_port(port.role));
 }
 
 void Judge::judge_descriptors(const Port& port, std::string_view field,

@@ -77,10 +77,11 @@ void Judge::judge_next_hops_of(const Vtep& vtep) {
 }
 
 void Judge::judge_short_form(const Vtep& vtep) {
-  if (vtep.port.empty()) {
+  if (is_own_next_hop(vtep)) {
+    judge_own_next_hop(vtep);
+  } else if (vtep.port.empty()) {
     report(
-        vtep, "port",
-        "is missing: say port and next_hop_mac, or next_hops, so that packets go somewhere",
+        vtep, "port", "is missing: next_hop_mac is a MAC on the link of a port",
         only_name(intent_.ports, [](const Port& port) { return port.role == PortRole::underlay; }));
   }
   if (vtep.next_hop_mac && vtep.next_hop_mac->is_group()) {
@@ -91,9 +92,38 @@ void Judge::judge_short_form(const Vtep& vtep) {
   }
 }
 
+// Neither next hops nor a MAC: then it must be on the link of a port itself.
+void Judge::judge_own_next_hop(const Vtep& vtep) {
+  if (!vtep.address.is_unicast()) return;  // Reported.
+  if (!vtep.port.empty() && !ports_.contains(vtep.port.view())) return;
+  const std::vector<const Port*> links = links_of(intent_, vtep);
+  if (links.size() == 1) {
+    if (vtep.port.empty()) judge_mtu(vtep, "address", *links.front());
+    return;
+  }
+  const std::string address = base::to_string(vtep.address);
+  if (!links.empty()) {
+    report(vtep, "port",
+           "is missing: " + address + " is on the links of " + quoted(links[0]->name) + " and " +
+               quoted(links[1]->name) + "; name one of them",
+           std::string(links.front()->name.view()));
+    return;
+  }
+  const std::string where = vtep.port.empty() ? "any underlay port" : "port " + quoted(vtep.port);
+  report(vtep, "next_hops",
+         "is missing, and " + address + " is not on the link of " + where +
+             ": name the router's next_hops or, where it has no router, give the port an address "
+             "of this gateway's on that link (addresses)");
+}
+
 std::vector<Name> Judge::ports_of(const Vtep& remote) const {
-  if (remote.next_hops.empty()) return {remote.port};
   std::vector<Name> ports;
+  if (is_own_next_hop(remote)) {
+    const std::vector<const Port*> links = links_of(intent_, remote);
+    if (links.size() == 1) ports.push_back(links.front()->name);
+    return ports;
+  }
+  if (remote.next_hops.empty()) return {remote.port};
   for (const Name& name : remote.next_hops) {
     const auto next_hop = next_hops_.find(name.view());
     if (next_hop != next_hops_.end()) ports.push_back(next_hop->second->port);

@@ -24,6 +24,7 @@ enum class PortRole : std::uint8_t { underlay, tenant, transit };
 enum class VtepKind : std::uint8_t { local, remote };
 enum class UdpChecksum : std::uint8_t { zero, full };
 enum class UnknownUnicast : std::uint8_t { flood, drop };
+enum class NeighbourKeeper : std::uint8_t { weir, kernel };
 
 // The DSCP of an outer header: a constant, or the inner one (RFC 2983).
 struct Dscp {
@@ -48,6 +49,7 @@ struct Port {
   Name peer;
   std::optional<std::uint16_t> mtu;
   std::vector<LinkAddress> addresses;
+  std::optional<NeighbourKeeper> neighbours;
   std::optional<std::uint16_t> rx_queues;
   std::optional<std::uint16_t> rx_descriptors;
   std::optional<std::uint16_t> tx_descriptors;

@@ -35,6 +35,21 @@ void Judge::count_all() {
   count_list(intent_.networks, limits_.networks);
   count_list(intent_.endpoints, limits_.endpoints);
   count_list(intent_.next_hops, limits_.next_hops);
+  count_own_next_hops();
+}
+
+// VTEPs that are their own next hops take the same room as those that have names.
+void Judge::count_own_next_hops() {
+  std::size_t count = intent_.next_hops.size();
+  if (count > limits_.next_hops) return;  // Reported.
+  for (const Vtep& vtep : intent_.vteps) {
+    if (!is_own_next_hop(vtep) || ++count <= limits_.next_hops) continue;
+    report(vtep, {},
+           "its next hop is one too many: the data plane has room for " +
+               std::to_string(limits_.next_hops) + room_hint(ObjectKind::next_hop),
+           {}, base::Errc::table_full);
+    return;
+  }
 }
 
 template <class T>
@@ -86,6 +101,33 @@ bool may_be_source(const Vtep& remote, const Vtep& local, const std::vector<Name
   }
   return local.port.empty() || std::all_of(ports.begin(), ports.end(),
                                            [&](const Name& port) { return port == local.port; });
+}
+
+bool same_link(const LinkAddress& own, const base::IpAddress& address) noexcept {
+  if (own.address.is_v4() != address.is_v4()) return false;
+  const int bits = own.prefix_length + (address.is_v4() ? 96 : 0);
+  for (int i = 0; i < bits; ++i) {
+    const int difference = own.address.v6.bytes[i / 8] ^ address.v6.bytes[i / 8];
+    if ((difference >> (7 - i % 8) & 1) != 0) return false;
+  }
+  return true;
+}
+
+std::vector<const Port*> links_of(const Intent& intent, const Vtep& vtep) {
+  std::vector<const Port*> links;
+  std::uint8_t longest = 0;
+  for (const Port& port : intent.ports) {
+    if (port.role != PortRole::underlay) continue;
+    if (!vtep.port.empty() && port.name != vtep.port) continue;
+    for (const LinkAddress& own : port.addresses) {
+      if (own.prefix_length < longest || own.address == vtep.address) continue;
+      if (!same_link(own, vtep.address)) continue;
+      if (own.prefix_length > longest) links.clear();
+      longest = own.prefix_length;
+      if (links.empty() || links.back() != &port) links.push_back(&port);
+    }
+  }
+  return links;
 }
 
 }  // namespace cp

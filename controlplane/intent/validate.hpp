@@ -33,4 +33,15 @@ std::string room_hint(ObjectKind kind);
 // is named: answers to it must be welcome at each of these ports.
 bool may_be_source(const Vtep& remote, const Vtep& local, const std::vector<Name>& ports) noexcept;
 
+// Whether `address` is on the link that a port's own address is on.
+bool same_link(const LinkAddress& own, const base::IpAddress& address) noexcept;
+
+// Of a remote VTEP that says neither next_hops nor next_hop_mac: the ports with the longest prefix
+// that holds its address, of its port where it names one. One: the VTEP is its own next hop there,
+// to be resolved. None, or several: nobody knows where packets to it go, and validate() says so.
+std::vector<const Port*> links_of(const Intent& intent, const Vtep& vtep);
+inline bool is_own_next_hop(const Vtep& vtep) noexcept {
+  return vtep.kind == VtepKind::remote && vtep.next_hops.empty() && !vtep.next_hop_mac;
+}
+
 }  // namespace cp

@@ -30,19 +30,36 @@ std::uint16_t last_next_hop(const Limits& limits) noexcept {
   return static_cast<std::uint16_t>(std::min(limits.next_hops, most));
 }
 
+// What a remote VTEP that is its own next hop is called among the next hops; no name has a slash.
+constexpr std::string_view own_next_hop_prefix = "vtep/";
+
+std::string own_next_hop_name(const Vtep& vtep) {
+  return std::string(own_next_hop_prefix) + std::string(vtep.name.view());
+}
+
+bool has_next_hop(const Intent& intent, std::string_view name) {
+  if (!name.starts_with(own_next_hop_prefix)) return find_next_hop(intent, name) != nullptr;
+  const Vtep* vtep = find_vtep(intent, name.substr(own_next_hop_prefix.size()));
+  return vtep != nullptr && is_own_next_hop(*vtep);
+}
+
+Error no_room(ObjectKind kind, std::string object) {
+  std::string message = "the data plane has no room for more ";
+  message.append(plural(kind)).append(room_hint(kind));
+  return {.code = base::Errc::table_full,
+          .message = std::move(message),
+          .object = std::move(object),
+          .field = {},
+          .file = {},
+          .place = {},
+          .suggestion = {}};
+}
+
 template <class T>
 Status take_list(Numbers& numbers, const std::vector<T>& list) {
   for (const T& object : list) {
     if (numbers.take(object.name.view())) continue;
-    std::string message = "the data plane has no room for more ";
-    message.append(plural(kind_of_type<T>)).append(room_hint(kind_of_type<T>));
-    return fail({.code = base::Errc::table_full,
-                 .message = std::move(message),
-                 .object = title_of(kind_of_type<T>, object.name.view()),
-                 .field = {},
-                 .file = {},
-                 .place = {},
-                 .suggestion = {}});
+    return fail(no_room(kind_of_type<T>, title_of(kind_of_type<T>, object.name.view())));
   }
   return {};
 }
@@ -154,11 +171,20 @@ base::NextHopId Allocation::next_hop(std::string_view name) const noexcept {
   return base::NextHopId{next_hops.find(name).value_or(base::no_next_hop.value)};
 }
 
+base::NextHopId Allocation::next_hop_of(const Vtep& vtep) const {
+  return next_hop(own_next_hop_name(vtep));
+}
+
 Status Allocation::take_all(const Intent& intent) {
   if (auto taken = take_list(ports, intent.ports); !taken) return taken;
   if (auto taken = take_list(vteps, intent.vteps); !taken) return taken;
   if (auto taken = take_list(networks, intent.networks); !taken) return taken;
-  return take_list(next_hops, intent.next_hops);
+  if (auto taken = take_list(next_hops, intent.next_hops); !taken) return taken;
+  for (const Vtep& vtep : intent.vteps) {
+    if (!is_own_next_hop(vtep) || next_hops.take(own_next_hop_name(vtep))) continue;
+    return fail(no_room(ObjectKind::next_hop, title_of(ObjectKind::vtep, vtep.name.view())));
+  }
+  return {};
 }
 
 void Allocation::release_unused(const Intent& intent) {
@@ -166,8 +192,7 @@ void Allocation::release_unused(const Intent& intent) {
   release_all_but(vteps, [&](const std::string& n) { return find_vtep(intent, n) != nullptr; });
   release_all_but(networks,
                   [&](const std::string& n) { return find_network(intent, n) != nullptr; });
-  release_all_but(next_hops,
-                  [&](const std::string& n) { return find_next_hop(intent, n) != nullptr; });
+  release_all_but(next_hops, [&](const std::string& n) { return has_next_hop(intent, n); });
 }
 
 }  // namespace cp

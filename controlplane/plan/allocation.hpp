@@ -89,6 +89,8 @@ struct Allocation {
   base::VtepId vtep(std::string_view name) const noexcept;
   base::NetworkId network(std::string_view name) const noexcept;
   base::NextHopId next_hop(std::string_view name) const noexcept;
+  // Of a remote VTEP that is its own next hop.
+  base::NextHopId next_hop_of(const Vtep& vtep) const;
 
   // Gives numbers to all names of the intent that have none. Fails where a kind has no more.
   Status take_all(const Intent& intent);

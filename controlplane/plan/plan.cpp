@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/plan/plan.hpp"
 
+#include "controlplane/intent/validate.hpp"
 #include "controlplane/plan/merge.hpp"
 #include "controlplane/plan/records.hpp"
 
@@ -59,6 +60,19 @@ class Planner {
       }
       const contract::NextHopSet set = after_.next_hop_set(*after);
       if (before != nullptr && same(before_.next_hop_set(*before), set)) return;
+      plan_.next_hop_sets.push_back(set);
+    });
+    // VTEPs that are their own; they have a number while they are.
+    const Merge<Vtep> vteps(applied_.vteps, wanted_.vteps);
+    vteps.for_each([this](const Vtep* before, const Vtep* after) {
+      const bool was = before != nullptr && is_own_next_hop(*before);
+      const bool is = after != nullptr && is_own_next_hop(*after);
+      if (was && !is) {
+        plan_.next_hop_removes.push_back({.next_hop = allocation_.next_hop_of(*before)});
+      }
+      if (!is) return;
+      const contract::NextHopSet set = after_.next_hop_set(*after);
+      if (was && same(before_.next_hop_set(*before), set)) return;
       plan_.next_hop_sets.push_back(set);
     });
   }

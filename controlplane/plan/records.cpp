@@ -18,6 +18,15 @@ contract::PortRole role_of(PortRole role) noexcept {
   __builtin_unreachable();
 }
 
+contract::NeighbourKeeper keeper_of(const std::optional<NeighbourKeeper>& keeper) noexcept {
+  if (!keeper) return contract::NeighbourKeeper::by_device;
+  switch (*keeper) {
+    case NeighbourKeeper::weir: return contract::NeighbourKeeper::weir;
+    case NeighbourKeeper::kernel: return contract::NeighbourKeeper::kernel;
+  }
+  __builtin_unreachable();
+}
+
 contract::UdpChecksum checksum_of(UdpChecksum checksum) noexcept {
   switch (checksum) {
     case UdpChecksum::zero: return contract::UdpChecksum::zero;
@@ -50,7 +59,7 @@ contract::PortAdd Records::port_add(const Port& port) const {
 contract::PortSet Records::port_set(const Port& port) const {
   contract::PortSet record{.port = allocation_.port(port.name.view()),
                            .role = role_of(port.role),
-                           .reserved = 0,
+                           .neighbours = keeper_of(port.neighbours),
                            .network = allocation_.network(port.network.view()),
                            .transit_peer = allocation_.port(port.peer.view()),
                            .mtu = port.mtu.value_or(0),
@@ -72,10 +81,23 @@ contract::NextHopSet Records::next_hop_set(const NextHop& next_hop) const {
           .address = next_hop.address.value_or(base::IpAddress{})};
 }
 
+contract::NextHopSet Records::next_hop_set(const Vtep& vtep) const {
+  const std::vector<const Port*> links = links_of(intent_, vtep);
+  CHECK(links.size() == 1);  // validate() saw to it.
+  return {.next_hop = allocation_.next_hop_of(vtep),
+          .port = allocation_.port(links.front()->name.view()),
+          .mac = {},
+          .address = vtep.address};
+}
+
 // The source where none is named.
 base::VtepId Records::source_of(const Vtep& remote) const {
   std::vector<Name> ports;
-  if (remote.next_hops.empty()) ports.push_back(remote.port);
+  if (is_own_next_hop(remote)) {
+    ports.push_back(links_of(intent_, remote).front()->name);
+  } else if (remote.next_hops.empty()) {
+    ports.push_back(remote.port);
+  }
   for (const Name& name : remote.next_hops) {
     ports.push_back(find_next_hop(intent_, name.view())->port);
   }
@@ -105,6 +127,10 @@ contract::VtepSet Records::vtep_set(const Vtep& vtep) const {
   CHECK(vtep.next_hops.size() <= record.next_hops.size());  // validate() saw to it.
   for (std::size_t i = 0; i < vtep.next_hops.size(); ++i) {
     record.next_hops[i] = allocation_.next_hop(vtep.next_hops[i].view());
+  }
+  if (is_own_next_hop(vtep)) {
+    record.port = base::no_port;
+    record.next_hops[0] = allocation_.next_hop_of(vtep);
   }
   record.source = vtep.source.empty() ? source_of(vtep) : allocation_.vtep(vtep.source.view());
   return record;
@@ -150,6 +176,8 @@ contract::Digests digests_of(const Intent& intent, const Allocation& allocation)
   }
   for (const Vtep& vtep : intent.vteps) {
     digests.vteps += contract::record_digest(records.vtep_set(vtep));
+    if (!is_own_next_hop(vtep)) continue;
+    digests.vteps += contract::record_digest(records.next_hop_set(vtep));
   }
   for (const Endpoint& endpoint : intent.endpoints) {
     digests.endpoints += contract::record_digest(records.endpoint_set(endpoint));

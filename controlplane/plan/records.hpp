@@ -20,6 +20,8 @@ class Records {
   contract::PortAdd port_add(const Port& port) const;
   contract::PortSet port_set(const Port& port) const;
   contract::NextHopSet next_hop_set(const NextHop& next_hop) const;
+  // Of a VTEP that is its own next hop.
+  contract::NextHopSet next_hop_set(const Vtep& vtep) const;
   contract::VtepSet vtep_set(const Vtep& vtep) const;
   contract::NetworkSet network_set(const Network& network) const;
   contract::EndpointSet endpoint_set(const Endpoint& endpoint) const;

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <cstdio>
+#include <cstring>
 
 namespace base {
 namespace {
@@ -65,6 +66,20 @@ std::string to_string(const IpAddress& address) {
   char text[INET6_ADDRSTRLEN];
   inet_ntop(AF_INET6, address.v6.bytes.data(), text, sizeof text);
   return text;
+}
+
+IpAddress link_local_address(const MacAddress& mac) noexcept {
+  // FNV-1a's multiplier and a last mix (splitmix64): any MAC's bits reach all of the identifier's.
+  std::uint64_t id = (mac.to_integer() ^ 0x7765'6972) * 0x0000'0100'0000'01b3;
+  id = (id ^ (id >> 30)) * 0xbf58'476d'1ce4'e5b9;
+  id = (id ^ (id >> 27)) * 0x94d0'49bb'1331'11eb;
+  id ^= id >> 31;
+  IpAddress address{};
+  address.v6.bytes[0] = 0xfe;
+  address.v6.bytes[1] = 0x80;
+  const be64 big(id);
+  std::memcpy(address.v6.bytes.data() + 8, &big, sizeof big);
+  return address;
 }
 
 }  // namespace base

@@ -103,4 +103,8 @@ std::string to_string(const MacAddress& address);
 std::string to_string(Ipv4Address address);
 std::string to_string(const IpAddress& address);
 
+// fe80::/10 with an interface identifier made from the MAC, but not EUI-64's (RFC 7217, without
+// its secret): where Weir shares a MAC with a kernel, the kernel has that one.
+IpAddress link_local_address(const MacAddress& mac) noexcept;
+
 }  // namespace base

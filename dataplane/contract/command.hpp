@@ -86,6 +86,13 @@ enum class PortRole : std::uint8_t {
   transit = 3,   // Underlay only, frames leave at the peer port: pipeline transit.
 };
 
+// Who asks and answers for neighbours (ARP, neighbour discovery) on a port's link.
+enum class NeighbourKeeper : std::uint8_t {
+  by_device = 0,  // The kernel where it shares the interface and keeps it (xdp), else Weir.
+  weir = 1,
+  kernel = 2,  // Its table is followed; it must have the interface.
+};
+
 // An address of Weir's own at a port, and how many of its bits the port's link shares.
 struct PortAddress {
   base::IpAddress address;
@@ -96,10 +103,10 @@ struct PortAddress {
 struct PortSet {
   base::PortId port;
   PortRole role;
-  std::uint8_t reserved;
-  base::NetworkId network;    // Of a tenant port; 0: none yet.
-  base::PortId transit_peer;  // Of a transit port; no_port: none yet.
-  std::uint16_t mtu;          // Largest IP packet that may leave here, bytes; 0: the device's.
+  NeighbourKeeper neighbours;  // Of an underlay port.
+  base::NetworkId network;     // Of a tenant port; 0: none yet.
+  base::PortId transit_peer;   // Of a transit port; no_port: none yet.
+  std::uint16_t mtu;           // Largest IP packet that may leave here, bytes; 0: the device's.
   std::uint16_t reserved2;
   std::array<PortAddress, port_addresses_max> addresses;  // The first that are given.
 };

@@ -115,6 +115,22 @@ struct NextHopState {
   std::array<char, 24> mac;
 };
 
+// Per neighbour, written by the housekeeper once a second and when it changes: what somebody at the
+// other end of a port has (a next hop), and what is ours there. Without an address: nobody's place.
+struct NeighbourState {
+  std::uint64_t own;         // 1: an address of ours; 0: a next hop.
+  std::uint64_t usable;      // A next hop's MAC is known; an address of ours is answered for.
+  std::uint64_t since_ns;    // CLOCK_MONOTONIC of its state, or its MAC where it has one.
+  std::uint64_t moves;       // Times that it got another MAC.
+  std::uint64_t losses;      // Times that it no longer answered.
+  std::uint64_t conflicts;   // Times that another one claimed it.
+  std::uint64_t duplicates;  // Times that another one had it before us.
+  std::array<char, 32> port;
+  std::array<char, 48> address;
+  std::array<char, 24> mac;    // Empty while it is not known.
+  std::array<char, 16> state;  // As NeighbourList says it: "reachable".
+};
+
 // Written by the housekeeper.
 struct GlobalState {
   std::uint64_t boot_id;
@@ -139,15 +155,17 @@ struct GlobalState {
   std::uint64_t traces_lost;  // Traced packets for which the ring had no room.
   std::uint64_t next_hops_used;
   std::uint64_t next_hops_capacity;
-  std::uint64_t neighbour_messages;   // ARP and neighbour discovery that reached the housekeeper.
-  std::uint64_t neighbour_faults;     // Of them, those that were not believed or not understood.
-  std::uint64_t neighbour_questions;  // Sent.
-  std::uint64_t neighbour_answers;    // Sent, announcements included.
-  std::uint64_t neighbour_limited;    // Questions or claims ignored: too many a second.
-  std::uint64_t neighbour_moves;      // Next hops that got another MAC.
-  std::uint64_t neighbour_losses;     // Next hops that no longer answered.
-  std::uint64_t neighbour_conflicts;  // Addresses that two claimed.
-  std::uint64_t neighbour_unsent;     // Questions and answers for which no buffer was free.
+  std::uint64_t neighbour_messages;    // ARP and neighbour discovery that reached the housekeeper.
+  std::uint64_t neighbour_faults;      // Of them, those that were not believed or not understood.
+  std::uint64_t neighbour_questions;   // Sent.
+  std::uint64_t neighbour_answers;     // Sent, announcements included.
+  std::uint64_t neighbour_limited;     // Questions or claims ignored: too many a second.
+  std::uint64_t neighbour_moves;       // Next hops that got another MAC.
+  std::uint64_t neighbour_losses;      // Next hops that no longer answered.
+  std::uint64_t neighbour_conflicts;   // Addresses that two claimed.
+  std::uint64_t neighbour_unsent;      // Questions and answers for which no buffer was free.
+  std::uint64_t neighbour_duplicates;  // Addresses of ours that somebody had before us.
+  std::uint64_t neighbours_unlisted;   // For which the region has no NeighbourState.
 };
 
 // For single-writer counters in shared memory: a plain load, add and store, which a reader on

@@ -70,6 +70,7 @@ enum class DropReason : std::uint8_t {
   next_hop_link_down,
   punt_queue_full,
   large_frame_malformed,
+  punt_rate_exceeded,
 
   count,
 };
@@ -172,6 +173,9 @@ inline constexpr std::array<DropReasonText, drop_reason_count> drop_reasons{{
     {DropReason::large_frame_malformed, "large_frame_malformed",
      "The sender left the frame to be cut into segments (TSO, USO), and it is neither TCP nor UDP "
      "right behind its IP header, or names no useful segment size."},
+    {DropReason::punt_rate_exceeded, "punt_rate_exceeded",
+     "The frame is for the housekeeper (ARP, neighbour discovery), and its port has had more of "
+     "them than 20,000 a second for each worker."},
 }};
 
 constexpr bool drop_reasons_in_order() {

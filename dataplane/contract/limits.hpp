@@ -17,7 +17,9 @@ inline constexpr std::size_t vtep_count_max = 65535;
 inline constexpr std::size_t next_hop_count_max = 32767;
 inline constexpr std::size_t vtep_next_hops_max = 2;  // The first usable one is taken.
 inline constexpr std::size_t port_addresses_max = 8;  // Weir's own at one port.
-inline constexpr std::size_t flood_vteps_max = 128;   // Remote VTEPs in one network's flood list.
+// Addresses of ours that the counter region has room to tell of, besides the next hops.
+inline constexpr std::size_t own_addresses_listed_max = 1024;
+inline constexpr std::size_t flood_vteps_max = 128;  // Remote VTEPs in one network's flood list.
 inline constexpr std::size_t frame_bytes_max = 64 * 1024;
 inline constexpr std::size_t name_bytes = 32;        // Names in records, NUL included.
 inline constexpr std::size_t device_bytes = 256;     // DPDK devargs, NUL included.

@@ -34,6 +34,8 @@ RegionLayout lay_out(const RegionShape& shape) noexcept {
   layout.port_states_offset = place(end, shape.port_count * sizeof(PortState));
   layout.next_hop_states_offset =
       place(end, std::uint64_t{shape.next_hop_count} * sizeof(NextHopState));
+  layout.neighbour_states_offset =
+      place(end, std::uint64_t{shape.neighbour_count} * sizeof(NeighbourState));
   layout.workers_offset = round_up(end);
 
   std::uint64_t worker_end = 0;
@@ -74,6 +76,12 @@ std::span<PortState> port_states(std::span<std::byte> memory, const RegionShape&
 std::span<NextHopState> next_hop_states(std::span<std::byte> memory,
                                         const RegionShape& shape) noexcept {
   return {at<NextHopState>(memory, lay_out(shape).next_hop_states_offset), shape.next_hop_count};
+}
+
+std::span<NeighbourState> neighbour_states(std::span<std::byte> memory,
+                                           const RegionShape& shape) noexcept {
+  return {at<NeighbourState>(memory, lay_out(shape).neighbour_states_offset),
+          shape.neighbour_count};
 }
 
 }  // namespace contract

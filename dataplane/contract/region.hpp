@@ -84,6 +84,7 @@ struct RegionShape {
   std::uint32_t network_count;      // Highest NetworkId + 1.
   std::uint32_t vtep_count;         // Highest VtepId + 1.
   std::uint32_t next_hop_count;     // Highest NextHopId + 1.
+  std::uint32_t neighbour_count;    // Places, whoever has them.
   std::vector<std::string> stages;  // "host_to_wire/parse_frame", in catalog order.
 };
 
@@ -92,6 +93,7 @@ struct RegionLayout {
   std::uint64_t global_offset;
   std::uint64_t port_states_offset;
   std::uint64_t next_hop_states_offset;
+  std::uint64_t neighbour_states_offset;
   std::uint64_t workers_offset;  // Of worker 0's blocks.
   std::uint64_t worker_stride;
   std::uint64_t totals_offset;  // These four within a worker's blocks.
@@ -123,6 +125,8 @@ GlobalState& global_state(std::span<std::byte> memory, const RegionShape& shape)
 std::span<PortState> port_states(std::span<std::byte> memory, const RegionShape& shape) noexcept;
 std::span<NextHopState> next_hop_states(std::span<std::byte> memory,
                                         const RegionShape& shape) noexcept;
+std::span<NeighbourState> neighbour_states(std::span<std::byte> memory,
+                                           const RegionShape& shape) noexcept;
 
 // Writer's half of the sequence: totals are written between these two.
 // Pairs with read_totals(): release orders the values before the even number.

@@ -190,6 +190,49 @@ constexpr Member next_hop_list[] = {
      sizeof(NextHopState::mac)},
 };
 
+constexpr Member neighbour_list[] = {
+    {"own", "bool", gauge, "1: an address of ours; 0: a next hop.", offsetof(NeighbourState, own)},
+    {"usable", "bool", gauge, "1: a next hop's MAC is known, or an address of ours answered for.",
+     offsetof(NeighbourState, usable)},
+    {"since_ns", "ns", gauge, "CLOCK_MONOTONIC when it got its MAC or, without one, its state.",
+     offsetof(NeighbourState, since_ns)},
+    {"moves", "moves", counter, "Times that it got another MAC.", offsetof(NeighbourState, moves)},
+    {"losses", "losses", counter, "Times that it no longer answered.",
+     offsetof(NeighbourState, losses)},
+    {"conflicts", "conflicts", counter, "Times that another one claimed it.",
+     offsetof(NeighbourState, conflicts)},
+    {"duplicates", "duplicates", counter, "Times that another one had it before us.",
+     offsetof(NeighbourState, duplicates)},
+    {"port",
+     "text",
+     text,
+     "The port on whose link it is.",
+     offsetof(NeighbourState, port),
+     {},
+     sizeof(NeighbourState::port)},
+    {"address",
+     "text",
+     text,
+     "Its address; empty: nobody has this place.",
+     offsetof(NeighbourState, address),
+     {},
+     sizeof(NeighbourState::address)},
+    {"mac",
+     "text",
+     text,
+     "Its MAC; empty while it is not known.",
+     offsetof(NeighbourState, mac),
+     {},
+     sizeof(NeighbourState::mac)},
+    {"state",
+     "text",
+     text,
+     "incomplete, reachable, probed; of ours tentative, usable, duplicate.",
+     offsetof(NeighbourState, state),
+     {},
+     sizeof(NeighbourState::state)},
+};
+
 constexpr Member global_list[] = {
     {"boot_id", "id", gauge, "Random per start of the data plane.", offsetof(GlobalState, boot_id)},
     {"generation", "generations", gauge, "Configuration in force; grows by one per commit.",
@@ -253,6 +296,12 @@ constexpr Member global_list[] = {
     {"neighbour_unsent", "packets", counter,
      "Questions and answers for which no buffer or ring had room.",
      offsetof(GlobalState, neighbour_unsent)},
+    {"neighbour_duplicates", "duplicates", counter,
+     "Times that somebody had an address of ours before us.",
+     offsetof(GlobalState, neighbour_duplicates)},
+    {"neighbours_unlisted", "neighbours", gauge,
+     "Neighbours for which this region has no room: they work, but are not listed.",
+     offsetof(GlobalState, neighbours_unlisted)},
 };
 
 // A block in the region: its members, where it starts, and the dimensions around it.
@@ -286,6 +335,10 @@ std::vector<Block> blocks(const RegionShape& shape) {
        next_hop_list,
        at.next_hop_states_offset,
        {dimension("next_hop", shape.next_hop_count, sizeof(NextHopState))}},
+      {"neighbour",
+       neighbour_list,
+       at.neighbour_states_offset,
+       {dimension("neighbour", shape.neighbour_count, sizeof(NeighbourState))}},
       {"worker", worker_list, workers + at.totals_offset, {worker}},
       {"stage",
        stage_list,
@@ -337,10 +390,10 @@ std::array<std::vector<std::string_view>, static_cast<std::size_t>(Labels::count
 constexpr std::array<std::string_view, static_cast<std::size_t>(Labels::count)> label_list_names{
     "drop_reason", "packet_kind", "ecn", "stage"};
 
-constexpr std::size_t field_count = std::size(worker_list) + std::size(stage_list) +
-                                    std::size(port_list) + std::size(network_list) +
-                                    std::size(vtep_list) + std::size(port_state_list) +
-                                    std::size(next_hop_list) + std::size(global_list);
+constexpr std::size_t field_count =
+    std::size(worker_list) + std::size(stage_list) + std::size(port_list) +
+    std::size(network_list) + std::size(vtep_list) + std::size(port_state_list) +
+    std::size(next_hop_list) + std::size(neighbour_list) + std::size(global_list);
 
 constexpr std::uint64_t lists_offset = sizeof(RegionHeader);
 constexpr std::uint64_t fields_offset = lists_offset + label_list_names.size() * sizeof(LabelList);
@@ -373,6 +426,9 @@ std::span<const Member> port_state_members() noexcept {
 }
 std::span<const Member> next_hop_members() noexcept {
   return next_hop_list;
+}
+std::span<const Member> neighbour_members() noexcept {
+  return neighbour_list;
 }
 std::span<const Member> global_members() noexcept {
   return global_list;

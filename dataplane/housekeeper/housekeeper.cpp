@@ -46,7 +46,8 @@ Housekeeper::Housekeeper(CommandSocket socket, const Parts& parts, const Publish
       publisher_(parts.region, parts.tables, model_, ports_, next_hops_, parts.pool, facts),
       traces_(parts.trace_board, parts.trace_rings, parts.epoch),
       resolver_(model_, ports_, next_hops_,
-                {.rings = parts.frame_rings, .pool = parts.pool, .seed = facts.boot_id}) {}
+                {.rings = parts.frame_rings, .pool = parts.pool, .seed = facts.boot_id}),
+      neighbour_list_(parts.region, model_, resolver_) {}
 
 void Housekeeper::run(int stop) {
   while (turn(stop)) {
@@ -150,6 +151,7 @@ void Housekeeper::watch() {
     publisher_.traces_lost(traces_.lost());
     publisher_.neighbours(resolver_.counters(), resolver_.unsent());
     publisher_.publish_all();
+    neighbour_list_.publish();
     ports_.retry();
   }
 }
@@ -170,7 +172,10 @@ void Housekeeper::tell_links() {
 
 void Housekeeper::tell_neighbours() {
   const auto events = resolver_.take_events();
-  if (!events.empty()) publisher_.publish_next_hops();
+  if (!events.empty()) {
+    publisher_.publish_next_hops();
+    neighbour_list_.publish();
+  }
   for (const NeighbourEvent& event : events) {
     const contract::NeighbourChange change{.port = event.port,
                                            .what = event.kind,

@@ -12,6 +12,7 @@
 #include "dataplane/contract/command.hpp"
 #include "dataplane/contract/event.hpp"
 #include "dataplane/housekeeper/model.hpp"
+#include "dataplane/housekeeper/neighbour_list.hpp"
 #include "dataplane/housekeeper/next_hops.hpp"
 #include "dataplane/housekeeper/ports.hpp"
 #include "dataplane/housekeeper/publish.hpp"
@@ -95,6 +96,7 @@ class Housekeeper {
   Publisher publisher_;
   Traces traces_;
   Resolver resolver_;
+  NeighbourList neighbour_list_;
 
   bool greeted_ = false;
   std::optional<Pending> pending_;

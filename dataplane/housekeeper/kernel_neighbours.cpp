@@ -109,9 +109,11 @@ bool KernelNeighbours::open() {
   return true;
 }
 
-void KernelNeighbours::want(const Place& place) {
-  // The next turn asks.
-  if (wanted_.emplace(place, std::nullopt).second) next_ask_ns_ = 0;
+void KernelNeighbours::want(const Place& place, std::uint64_t now) {
+  const auto [entry, is_new] = wanted_.try_emplace(place);
+  if (!is_new) return;
+  entry->second.since_ns = now;
+  next_ask_ns_ = 0;  // The next turn asks.
 }
 
 // The kernel resolves, and keeps known, what somebody sends to: an empty datagram to the port that
@@ -159,7 +161,7 @@ void KernelNeighbours::ask_some(std::uint64_t now) {
   last_asked_ = {};
 }
 
-void KernelNeighbours::read(const Told& told) {
+void KernelNeighbours::read(std::uint64_t now, const Told& told) {
   alignas(nlmsghdr) std::array<std::byte, 16384> buffer;
   for (int i = 0; i < messages_per_turn; ++i) {
     const ssize_t size = ::recv(socket_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
@@ -174,16 +176,20 @@ void KernelNeighbours::read(const Told& told) {
       rest = rest.subspan(std::min(rest.size(), std::size_t{NLMSG_ALIGN(header.nlmsg_len)}));
       if (!entry) continue;
       const auto found = wanted_.find(entry->place);
-      if (found == wanted_.end() || found->second == entry->mac) continue;
-      const auto before = std::exchange(found->second, entry->mac);
-      told(found->first, found->second, before.value_or(base::MacAddress{}));
+      if (found == wanted_.end() || found->second.mac == entry->mac) continue;
+      Known& known = found->second;
+      const auto before = std::exchange(known.mac, entry->mac);
+      known.since_ns = now;
+      known.moves += before && known.mac ? 1 : 0;
+      known.losses += known.mac ? 0 : 1;
+      told(found->first, known.mac, before.value_or(base::MacAddress{}));
     }
   }
 }
 
 void KernelNeighbours::turn(std::uint64_t now, const Told& told) {
   if (wanted_.empty() || !open()) return;
-  read(told);
+  read(now, told);
   if (now >= next_ask_ns_) ask_some(now);
 }
 

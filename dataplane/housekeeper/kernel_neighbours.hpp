@@ -27,19 +27,28 @@ class KernelNeighbours {
       std::function<void(const Place&, std::optional<base::MacAddress>, const base::MacAddress&)>;
 
   // Asks the kernel to look for it, and to keep it known.
-  void want(const Place& place);
+  void want(const Place& place, std::uint64_t now);
   void forget(const Place& place) { wanted_.erase(place); }
   // Takes in what the kernel says, and tells what changed of what is wanted.
   void turn(std::uint64_t now, const Told& told);
   bool empty() const noexcept { return wanted_.empty(); }
 
+  // What is known of one that is wanted.
+  struct Known {
+    std::optional<base::MacAddress> mac;
+    std::uint64_t since_ns = 0;  // Of its MAC, or of having none.
+    std::uint64_t moves = 0;
+    std::uint64_t losses = 0;
+  };
+  const std::map<Place, Known>& wanted() const noexcept { return wanted_; }
+
  private:
   bool open();
   void ask(const Place& place) const noexcept;
   void ask_some(std::uint64_t now);
-  void read(const Told& told);
+  void read(std::uint64_t now, const Told& told);
 
-  std::map<Place, std::optional<base::MacAddress>> wanted_;
+  std::map<Place, Known> wanted_;
   base::Descriptor socket_;  // Opened with the first that is wanted.
   std::uint64_t next_ask_ns_ = 0;
   Place last_asked_{};  // Of the round under way.

@@ -149,7 +149,10 @@ base::Status Model::set(const contract::PortSet& record) {
   if (record.role > PortRole::transit) {
     return fail(Errc::invalid_argument, "a port's role is none, underlay, tenant or transit");
   }
-  if (record.reserved != 0 || record.reserved2 != 0) {
+  if (record.neighbours > contract::NeighbourKeeper::kernel) {
+    return fail(Errc::invalid_argument, "neighbours are kept by the device's, weir or kernel");
+  }
+  if (record.reserved2 != 0) {
     return fail(Errc::invalid_argument, "reserved fields must be zero");
   }
   if (record.mtu != 0 && record.mtu < mtu_min) {

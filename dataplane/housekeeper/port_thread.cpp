@@ -72,22 +72,39 @@ void PortThread::run() {
   }
 }
 
+namespace {
+
+base::Status check_neighbours(const DeviceRequest& request, const DeviceFacts& facts) {
+  if (request.neighbours != contract::NeighbourKeeper::kernel || facts.kernel_shares) return {};
+  return base::fail(base::Errc::unsupported,
+                    "neighbours: kernel needs a device whose interface the kernel has too, such as "
+                    "xdp:IFACE; say weir, or nothing");
+}
+
+}  // namespace
+
 PortOutcome PortThread::work(PortJob job) {
   PortOutcome outcome{.kind = job.kind, .port = job.port, .status = {}, .opened = nullptr};
   switch (job.kind) {
     case PortJob::Kind::open:
     case PortJob::Kind::reopen: {
       auto device = opener_.open(job.request);
-      if (device) {
-        look_at(**device, outcome);
-        outcome.opened = std::move(*device);
-      } else {
+      if (!device) {
         outcome.status = std::unexpected(device.error());
+        break;
       }
+      outcome.status = check_neighbours(job.request, (*device)->facts());
+      if (!outcome.status) {
+        (*device)->leave();
+        break;
+      }
+      look_at(**device, outcome);
+      outcome.opened = std::move(*device);
       break;
     }
     case PortJob::Kind::adjust:
-      outcome.status = job.device->adjust(job.request);
+      outcome.status = check_neighbours(job.request, job.device->facts());
+      if (outcome.status) outcome.status = job.device->adjust(job.request);
       look_at(*job.device, outcome);
       break;
     case PortJob::Kind::observe: look_at(*job.device, outcome); break;

@@ -49,6 +49,14 @@ Ports::~Ports() {
   submit_close(open_ports(), open_ports());
 }
 
+std::vector<base::IpAddress> Ports::own_addresses(const PortConfig& port, const LocalVteps& vteps) {
+  std::vector<base::IpAddress> own = vteps[port.add.port.value];
+  for (const contract::PortAddress& one : port.set.addresses) {
+    if (one.prefix_length != 0) own.push_back(one.address);
+  }
+  return own;
+}
+
 DeviceRequest Ports::request_for(const PortConfig& port, const LocalVteps& vteps) const {
   const auto or_default = [](std::uint16_t value, std::uint16_t otherwise) {
     return value != 0 ? value : otherwise;
@@ -61,7 +69,9 @@ DeviceRequest Ports::request_for(const PortConfig& port, const LocalVteps& vteps
           .mtu = port.set.mtu,
           .promiscuous = wants_promiscuous(port),
           .role = port.set.role,
-          .local_vteps = vteps[port.add.port.value]};
+          .local_vteps = vteps[port.add.port.value],
+          .own_addresses = own_addresses(port, vteps),
+          .neighbours = port.set.neighbours};
 }
 
 void Ports::plan(const Model& model) {
@@ -106,7 +116,9 @@ void Ports::look_for_changes(const Model& model) {
       close_early_ |= bit(id);
     } else if (before.record.set.mtu != now.record.set.mtu ||
                before.record.set.role != now.record.set.role ||
-               vteps_before_[id] != vteps_after_[id]) {
+               before.record.set.neighbours != now.record.set.neighbours ||
+               own_addresses(before.record, vteps_before_) !=
+                   own_addresses(now.record, vteps_after_)) {
       adjust_ |= bit(id);
     }
   }

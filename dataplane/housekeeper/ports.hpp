@@ -91,6 +91,8 @@ class Ports {
   // The local VTEPs at each port.
   using LocalVteps = std::array<std::vector<base::IpAddress>, contract::port_count_max>;
 
+  static std::vector<base::IpAddress> own_addresses(const PortConfig& port,
+                                                    const LocalVteps& vteps);
   DeviceRequest request_for(const PortConfig& port, const LocalVteps& vteps) const;
   void look_for_changes(const Model& model);
   // Refuses the commit while everything is as it was.

@@ -58,6 +58,7 @@ void Ports::part_with_gone() {
   if (gone == 0) return;
   assign(open_ports() & ~gone);
   for_each_bit(gone, [this](std::uint16_t id) {
+    seen_[id].facts.announcements = -1;  // Closed with its device.
     parted_.push_back({base::PortId{id}, std::move(devices_[id]), grace_});
   });
   missing_ |= gone;

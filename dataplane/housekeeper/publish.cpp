@@ -68,6 +68,7 @@ void Publisher::neighbours(const NeighbourCounters& counters, std::uint64_t unse
   set(global.neighbour_moves, counters.moves);
   set(global.neighbour_losses, counters.losses);
   set(global.neighbour_conflicts, counters.conflicts);
+  set(global.neighbour_duplicates, counters.duplicates);
   set(global.neighbour_unsent, unsent);
 }
 

@@ -30,6 +30,9 @@ class CounterRegion {
   std::span<contract::NextHopState> next_hops() const noexcept {
     return contract::next_hop_states(memory_, shape_);
   }
+  std::span<contract::NeighbourState> neighbours() const noexcept {
+    return contract::neighbour_states(memory_, shape_);
+  }
   std::span<contract::PortState> ports() const noexcept {
     return contract::port_states(memory_, shape_);
   }

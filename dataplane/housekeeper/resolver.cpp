@@ -8,8 +8,10 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <fcntl.h>
 #include <limits>
 #include <string_view>
+#include <sys/socket.h>
 
 namespace dp {
 namespace {
@@ -36,6 +38,10 @@ const Ports::Seen* Resolver::underlay(std::uint32_t port) const noexcept {
   return is_underlay ? ports_.seen(port) : nullptr;
 }
 
+bool Resolver::is_kernels(std::uint32_t port, const Ports::Seen& seen) const noexcept {
+  return kernel_keeps(model_.port(port).record.set, seen.facts);
+}
+
 void Resolver::own_addresses(base::PortId port, Wishes& wishes, std::uint64_t now) {
   const auto own = [&](const base::IpAddress& address, unsigned bits) {
     neighbours_.own(port, address, static_cast<std::uint8_t>(bits), now);
@@ -60,11 +66,11 @@ void Resolver::want_next_hops(Wishes& wishes, std::uint64_t now) {
     const base::PortId port = next_hop.record.port;
     const Ports::Seen* seen = underlay(port.value);
     if (seen == nullptr) continue;
-    if (seen->facts.kernel_answers) {
+    if (is_kernels(port.value, *seen)) {
       const KernelNeighbours::Place place{.ifindex = seen->facts.ifindex,
                                           .address = next_hop.record.address};
       wishes.of_kernel.emplace(place, port);
-      kernel_.want(place);
+      kernel_.want(place, now);
     } else {
       neighbours_.want(port, next_hop.record.address, now);
       wishes.wanted.emplace(port, next_hop.record.address);
@@ -85,6 +91,7 @@ void Resolver::give_up(const Wishes& wishes) {
   for (std::uint32_t id = 0; id < model_.port_slots(); ++id) {
     if ((in_force_.served & ~wishes.served & bit(id)) == 0) continue;
     neighbours_.remove_port(base::PortId{static_cast<std::uint16_t>(id)});
+    announcements_[id] = {};
   }
 }
 
@@ -93,10 +100,11 @@ void Resolver::configure() {
   Wishes wishes;
   for (std::uint32_t id = 0; id < model_.port_slots(); ++id) {
     const Ports::Seen* seen = underlay(id);
-    if (seen == nullptr || seen->facts.kernel_answers) continue;
+    if (seen == nullptr || is_kernels(id, *seen)) continue;
     const base::PortId port{static_cast<std::uint16_t>(id)};
     wishes.served |= bit(id);
     neighbours_.set_port(port, seen->facts.mac, now);
+    listen_to(id, *seen);
     own_addresses(port, wishes, now);
   }
   want_next_hops(wishes, now);
@@ -119,6 +127,26 @@ void Resolver::follow_kernel(std::uint64_t now) {
                           .mac = mac.value_or(base::MacAddress{}),
                           .before = before});
   });
+}
+
+void Resolver::for_each(const std::function<void(const NeighbourView&)>& visit) const {
+  neighbours_.for_each(visit);
+  for (const auto& [place, port] : in_force_.of_kernel) {
+    const auto found = kernel_.wanted().find(place);
+    if (found == kernel_.wanted().end()) continue;
+    const KernelNeighbours::Known& known = found->second;
+    visit({.port = port,
+           .address = place.address,
+           .own = false,
+           .usable = known.mac.has_value(),
+           .state = known.mac ? "reachable" : "incomplete",
+           .mac = known.mac.value_or(base::MacAddress{}),
+           .since_ns = known.since_ns,
+           .moves = known.moves,
+           .losses = known.losses,
+           .conflicts = 0,
+           .duplicates = 0});
+  }
 }
 
 std::vector<NeighbourEvent> Resolver::take_events() {
@@ -144,7 +172,7 @@ void Resolver::follow_returned() {
     places.emplace(here, port);
     if (here == place) continue;
     kernel_.forget(place);
-    kernel_.want(here);
+    kernel_.want(here, monotonic_ns());
   }
   in_force_.of_kernel = std::move(places);
 }
@@ -157,6 +185,7 @@ void Resolver::look_at_ports() {
     if (seen == nullptr) continue;
     const base::PortId port{static_cast<std::uint16_t>(id)};
     neighbours_.set_port(port, seen->facts.mac, now);
+    listen_to(id, *seen);
     const bool is_up = seen->observation.link.up;
     if (is_up && (links_up_ & bit(id)) == 0) {
       neighbours_.link_up(port, now);
@@ -170,6 +199,7 @@ void Resolver::turn() {
   const std::uint64_t now = monotonic_ns();
   follow_kernel(now);
   for (FrameRings* rings : parts_.rings) receive(rings->to_housekeeper, now);
+  hear_announcements(now);
   if (now >= next_ns_) next_ns_ = neighbours_.poll(now);
   for (const NeighbourFrame& frame : neighbours_.take_frames()) {
     // Nobody would hear it, and a TAP that is down refuses it; link_up() begins anew.
@@ -188,6 +218,30 @@ void Resolver::receive(FrameRing& ring, std::uint64_t now) {
     // Counted by its fault, where it has one.
     (void)neighbours_.receive(frame.port, {static_cast<const std::uint8_t*>(data), bytes}, now);
     next_ns_ = now;  // It may have changed what is due.
+  }
+}
+
+void Resolver::listen_to(std::uint32_t port, const Ports::Seen& seen) {
+  Announcements& here = announcements_[port];
+  const bool wanted = seen.facts.announcements >= 0;
+  if (here.device_number == seen.device_number && wanted == bool(here.socket)) return;
+  here = {.device_number = seen.device_number, .socket = {}};
+  if (!wanted) return;
+  here.socket = base::Descriptor(::fcntl(seen.facts.announcements, F_DUPFD_CLOEXEC, 0));
+}
+
+void Resolver::hear_announcements(std::uint64_t now) {
+  for (std::uint32_t id = 0; id < announcements_.size(); ++id) {
+    const int socket = announcements_[id].socket.get();
+    if (socket < 0) continue;
+    for (int i = 0; i < frames_per_turn; ++i) {
+      std::array<std::uint8_t, frame_bytes_max> frame;
+      const ssize_t bytes = ::recv(socket, frame.data(), frame.size(), MSG_DONTWAIT);
+      if (bytes <= 0) break;  // None, or the interface is down.
+      (void)neighbours_.receive(base::PortId{static_cast<std::uint16_t>(id)},
+                                {frame.data(), static_cast<std::size_t>(bytes)}, now);
+      next_ns_ = now;
+    }
   }
 }
 

@@ -6,7 +6,7 @@
 //      ▲                      │  │           │
 //      └──────FrameRing───────┘  └─ events ◄─┘──► NextHops ──► words that workers read
 //
-// At a port whose interface is the kernel's too, the kernel asks and answers, and this follows it.
+// At a port where the kernel asks and answers, as it has the interface too, this follows it.
 #pragma once
 
 #include "dataplane/housekeeper/kernel_neighbours.hpp"
@@ -18,7 +18,9 @@
 
 #include <rte_mempool.h>
 
+#include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <span>
@@ -48,6 +50,8 @@ class Resolver {
   std::uint64_t wait_ns(std::uint64_t now) const noexcept;
 
   std::vector<NeighbourEvent> take_events();
+  // Addresses of ours and next hops, of our own finding or the kernel's.
+  void for_each(const std::function<void(const NeighbourView&)>& visit) const;
   const NeighbourCounters& counters() const noexcept { return neighbours_.counters(); }
   // Frames that no buffer or ring had room for.
   std::uint64_t unsent() const noexcept { return unsent_; }
@@ -64,6 +68,8 @@ class Resolver {
 
   // Of an underlay port that is open; nullptr: another one.
   const Ports::Seen* underlay(std::uint32_t port) const noexcept;
+  // Whether the kernel asks and answers there.
+  bool is_kernels(std::uint32_t port, const Ports::Seen& seen) const noexcept;
   void own_addresses(base::PortId port, Wishes& wishes, std::uint64_t now);
   void want_next_hops(Wishes& wishes, std::uint64_t now);
   void give_up(const Wishes& wishes);
@@ -71,6 +77,8 @@ class Resolver {
   // Interfaces that returned have other numbers.
   void follow_returned();
   void receive(FrameRing& ring, std::uint64_t now);
+  void hear_announcements(std::uint64_t now);
+  void listen_to(std::uint32_t port, const Ports::Seen& seen);
   bool send(const NeighbourFrame& frame) noexcept;
 
   const Model& model_;
@@ -80,6 +88,13 @@ class Resolver {
   Neighbours neighbours_;
   KernelNeighbours kernel_;
   Wishes in_force_;
+  // What neighbours tell all, where that stays with the kernel (xdp): copies of the devices'
+  // sockets, which those may close meanwhile.
+  struct Announcements {
+    std::uint64_t device_number = 0;
+    base::Descriptor socket;
+  };
+  std::array<Announcements, contract::port_count_max> announcements_;
   std::uint64_t links_up_ = 0;  // One bit per port, as last seen.
   std::vector<NeighbourEvent> of_kernel_;
   std::uint64_t next_ns_ = 0;  // When Neighbours wants to be polled.

@@ -41,13 +41,18 @@ void Neighbours::add_claim(const Key& key, Claim claim, std::uint64_t now) {
     entry->second.configured |= claim.configured;
     return;
   }
+  entry->second.since_ns = now;
   schedule(claim_timers_, key, entry->second, now);
 }
 
 void Neighbours::advance(const Key& key, Claim& claim, std::uint64_t now) {
   const PortState& port = ports_.at(key.port);
   if (claim.state == ClaimState::duplicate) {
-    claim = {.prefix_bits = claim.prefix_bits, .configured = claim.configured};
+    claim = {.prefix_bits = claim.prefix_bits,
+             .configured = claim.configured,
+             .since_ns = now,
+             .conflicts = claim.conflicts,
+             .duplicates = claim.duplicates};
   }
   if (claim.state == ClaimState::tentative && claim.probes_sent < probe_count) {
     ++claim.probes_sent;
@@ -62,6 +67,7 @@ void Neighbours::advance(const Key& key, Claim& claim, std::uint64_t now) {
   }
   if (claim.state == ClaimState::tentative) {
     claim.state = ClaimState::usable;
+    claim.since_ns = now;
     claim.announcements_left = announcement_count;
     tell(NeighbourEvent::Kind::address_usable, key, port.mac);
     // Some have waited for an address to ask from.
@@ -106,7 +112,9 @@ void Neighbours::meet_rival(const Key& key, Claim& claim, const NeighbourMessage
   if (claim.state == ClaimState::duplicate) return;
   if (claim.state == ClaimState::tentative) {
     claim.state = ClaimState::duplicate;
-    ++counters_.conflicts;
+    claim.since_ns = now;
+    ++claim.duplicates;
+    ++counters_.duplicates;
     tell(NeighbourEvent::Kind::address_duplicate, key, rival);
     schedule(claim_timers_, key, claim, now + spread(timing_.claim_again));
     return;
@@ -115,6 +123,7 @@ void Neighbours::meet_rival(const Key& key, Claim& claim, const NeighbourMessage
   // once in a while, so that two of them do not fight at full rate.
   if (claim.defended_ns != 0 && now - claim.defended_ns < timing_.defend_interval) return;
   claim.defended_ns = now;
+  ++claim.conflicts;
   ++counters_.conflicts;
   tell(NeighbourEvent::Kind::address_conflict, key, rival);
   announce(key, ports_.at(key.port));

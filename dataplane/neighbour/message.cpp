@@ -337,18 +337,4 @@ NeighbourFrame write_advertisement(const Advertisement& wanted) noexcept {
   return finish_nd(wanted.port, frame, LinkLayerOption::target);
 }
 
-base::IpAddress link_local_address(const base::MacAddress& mac) noexcept {
-  // FNV-1a's multiplier and a last mix (splitmix64): any MAC's bits reach all of the identifier's.
-  std::uint64_t id = (mac.to_integer() ^ 0x7765'6972) * 0x0000'0100'0000'01b3;
-  id = (id ^ (id >> 30)) * 0xbf58'476d'1ce4'e5b9;
-  id = (id ^ (id >> 27)) * 0x94d0'49bb'1331'11eb;
-  id ^= id >> 31;
-  base::IpAddress address{};
-  address.v6.bytes[0] = 0xfe;
-  address.v6.bytes[1] = 0x80;
-  const base::be64 big(id);
-  std::memcpy(address.v6.bytes.data() + 8, &big, sizeof big);
-  return address;
-}
-
 }  // namespace dp

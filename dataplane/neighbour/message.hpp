@@ -99,8 +99,6 @@ constexpr bool is_unspecified(const base::IpAddress& address) noexcept {
 constexpr base::IpAddress unspecified(const base::IpAddress& like) noexcept {
   return like.is_v4() ? base::IpAddress::from(base::Ipv4Address(0)) : base::IpAddress{};
 }
-// fe80::/10 with an interface identifier made from the MAC, but not EUI-64's (RFC 7217, without
-// its secret): where Weir shares a MAC with a kernel, the kernel has that one.
-base::IpAddress link_local_address(const base::MacAddress& mac) noexcept;
+using base::link_local_address;
 
 }  // namespace dp

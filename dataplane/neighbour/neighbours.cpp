@@ -88,7 +88,9 @@ void Neighbours::want(base::PortId port, const base::IpAddress& address, std::ui
   if (!ports_.contains(port)) return;
   if (!address.is_v4()) need_link_local(port, now);
   const auto [entry, is_new] = next_hops_.try_emplace({port, address});
-  if (is_new) schedule(next_hop_timers_, entry->first, entry->second, now);
+  if (!is_new) return;
+  entry->second.since_ns = now;
+  schedule(next_hop_timers_, entry->first, entry->second, now);
 }
 
 void Neighbours::forget(base::PortId port, const base::IpAddress& address) {
@@ -149,6 +151,57 @@ std::optional<Neighbours::NextHopView> Neighbours::next_hop(base::PortId port,
   const auto found = next_hops_.find({port, address});
   if (found == next_hops_.end()) return std::nullopt;
   return NextHopView{.state = found->second.state, .mac = found->second.mac};
+}
+
+namespace {
+
+constexpr std::string_view name(Neighbours::ClaimState state) noexcept {
+  switch (state) {
+    case Neighbours::ClaimState::tentative: return "tentative";
+    case Neighbours::ClaimState::usable: return "usable";
+    case Neighbours::ClaimState::duplicate: return "duplicate";
+  }
+  return {};
+}
+
+constexpr std::string_view name(Neighbours::NextHopState state) noexcept {
+  switch (state) {
+    case Neighbours::NextHopState::incomplete: return "incomplete";
+    case Neighbours::NextHopState::reachable: return "reachable";
+    case Neighbours::NextHopState::probed: return "probed";
+  }
+  return {};
+}
+
+}  // namespace
+
+void Neighbours::for_each(const std::function<void(const NeighbourView&)>& visit) const {
+  for (const auto& [key, claim] : claims_) {
+    visit({.port = key.port,
+           .address = key.address,
+           .own = true,
+           .usable = claim.state == ClaimState::usable,
+           .state = name(claim.state),
+           .mac = ports_.at(key.port).mac,
+           .since_ns = claim.since_ns,
+           .moves = 0,
+           .losses = 0,
+           .conflicts = claim.conflicts,
+           .duplicates = claim.duplicates});
+  }
+  for (const auto& [key, next_hop] : next_hops_) {
+    visit({.port = key.port,
+           .address = key.address,
+           .own = false,
+           .usable = next_hop.state != NextHopState::incomplete,
+           .state = name(next_hop.state),
+           .mac = next_hop.mac,
+           .since_ns = next_hop.since_ns,
+           .moves = next_hop.moved,
+           .losses = next_hop.losses,
+           .conflicts = next_hop.conflicts,
+           .duplicates = 0});
+  }
 }
 
 }  // namespace dp

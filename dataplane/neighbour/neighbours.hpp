@@ -18,10 +18,12 @@
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -49,6 +51,24 @@ struct NeighbourEvent {
   base::MacAddress before;  // Of a next hop.
 };
 
+// What is known of one place, for people.
+struct NeighbourView {
+  base::PortId port;
+  base::IpAddress address;
+  bool own;     // An address of ours; else a next hop.
+  bool usable;  // Its MAC is known; or it is answered for.
+  std::string_view state;
+  base::MacAddress mac;  // Zero: not known.
+  std::uint64_t since_ns;
+  // Since it was configured.
+  std::uint64_t moves;
+  std::uint64_t losses;
+  std::uint64_t conflicts;
+  std::uint64_t duplicates;
+
+  friend bool operator==(const NeighbourView&, const NeighbourView&) = default;
+};
+
 struct NeighbourCounters {
   std::uint64_t received = 0;
   std::uint64_t solicitations_sent = 0;
@@ -58,6 +78,7 @@ struct NeighbourCounters {
   std::uint64_t moves = 0;
   std::uint64_t losses = 0;
   std::uint64_t conflicts = 0;
+  std::uint64_t duplicates = 0;
   std::array<std::uint64_t, neighbour_fault_count> faults{};
 };
 
@@ -98,6 +119,7 @@ class Neighbours {
     base::MacAddress mac;  // Zero while incomplete.
   };
   std::optional<NextHopView> next_hop(base::PortId port, const base::IpAddress& address) const;
+  void for_each(const std::function<void(const NeighbourView&)>& visit) const;
   const NeighbourCounters& counters() const noexcept { return counters_; }
 
  private:
@@ -123,6 +145,9 @@ class Neighbours {
     std::uint8_t probes_sent = 0;
     std::uint8_t announcements_left = 0;
     std::uint64_t defended_ns = 0;  // 0: never.
+    std::uint64_t since_ns = 0;     // Of its state.
+    std::uint64_t conflicts = 0;
+    std::uint64_t duplicates = 0;
     std::uint64_t deadline = 0;
   };
   struct NextHop {
@@ -132,6 +157,10 @@ class Neighbours {
     std::uint8_t moves = 0;  // Unasked, since moves_since_ns.
     std::uint64_t moves_since_ns = 0;
     std::uint64_t learned_ns = 0;
+    std::uint64_t since_ns = 0;  // Of its MAC, or of having none.
+    std::uint64_t moved = 0;     // Asked or unasked, ever.
+    std::uint64_t losses = 0;
+    std::uint64_t conflicts = 0;
     std::uint64_t doubted_ns = 0;  // When another MAC was last refused; 0: never.
     std::uint64_t deadline = 0;
   };

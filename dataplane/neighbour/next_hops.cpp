@@ -28,6 +28,8 @@ void Neighbours::advance(const Key& key, NextHop& next_hop, std::uint64_t now) {
     case NextHopState::probed:
       if (next_hop.asked < questions_max) break;
       ++counters_.losses;
+      ++next_hop.losses;
+      next_hop.since_ns = now;
       tell(NeighbourEvent::Kind::next_hop_lost, key, {}, next_hop.mac);
       next_hop.state = NextHopState::incomplete;
       next_hop.mac = {};
@@ -117,6 +119,7 @@ void Neighbours::take_claim(const Key& key, NextHop& next_hop, PortState& port,
     // Without the flag it is a proxy's offer (RFC 4861 §7.2.8), which harms nobody.
     if (message.overrides) {
       ++counters_.conflicts;
+      ++next_hop.conflicts;
       tell(NeighbourEvent::Kind::next_hop_conflict, key, message.mac, next_hop.mac);
     }
   }
@@ -139,7 +142,11 @@ bool Neighbours::may_move(NextHop& next_hop, std::uint64_t now) const noexcept {
 void Neighbours::set_mac(const Key& key, NextHop& next_hop, const base::MacAddress& mac,
                          std::uint64_t now) {
   const bool moved = next_hop.state != NextHopState::incomplete;
-  if (moved) ++counters_.moves;
+  if (moved) {
+    ++counters_.moves;
+    ++next_hop.moved;
+  }
+  next_hop.since_ns = now;
   tell(moved ? NeighbourEvent::Kind::next_hop_moved : NeighbourEvent::Kind::next_hop_resolved, key,
        mac, next_hop.mac);
   next_hop.mac = mac;

@@ -28,6 +28,9 @@ void Exits::free_dead() noexcept {
 void Exits::end(std::uint16_t stage, rte_mbuf* mbuf, const PacketMeta& meta,
                 Verdict verdict) noexcept {
   if (verdict != punt) return drop(stage, mbuf, meta, verdict);
+  if (!punt_limit_.take(meta.in_port, rte_rdtsc())) {
+    return drop(stage, mbuf, meta, DropReason::punt_rate_exceeded);
+  }
   if (!to_housekeeper_.push(mbuf, meta.in_port)) {
     return drop(stage, mbuf, meta, DropReason::punt_queue_full);
   }

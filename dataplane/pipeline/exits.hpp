@@ -9,11 +9,13 @@
 #include "dataplane/contract/region.hpp"
 #include "dataplane/packet/batch.hpp"
 #include "dataplane/pipeline/egress.hpp"
+#include "dataplane/pipeline/punt_limit.hpp"
 #include "dataplane/pipeline/stage.hpp"
 #include "dataplane/pipeline/trace.hpp"
 #include "dataplane/queue/frame_ring.hpp"
 #include "dataplane/queue/outbox.hpp"
 
+#include <rte_cycles.h>
 #include <rte_mbuf.h>
 
 #include <array>
@@ -26,7 +28,11 @@ class Exits {
   // All outlive this.
   Exits(const contract::WorkerBlock& counters, Egress& egress, Tracer& tracer,
         FrameRing& to_housekeeper) noexcept
-      : counters_(counters), egress_(egress), tracer_(tracer), to_housekeeper_(to_housekeeper) {}
+      : counters_(counters),
+        egress_(egress),
+        tracer_(tracer),
+        to_housekeeper_(to_housekeeper),
+        punt_limit_(rte_get_tsc_hz()) {}
   ~Exits();
   Exits(const Exits&) = delete;
   Exits& operator=(const Exits&) = delete;
@@ -72,6 +78,7 @@ class Exits {
   Egress& egress_;
   Tracer& tracer_;
   FrameRing& to_housekeeper_;
+  PuntLimit punt_limit_;
   contract::WorkerTotals totals_{};  // Private copy; publish() writes it out.
   bool drops_changed_ = false;
   std::uint16_t dead_count_ = 0;

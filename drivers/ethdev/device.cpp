@@ -121,6 +121,10 @@ base::Result<std::unique_ptr<Device>> EthdevDevice::open(const DeviceRequest& re
 void EthdevDevice::know_interface(const rte_eth_dev_info& info,
                                   const std::vector<int>& sockets_before) {
   const std::string_view driver = driver_name(request_.device);
+  // Drivers that leave the interface to the kernel (mlx5) or stand on it say which one it is; at
+  // the kernel's end of a TAP is the neighbour itself.
+  facts_.kernel_shares = info.if_index != 0 && driver != "net_tap";
+  facts_.ifindex = facts_.kernel_shares ? info.if_index : 0;
   if (driver != "net_tap" && driver != "net_af_packet") return;
   const std::string interface = kernel_interface(request_.device, info);
   facts_.ifindex = if_nametoindex(interface.c_str());

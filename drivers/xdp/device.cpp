@@ -50,11 +50,43 @@ base::Result<std::unique_ptr<Device>> XdpDevice::open(const DeviceRequest& reque
   return std::unique_ptr<Device>(std::move(device));
 }
 
+// The addresses for which Weir asks and answers in the kernel's place.
+std::vector<base::IpAddress> XdpDevice::asked_for(const DeviceRequest& request) const {
+  if (request.neighbours != contract::NeighbourKeeper::weir) return {};
+  std::vector<base::IpAddress> addresses = request.own_addresses;
+  addresses.push_back(base::link_local_address(facts_.mac));
+  return addresses;
+}
+
+// What Weir answered for would be missing where the kernel had asked, for its ssh and BGP.
+base::Status XdpDevice::check_addresses(const DeviceRequest& request) const {
+  const auto kernels = kernel_addresses();
+  for (const base::IpAddress& address : asked_for(request)) {
+    if (std::ranges::find(kernels, address) == kernels.end()) continue;
+    LOG(error, "address_of_the_kernel", {"interface", name_.interface},
+        {"address", base::to_string(address)});
+    return fail(Errc::already_exists,
+                "with neighbours: weir the port's addresses and VTEPs are Weir's alone, but the "
+                "kernel has one of them: take it from its interface (ip addr del), or say "
+                "neighbours: kernel");
+  }
+  return {};
+}
+
+base::Status XdpDevice::overhear(const DeviceRequest& request) {
+  const bool wanted =
+      request.neighbours == contract::NeighbourKeeper::weir && request.role == PortRole::underlay;
+  if (auto status = program_->overhear(wanted); !status) return status;
+  facts_.announcements = wanted ? program_->announcements() : -1;
+  return {};
+}
+
 XdpSteering XdpDevice::steering_for(const DeviceRequest& request) const {
   // Fail closed: a tenant's frames are for nobody but Weir.
   const XdpAbsent otherwise = request.role == PortRole::tenant ? XdpAbsent::drop : XdpAbsent::pass;
   return {.what = what_for(request.role),
-          .local_addresses = request.local_vteps,
+          .local_vteps = request.local_vteps,
+          .neighbours = asked_for(request),
           .drop_unread = name_.absent.value_or(otherwise) == XdpAbsent::drop};
 }
 
@@ -76,8 +108,10 @@ base::Status XdpDevice::set_up(const DeviceRequest& request) {
             .receives_segmented = false,
             .ifindex = ifindex_,
             .can_reopen = true,
-            .kernel_answers = true};
+            .kernel_shares = true,
+            .kernel_keeps_neighbours = true};
   if (auto status = check_mtu(request); !status) return status;
+  if (auto status = check_addresses(request); !status) return status;
 
   const XdpSteering steering = steering_for(request);
   auto program = XdpProgram::load(
@@ -86,6 +120,7 @@ base::Status XdpDevice::set_up(const DeviceRequest& request) {
   program_ = std::move(*program);
   if (auto status = open_queues(request); !status) return status;
   if (auto status = program_->begin(steering); !status) return status;
+  if (auto status = overhear(request); !status) return status;
   set_promiscuous(request.promiscuous);
   LOG(info, "device_opened", {"device", request.device}, {"rx_queues", facts_.rx_queues},
       {"tx_queues", facts_.tx_queues}, {"mtu", facts_.mtu}, {"mac", to_string(facts_.mac)},
@@ -170,7 +205,9 @@ base::Status XdpDevice::adjust(const DeviceRequest& request) {
   // The kernel's to change, which is asked for how it is now.
   if (const auto interface = ask_interface(name_.interface)) facts_.mtu = interface->mtu;
   if (auto status = check_mtu(request); !status) return status;
+  if (auto status = check_addresses(request); !status) return status;
   if (auto status = program_->steer_by(steering_for(request)); !status) return status;
+  if (auto status = overhear(request); !status) return status;
   set_promiscuous(request.promiscuous);
   return {};
 }

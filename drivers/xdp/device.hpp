@@ -39,6 +39,9 @@ class XdpDevice final : public Device {
   base::Status check_mtu(const DeviceRequest& request);
   base::Result<base::Descriptor> open_socket();
   void set_promiscuous(bool promiscuous) noexcept;
+  std::vector<base::IpAddress> asked_for(const DeviceRequest& request) const;
+  base::Status check_addresses(const DeviceRequest& request) const;
+  base::Status overhear(const DeviceRequest& request);
   XdpSteering steering_for(const DeviceRequest& request) const;
 
   XdpDeviceString name_;

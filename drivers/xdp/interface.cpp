@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <ifaddrs.h>
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -51,6 +53,29 @@ std::optional<InterfaceFacts> ask_interface(const std::string& name) noexcept {
   facts.mtu = static_cast<std::uint16_t>(std::min(question.request.ifr_mtu, 0xffff));
   facts.rx_queues = rx_queues(question);
   return facts;
+}
+
+std::vector<base::IpAddress> kernel_addresses() {
+  std::vector<base::IpAddress> addresses;
+  ifaddrs* list = nullptr;
+  if (::getifaddrs(&list) != 0) return addresses;
+  for (const ifaddrs* one = list; one != nullptr; one = one->ifa_next) {
+    if (one->ifa_addr == nullptr) continue;
+    base::IpAddress address{};
+    if (one->ifa_addr->sa_family == AF_INET) {
+      address = base::IpAddress::from(base::Ipv4Address(0));
+      std::memcpy(address.v6.bytes.data() + 12,
+                  &reinterpret_cast<const sockaddr_in*>(one->ifa_addr)->sin_addr, 4);
+    } else if (one->ifa_addr->sa_family == AF_INET6) {
+      std::memcpy(address.v6.bytes.data(),
+                  &reinterpret_cast<const sockaddr_in6*>(one->ifa_addr)->sin6_addr, 16);
+    } else {
+      continue;
+    }
+    addresses.push_back(address);
+  }
+  ::freeifaddrs(list);
+  return addresses;
 }
 
 }  // namespace dp

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace dp {
 
@@ -19,5 +20,8 @@ struct InterfaceFacts {
 
 // nullopt: there is none of that name.
 std::optional<InterfaceFacts> ask_interface(const std::string& name) noexcept;
+
+// Those of all interfaces of this namespace: the kernel answers for each at each of them.
+std::vector<base::IpAddress> kernel_addresses();
 
 }  // namespace dp

@@ -9,7 +9,10 @@
 #include <cerrno>
 #include <cstring>
 #include <linux/bpf.h>
+#include <linux/filter.h>
+#include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <netinet/in.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -28,6 +31,36 @@ weir_address as_key(const base::IpAddress& address) noexcept {
   std::memcpy(&key, &address, sizeof key);
   return key;
 }
+
+constexpr sock_filter statement(unsigned code, unsigned value) noexcept {
+  return {static_cast<std::uint16_t>(code), 0, 0, value};
+}
+constexpr sock_filter unless_equal(unsigned value, std::uint8_t skip) noexcept {
+  return {BPF_JMP | BPF_JEQ | BPF_K, 0, skip, value};
+}
+
+// ARP whose sender asks for, or answers about, itself (RFC 5227 §3); neighbour advertisements to a
+// group (RFC 4861 §7.2.6). Frames that this host sends are not for us.
+constexpr std::array<sock_filter, 18> announcement_filter{
+    statement(BPF_LD | BPF_B | BPF_ABS, static_cast<unsigned>(SKF_AD_OFF + SKF_AD_PKTTYPE)),
+    sock_filter{BPF_JMP | BPF_JEQ | BPF_K, 15, 0, PACKET_OUTGOING},  // Skips count to the end.
+    statement(BPF_LD | BPF_H | BPF_ABS, 12),                         // The EtherType.
+    unless_equal(ETH_P_ARP, 5),
+    statement(BPF_LD | BPF_W | BPF_ABS, 28),  // ARP's sender.
+    statement(BPF_MISC | BPF_TAX, 0),
+    statement(BPF_LD | BPF_W | BPF_ABS, 38),  // ARP's target.
+    sock_filter{BPF_JMP | BPF_JEQ | BPF_X, 0, 9, 0},
+    statement(BPF_RET | BPF_K, UINT32_MAX),
+    unless_equal(ETH_P_IPV6, 7),
+    statement(BPF_LD | BPF_B | BPF_ABS, 20),  // The next header.
+    unless_equal(IPPROTO_ICMPV6, 5),
+    statement(BPF_LD | BPF_B | BPF_ABS, 54),  // ICMPv6's type.
+    unless_equal(136, 3),
+    statement(BPF_LD | BPF_B | BPF_ABS, 38),  // The first byte of the destination.
+    unless_equal(0xff, 1),
+    statement(BPF_RET | BPF_K, UINT32_MAX),
+    statement(BPF_RET | BPF_K, 0),
+};
 
 // The kernel maps whole pages.
 std::size_t settings_bytes() noexcept {
@@ -122,27 +155,27 @@ base::Status XdpProgram::steer_by(const XdpSteering& steering) {
 }
 
 base::Status XdpProgram::write(const XdpSteering& steering) {
+  std::map<base::IpAddress, std::uint8_t> wanted;
+  for (const base::IpAddress& one : steering.local_vteps) wanted[one] |= weir_address_vxlan;
+  for (const base::IpAddress& one : steering.neighbours) wanted[one] |= weir_address_neighbours;
   const int map = part(XdpProgramPart::addresses);
-  const std::uint8_t present = 1;
   // New ones before what is steered by them, old ones after: no frame falls between.
-  for (const base::IpAddress& address : steering.local_addresses) {
+  for (const auto& [address, uses] : wanted) {
     const weir_address key = as_key(address);
-    if (const int error = bpf_map_update_elem(map, &key, &present, 0); error != 0) {
-      return fail(Errc::table_full, "an xdp port takes 1,024 local VTEPs", -error);
+    if (const int error = bpf_map_update_elem(map, &key, &uses, 0); error != 0) {
+      return fail(Errc::table_full, "an xdp port takes 1,024 local VTEPs and addresses", -error);
     }
   }
   // Relaxed: the program reads each once per frame, and no order between them matters.
   const unsigned action = steering.drop_unread ? XDP_DROP : XDP_PASS;
   std::atomic_ref(settings_->unread_action).store(action, std::memory_order_relaxed);
   std::atomic_ref(settings_->what).store(steering.what, std::memory_order_relaxed);
-  for (const base::IpAddress& address : addresses_) {
-    if (std::ranges::find(steering.local_addresses, address) != steering.local_addresses.end()) {
-      continue;
-    }
+  for (const auto& [address, uses] : addresses_) {
+    if (wanted.contains(address)) continue;
     const weir_address key = as_key(address);
     (void)bpf_map_delete_elem(map, &key);  // It is in there: we put it.
   }
-  addresses_ = steering.local_addresses;
+  addresses_ = std::move(wanted);
   return {};
 }
 
@@ -155,13 +188,37 @@ std::uint64_t XdpProgram::unread_dropped() const noexcept {
   return sum;
 }
 
-bool XdpProgram::set_promiscuous(bool promiscuous) noexcept {
+bool XdpProgram::ask_membership(int type, bool wanted) noexcept {
   packet_mreq membership{};
   membership.mr_ifindex = static_cast<int>(config_.ifindex);
-  membership.mr_type = PACKET_MR_PROMISC;
+  membership.mr_type = static_cast<unsigned short>(type);
   return ::setsockopt(part(XdpProgramPart::packet_socket), SOL_PACKET,
-                      promiscuous ? PACKET_ADD_MEMBERSHIP : PACKET_DROP_MEMBERSHIP, &membership,
+                      wanted ? PACKET_ADD_MEMBERSHIP : PACKET_DROP_MEMBERSHIP, &membership,
                       sizeof membership) == 0;
+}
+
+bool XdpProgram::set_promiscuous(bool promiscuous) noexcept {
+  return ask_membership(PACKET_MR_PROMISC, promiscuous);
+}
+
+base::Status XdpProgram::overhear(bool wanted) noexcept {
+  if (wanted == overhears_) return {};
+  const int socket = part(XdpProgramPart::packet_socket);
+  sock_fprog filter{.len = announcement_filter.size(),
+                    .filter = const_cast<sock_filter*>(announcement_filter.data())};
+  sockaddr_ll place{};
+  place.sll_family = AF_PACKET;
+  if (wanted) place.sll_protocol = htons(ETH_P_ALL);
+  place.sll_ifindex = static_cast<int>(config_.ifindex);
+  // The filter first: nothing else ever comes. Best effort is the last: an interface without
+  // address filters has no such mode.
+  if (::setsockopt(socket, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) != 0 ||
+      ::bind(socket, reinterpret_cast<const sockaddr*>(&place), sizeof place) != 0) {
+    return fail(Errc::io, "announcements of an xdp port's neighbours cannot be overheard", errno);
+  }
+  (void)ask_membership(PACKET_MR_ALLMULTI, wanted);
+  overhears_ = wanted;
+  return {};
 }
 
 }  // namespace dp

@@ -12,6 +12,7 @@
 #include "drivers/xdp/steer.h"
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,7 +21,9 @@ namespace dp {
 
 struct XdpSteering {
   weir_steer_what what;
-  std::vector<base::IpAddress> local_addresses;  // Of weir_steer_vxlan.
+  // Of weir_steer_vxlan: tunnels that end here, and addresses for which Weir asks and answers.
+  std::vector<base::IpAddress> local_vteps;
+  std::vector<base::IpAddress> neighbours;
   bool drop_unread;
 };
 
@@ -53,21 +56,27 @@ class XdpProgram {
   std::uint64_t unread_dropped() const noexcept;
   // Until it is closed. False where the interface does not.
   bool set_promiscuous(bool promiscuous) noexcept;
+  // All multicast frames, and on announcements() what neighbours tell all, which goes to the kernel
+  // and is only copied here.
+  base::Status overhear(bool wanted) noexcept;
+  int announcements() const noexcept { return part(XdpProgramPart::packet_socket); }
 
  private:
   XdpProgram(PortHelper& helper, const Config& config, PortHelper::XdpProgramParts parts);
   base::Status map_settings();
   base::Status pin(const XdpSteering& steering);
   base::Status write(const XdpSteering& steering);
+  bool ask_membership(int type, bool wanted) noexcept;
   int part(XdpProgramPart which) const noexcept { return parts_.get(which); }
 
   PortHelper& helper_;
   Config config_;
   PortHelper::XdpProgramParts parts_;
-  weir_steer_settings* settings_ = nullptr;  // The program's, mapped.
-  std::vector<base::IpAddress> addresses_;   // In the program's map.
-  bool pinned_ = false;                      // By this object.
-  bool predecessor_;  // The link still runs the program of the process before.
+  weir_steer_settings* settings_ = nullptr;            // The program's, mapped.
+  std::map<base::IpAddress, std::uint8_t> addresses_;  // In the program's map.
+  bool overhears_ = false;
+  bool pinned_ = false;  // By this object.
+  bool predecessor_;     // The link still runs the program of the process before.
 };
 
 }  // namespace dp

@@ -17,6 +17,8 @@
 #define PORT_VXLAN 4789  // RFC 7348
 #define PORT_ROCEV2 4791 // InfiniBand Architecture, annex A17
 #define IP_FRAGMENT_OFFSET 0x1fff
+#define ND_SOLICITATION 135 // RFC 4861 section 4.3
+#define ND_ADVERTISEMENT 136 // RFC 4861 section 4.4
 
 // Written by the data plane through a mapping, while frames come.
 struct weir_steer_settings settings SEC(".data") = {weir_steer_nothing, XDP_PASS};
@@ -52,6 +54,12 @@ struct udp_packet {
   __u16 port;
 };
 
+static __always_inline void map_ipv4(struct weir_address* to, const void* from) {
+  __builtin_memset(to, 0, 10);
+  to->bytes[10] = to->bytes[11] = 0xff;
+  __builtin_memcpy(&to->bytes[12], from, 4);
+}
+
 // 1 and the packet's destination where the frame is UDP, or the first fragment of it.
 static __always_inline int read_udp(struct xdp_md* context, struct udp_packet* packet) {
   void* at = (void*)(long)context->data;
@@ -65,9 +73,7 @@ static __always_inline int read_udp(struct xdp_md* context, struct udp_packet* p
     if ((void*)(ip + 1) > end || ip->protocol != IPPROTO_UDP || ip->ihl < 5) return 0;
     if (ip->frag_off & bpf_htons(IP_FRAGMENT_OFFSET)) return 0; // Has no ports.
     udp = (void*)ip + ip->ihl * 4;
-    __builtin_memset(&packet->destination, 0, 10);
-    packet->destination.bytes[10] = packet->destination.bytes[11] = 0xff;
-    __builtin_memcpy(&packet->destination.bytes[12], &ip->daddr, 4);
+    map_ipv4(&packet->destination, &ip->daddr);
   } else if (ethernet->h_proto == bpf_htons(ETH_P_IPV6)) {
     // No VTEP sends extension headers.
     struct ipv6hdr* ip = (void*)(ethernet + 1);
@@ -82,15 +88,74 @@ static __always_inline int read_udp(struct xdp_md* context, struct udp_packet* p
   return 1;
 }
 
+static __always_inline int has_use(const struct weir_address* address, __u8 use) {
+  const __u8* uses = bpf_map_lookup_elem(&local_addresses, address);
+  return uses && (*uses & use);
+}
+
+// RFC 826, for Ethernet and IPv4.
+struct arp_packet {
+  __u16 hardware;
+  __u16 protocol;
+  __u8 hardware_bytes;
+  __u8 protocol_bytes;
+  __u16 operation;
+  __u8 sender_mac[6];
+  __u8 sender[4];
+  __u8 target_mac[6];
+  __u8 target[4];
+};
+
+// RFC 4861 sections 4.3 and 4.4.
+struct nd_packet {
+  __u8 type;
+  __u8 code;
+  __u16 checksum;
+  __u32 flags;
+  struct weir_address target;
+};
+
+// A question about an address of Weir's, an answer to it, or a claim of it by another. What a
+// neighbour announces to all is the kernel's.
+static __always_inline int is_neighbour_message(struct xdp_md* context) {
+  void* at = (void*)(long)context->data;
+  void* end = (void*)(long)context->data_end;
+  struct ethhdr* ethernet = at;
+  struct weir_address address;
+
+  if ((void*)(ethernet + 1) > end) return 0;
+  if (ethernet->h_proto == bpf_htons(ETH_P_ARP)) {
+    struct arp_packet* arp = (void*)(ethernet + 1);
+    if ((void*)(arp + 1) > end || arp->protocol != bpf_htons(ETH_P_IP) ||
+        arp->hardware_bytes != 6 || arp->protocol_bytes != 4) {
+      return 0;
+    }
+    map_ipv4(&address, arp->target);
+    return has_use(&address, weir_address_neighbours);
+  }
+  if (ethernet->h_proto == bpf_htons(ETH_P_IPV6)) {
+    struct ipv6hdr* ip = (void*)(ethernet + 1);
+    struct nd_packet* nd = (void*)(ip + 1);
+    if ((void*)(nd + 1) > end || ip->nexthdr != IPPROTO_ICMPV6) return 0;
+    if (nd->type != ND_SOLICITATION && nd->type != ND_ADVERTISEMENT) return 0;
+    __builtin_memcpy(&address, &nd->target, 16);
+    if (has_use(&address, weir_address_neighbours)) return 1;
+    if (nd->type != ND_ADVERTISEMENT) return 0;
+    __builtin_memcpy(&address, &ip->daddr, 16);
+    return has_use(&address, weir_address_neighbours);
+  }
+  return 0;
+}
+
 static __always_inline int is_ours(struct xdp_md* context) {
   struct udp_packet packet;
   __u32 what = settings.what;
 
   if (what == weir_steer_all) return 1;
-  if (what == weir_steer_nothing || !read_udp(context, &packet)) return 0;
+  if (what == weir_steer_nothing) return 0;
+  if (!read_udp(context, &packet)) return what == weir_steer_vxlan && is_neighbour_message(context);
   if (what == weir_steer_roce) return packet.port == bpf_htons(PORT_ROCEV2);
-  return packet.port == bpf_htons(PORT_VXLAN) &&
-         bpf_map_lookup_elem(&local_addresses, &packet.destination) != 0;
+  return packet.port == bpf_htons(PORT_VXLAN) && has_use(&packet.destination, weir_address_vxlan);
 }
 
 SEC("xdp")

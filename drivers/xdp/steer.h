@@ -5,7 +5,7 @@
 
 enum weir_steer_what {
   weir_steer_nothing = 0, // All frames stay with the kernel.
-  weir_steer_vxlan = 1,   // VXLAN for an address of the map `local_addresses`.
+  weir_steer_vxlan = 1,   // What the map `local_addresses` says of each address.
   weir_steer_roce = 2,    // RoCEv2, whoever it is for.
   weir_steer_all = 3,
 };
@@ -26,8 +26,14 @@ struct weir_steer_settings {
 
 // One socket per receive queue; more queues than this stay without.
 #define WEIR_QUEUES_MAX 64
-// Local VTEPs of one interface.
+// Local VTEPs of one interface, and its addresses for which Weir answers.
 #define WEIR_LOCAL_ADDRESSES_MAX 1024
+
+// Bits of the values of the map `local_addresses`: what goes to Weir.
+enum weir_address_use {
+  weir_address_vxlan = 1,      // VXLAN to it.
+  weir_address_neighbours = 2, // ARP and neighbour discovery about it, and answers to it.
+};
 
 // An IPv4 address is mapped into IPv6 (::ffff:a.b.c.d).
 struct weir_address {

@@ -17,6 +17,7 @@ class HostileRegion : public testing::Test {
                             .network_count = 1,
                             .vtep_count = 1,
                             .next_hop_count = 1,
+                            .neighbour_count = 1,
                             .stages = {"transit/send"}};
     words_.resize(lay_out(shape).total_bytes / 8);
     describe_region(std::as_writable_bytes(std::span(words_)), shape);

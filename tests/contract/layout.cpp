@@ -47,6 +47,7 @@ TEST(Layout, port_records_are_as_released) {
   EXPECT_EQ(sizeof(PortRemove), 2u);
   EXPECT_EQ(sizeof(PortSet), 156u);
   EXPECT_EQ(offsetof(PortSet, role), 2u);
+  EXPECT_EQ(offsetof(PortSet, neighbours), 3u);
   EXPECT_EQ(offsetof(PortSet, network), 4u);
   EXPECT_EQ(offsetof(PortSet, transit_peer), 6u);
   EXPECT_EQ(offsetof(PortSet, mtu), 8u);

@@ -20,6 +20,7 @@ RegionShape small_shape() {
           .network_count = 5,
           .vtep_count = 3,
           .next_hop_count = 3,
+          .neighbour_count = 3,
           .stages = {"host_to_wire/parse_frame", "wire_to_host/parse_outer"}};
 }
 
@@ -70,6 +71,7 @@ TEST(Region, describes_every_byte_of_every_block_once) {
   expect_complete("VtepCounters", vtep_members(), sizeof(VtepCounters));
   expect_complete("PortState", port_state_members(), sizeof(PortState));
   expect_complete("NextHopState", next_hop_members(), sizeof(NextHopState));
+  expect_complete("NeighbourState", neighbour_members(), sizeof(NeighbourState));
   expect_complete("GlobalState", global_members(), sizeof(GlobalState));
 }
 

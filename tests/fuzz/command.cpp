@@ -114,6 +114,7 @@ class Session {
                                               .network_count = 16,
                                               .vtep_count = 16,
                                               .next_hop_count = 16,
+                                              .neighbour_count = 16,
                                               .stages = {"transit/transmit"}}))),
         stop_(::eventfd(0, EFD_NONBLOCK)),
         gateway_({.mbufs = 15, .copies = 15}),

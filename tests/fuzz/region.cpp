@@ -17,6 +17,7 @@ std::vector<std::uint64_t> sound_region() {
                                     .network_count = 2,
                                     .vtep_count = 2,
                                     .next_hop_count = 2,
+                                    .neighbour_count = 2,
                                     .stages = {"transit/pick_peer", "transit/transmit"}};
   std::vector<std::uint64_t> words(contract::lay_out(shape).total_bytes / 8);
   contract::describe_region(std::as_writable_bytes(std::span(words)), shape);

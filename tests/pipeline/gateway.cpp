@@ -209,6 +209,7 @@ Gateway::Gateway(const GatewayOptions& options)
              .network_count = id_count,
              .vtep_count = id_count,
              .next_hop_count = id_count,
+             .neighbour_count = 1,
              .stages = dp::stage_names()},
       region_memory_(contract::lay_out(shape_).total_bytes + contract::cache_line_bytes),
       region_(align_to_line(region_memory_, contract::lay_out(shape_).total_bytes)),

@@ -4,13 +4,16 @@
 // one buffer, split over several at every byte, and in buffers that somebody else reads too.
 // usage: pipeline_tables FILE [gtest options]
 #include "dataplane/packet/segmentation.hpp"
+#include "dataplane/pipeline/punt_limit.hpp"
 #include "tests/pipeline/case_file.hpp"
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <thread>
 #include <tuple>
 
 namespace {
@@ -151,6 +154,9 @@ class Tables : public testing::TestWithParam<std::tuple<int, bool>> {
   void expect_punted(const Case& one) {
     const auto punted = gateway_.take_punted();
     ASSERT_EQ(punted.size(), one.punts ? one.in.size() : 0U) << "frames for the housekeeper";
+    // As fast as a port may go on with it.
+    std::this_thread::sleep_for(punted.size() * std::chrono::seconds(1) /
+                                dp::PuntLimit::frames_per_second);
     for (std::size_t i = 0; i < punted.size(); ++i) {
       EXPECT_EQ(punted[i].port, one.in[i].port);
       EXPECT_EQ(test::compare(test::to_hex(one.in[i].frame), punted[i].frame), "");

@@ -38,7 +38,8 @@ def link_local(mac):
 
 class Link(NamedTuple):
     """Addresses on the wire, where they are not the VTEPs' own. Those are then on the kernel's
-    loopback, and each side routes to the other's by `kernel` and `weir`."""
+    loopback, and each side routes to the other's by `kernel` and `weir`. Without any, the VTEPs are
+    on one link, and the kernel's is its own next hop."""
     weir: str = ""                               # Empty: link-local, which Weir chooses.
     kernel: str = ""
     prefix: int = 0
@@ -89,15 +90,26 @@ class KernelPeer:
         elif not self.link.kernel:
             port["addresses"] = [f"{self.vteps[0]}/{24 if self.family == 4 else 64}"]
         del vtep["next_hop_mac"], vtep["port"]
+        if not self.link.kernel:
+            return
         vtep["next_hops"] = ["kernel"]
         intent["next_hops"] = [{"name": "kernel", "port": "wire0", "address": kernel}]
 
+    def neighbours(self):
+        """By address."""
+        return {one["address"]: one for one in self.gateway.show("neighbour", "show")["neighbours"]}
+
     def next_hop(self):
-        return self.gateway.show("next-hop", "show")["next_hops"][0]
+        """As the gateway knows it."""
+        return self.neighbours().get(self.link.kernel or self.vteps[1], {})
 
     def wait_resolved(self, mac=KERNEL.wire_mac):
-        wait_for(lambda: self.next_hop().get("state", {}).get("mac") == mac,
-                 f"the next hop is at {mac}", 20)
+        wait_for(lambda: self.next_hop().get("mac") == mac, f"the next hop is at {mac}", 20)
+
+    def wait_usable(self):
+        """Until Weir answers for its VTEP."""
+        wait_for(lambda: self.neighbours().get(self.vteps[0], {}).get("state") == "usable",
+                 "nobody else has the VTEP's address", 20)
 
     def route_by_link(self, ip):
         weir, kernel = self.vteps
@@ -177,10 +189,13 @@ class KernelPeer:
 
 class KernelPeerOverXdp(KernelPeer):
     """The gateway's kernel has the VTEP's address too: what is no tunnel packet is for it, and it
-    answers ARP."""
+    answers ARP. With `neighbours="weir"` Weir does, and the kernel has addresses of its own."""
 
-    def __init__(self, bed, *, wire_device="xdp:wire0", options=(), **keywords):
+    OWN, OWN6 = "198.18.0.101", "fd00:18::101"
+
+    def __init__(self, bed, *, wire_device="xdp:wire0", neighbours=None, options=(), **keywords):
         self.wire_device = wire_device
+        self.keeper = neighbours
         super().__init__(bed, options=("--bpffs", bed.bpffs(), *options), **keywords)
 
     def wire_up(self):
@@ -191,10 +206,17 @@ class KernelPeerOverXdp(KernelPeer):
         self.bed.cable(self.gateway.namespace, "wire0", self.peer, "wire0", mtu=WIRE_MTU,
                        queues=self.queues, macs=(WEIR.wire_mac, KERNEL.wire_mac))
         gateway = self.gateway.namespace
-        gateway.ip("addr", "add", f"{WEIR.vtep}/24", "dev", "wire0")
+        own, own6 = (self.OWN, self.OWN6) if self.keeper == "weir" else (WEIR.vtep, WEIR.vtep6)
+        gateway.ip("addr", "add", f"{own}/24", "dev", "wire0")
         if self.family == 6:
             gateway.run("sysctl", "-q", "-w", "net.ipv6.conf.wire0.disable_ipv6=0")
-            gateway.ip("addr", "add", f"{WEIR.vtep6}/64", "dev", "wire0", "nodad")
+            gateway.ip("addr", "add", f"{own6}/64", "dev", "wire0", "nodad")
+
+    def intent(self, wire_device):
+        intent = super().intent(wire_device)
+        if self.keeper:
+            intent["ports"][0]["neighbours"] = self.keeper
+        return intent
 
     def cut_cable(self):
         """The interfaces of both ends are gone."""

@@ -18,7 +18,7 @@ DOCUMENTS = {
     ("port", "show", "host0"): "object", ("vtep", "show", "peer"): "object",
     ("network", "show", "blue"): "object",
     ("endpoint", "show", f"blue/{SIDES[1].device.mac}"): "object",
-    ("next-hop", "show"): "objects",
+    ("next-hop", "show"): "objects", ("neighbour", "show"): "neighbours",
     ("port", "set", "host0", "mtu", "1400", "--dry-run"): "change",
     ("network", "add", "red", "vni", "7"): "change",
     ("network", "set", "red", "vni", "8"): "change",

@@ -44,6 +44,7 @@ def metrics_are_clean_and_say_what_the_cli_says():
                 # Hosts say things of their own between the two looks.
                 counted = value_of(text, f"weir_port_{direction}_packets_total", port=port)
                 assert 0 <= counted - shown < 20, (port, direction, counted, shown)
+        assert value_of(text, "weir_neighbour_usable", neighbour="wire0/198.18.0.1") == 1
         assert "weir_accounting_mismatch_packets{" in text
         assert value_of(text, "weir_accounting_mismatch_packets") == 0
 

@@ -11,7 +11,7 @@ import struct
 import time
 
 from context import (SIDES, VNI, Gateway, InNamespace, KernelPeer, KernelPeerOverXdp, Link, Testbed,
-                     check_gateways, run, test, wait_for)
+                     check_gateways, run, shape, test, wait_for)
 
 WEIR, KERNEL = SIDES
 MOVED = "02:00:00:00:ff:72"
@@ -192,6 +192,28 @@ def a_next_hop_that_moves_is_followed():
 
 
 @test
+def neighbours_are_shown_with_what_became_of_them():
+    with Testbed("neighbours-shown") as bed:
+        peer = KernelPeer(bed, link=Link())
+        peer.wait_resolved()
+        peer.wait_usable()
+        ours, hop = (peer.neighbours()[address] for address in peer.vteps)
+        assert ours["own"] and ours["state"] == "usable" and ours["mac"] == WEIR.wire_mac, ours
+        assert ours["port"] == "wire0" and ours["duplicates"] == ours["conflicts"] == 0, ours
+        assert not hop["own"] and hop["usable"] and hop["moves"] == hop["losses"] == 0, hop
+        peer.peer.run("sysctl", "-q", "-w", "net.ipv4.conf.wire0.arp_notify=1")
+        peer.peer.ip("link", "set", "wire0", "address", MOVED)
+        peer.wait_resolved(MOVED)
+        assert peer.next_hop()["moves"] == 1 and peer.next_hop()["since"] > hop["since"]
+        table = peer.gateway.weir("neighbour", "show")
+        assert re.search(rf"wire0 +{KERNEL.vtep} +next hop +{MOVED} +\w+ ", table), table
+        # Nobody answers any more: it is asked six times, and then lost.
+        peer.peer.run("sysctl", "-q", "-w", "net.ipv4.conf.wire0.arp_ignore=8")
+        wait_for(lambda: peer.next_hop()["state"] == "incomplete", "it is lost", 90)
+        assert peer.next_hop()["losses"] == 1 and peer.next_hop()["mac"] == ""
+
+
+@test
 def an_xdp_port_follows_the_kernels_neighbours():
     with Testbed("neighbours-xdp") as bed:
         peer = KernelPeerOverXdp(bed, link=Link())
@@ -202,6 +224,76 @@ def an_xdp_port_follows_the_kernels_neighbours():
         peer.peer.ip("link", "set", "wire0", "address", MOVED)
         peer.wait_resolved(MOVED)
         assert peer.host.ping(KERNEL.kernel.ip) == 1.0
+
+
+def find_each_other(family):
+    """Weir asks and answers for its addresses at an xdp port, the kernel for its own."""
+    with Testbed(f"neighbours-xdp-weir{family}") as bed:
+        peer = KernelPeerOverXdp(bed, neighbours="weir", family=family, link=Link())
+        peer.wait_resolved()
+        peer.wait_usable()
+        peer.cross(streams=peer.queues)
+        own = peer.OWN if family == 4 else peer.OWN6
+        for asking, asked in ((peer.peer, own), (peer.gateway.namespace, peer.vteps[1])):
+            asking.ip("neigh", "flush", "dev", "wire0")
+            assert "3 received" in asking.run("ping", "-q", "-c", 3, "-i", 0.2, asked), asked
+        check_gateways([peer.gateway], but=("next_hop_unresolved", *peer.noise))
+        move_over_xdp(peer, own)
+        # What is Weir's alone, the kernel cannot have too.
+        bits = 24 if family == 4 else 64
+        peer.gateway.namespace.ip("addr", "add", f"{peer.vteps[0]}/{bits}", "dev", "wire0",
+                                  *peer.no_dad(peer.vteps[0]))
+        status, text = peer.gateway.weir_refused("port", "set", "wire0", "mtu", 1400)
+        assert status == 1 and "take it from its interface (ip addr del)" in text, text
+
+
+def move_over_xdp(peer, own):
+    """The kernel at the other end tells all that it has another MAC: both hear it at once, without
+    asking anybody, which Weir does every half minute."""
+    peer.peer.run("sysctl", "-q", "-w", f"net.ipv{peer.family}.conf.wire0."
+                  + ("arp_notify=1" if peer.family == 4 else "ndisc_notify=1"))
+    peer.gateway.namespace.run("ping", "-q", "-c", 1, peer.vteps[1])
+    peer.peer.ip("link", "set", "wire0", "address", MOVED)
+    wait_for(lambda: peer.next_hop()["mac"] == MOVED, "Weir knows", 3)
+    wait_for(lambda: MOVED in peer.gateway.namespace.ip("neigh", "show", peer.vteps[1]),
+             "the kernel knows", 10)
+    assert "3 received" in peer.peer.run("ping", "-q", "-c", 3, "-i", 0.2, own)
+    assert peer.host.ping(KERNEL.kernel.ip) == 1.0
+
+
+@test
+def an_xdp_port_asks_and_answers_by_arp_beside_the_kernel():
+    find_each_other(4)
+
+
+@test
+def an_xdp_port_asks_and_answers_by_neighbour_discovery_beside_the_kernel():
+    find_each_other(6)
+
+
+@test
+def an_af_packet_port_follows_the_kernels_neighbours_where_it_is_told():
+    with Testbed("neighbours-af-packet") as bed:
+        pairs = f",qpairs={shape()[1]}" if shape()[1] > 1 else ""
+        peer = KernelPeerOverXdp(bed, wire_device=f"net_af_packet1,iface=wire0{pairs}",
+                                 neighbours="kernel", link=Link())
+        peer.wait_resolved()
+        assert WEIR.vtep not in peer.neighbours(), "the kernel answers for it"
+        assert peer.host.ping(KERNEL.kernel.ip) == 1.0
+        peer.peer.run("sysctl", "-q", "-w", "net.ipv4.conf.wire0.arp_notify=1")
+        peer.peer.ip("link", "set", "wire0", "address", MOVED)
+        peer.wait_resolved(MOVED)
+        status, text = peer.gateway.weir_refused("port", "set", "host0", "neighbours", "kernel")
+        assert status == 1 and "only an underlay port has neighbours" in text, text
+
+
+@test
+def a_tap_has_no_kernel_whose_neighbours_could_be_followed():
+    with Testbed("neighbours-tap-kernel") as bed:
+        gateway = Gateway(bed, "gw1").start()
+        status, text = gateway.weir_refused("port", "add", "wire0", "role", "underlay", "device",
+                                            "net_tap1,iface=wire0", "neighbours", "kernel")
+        assert status == 1 and "neighbours: kernel needs a device" in text, text
 
 
 run()

@@ -169,7 +169,7 @@ TEST(Completion, knows_nouns_verbs_fields_and_live_names) {
   EXPECT_EQ(complete({"trace", "add", "kind", "roce_c"}), (Words{"roce_cnp", "roce_cm"}));
   EXPECT_EQ(complete({"-s", "/a", "port", "show", "h"}), Words{"host0"});
   EXPECT_EQ(complete({"stats", "show", "--w"}), Words{"--watch"});
-  EXPECT_EQ(complete({"ne"}), (Words{"next-hop", "network"}));
+  EXPECT_EQ(complete({"ne"}), (Words{"next-hop", "network", "neighbour"}));
   EXPECT_EQ(complete({"next-hop", "delete", "spine2"}), Words{"spine2"});
   EXPECT_EQ(complete({"vtep", "set", "gw2", "next_hops", "spine1"}), Words{"spine1"});
 }

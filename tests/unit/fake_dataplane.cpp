@@ -77,6 +77,7 @@ FakeDataplane::FakeDataplane(std::string path, FakeFaults faults)
             .network_count = 4097,
             .vtep_count = 4097,
             .next_hop_count = 257,
+            .neighbour_count = 64,
             .stages = {"host_to_wire/parse_frame", "host_to_wire/look_up", "wire_to_host/strip"}};
   refuse_commits = faults.refuse_commits;
   make_region();

@@ -127,7 +127,9 @@ TEST(NextHops, of_a_vtep_stand_in_place_of_port_and_mac) {
       with("next_hops: [spine1, spine2]", "next_hops: [spine1], next_hop_mac: 02:00:00:00:00:01"),
       "next_hop_mac: is one too many");
   EXPECT_SAYS(with(", next_hops: [spine1, spine2]", ""),
-              "vtep gw2: port: is missing: say port and next_hop_mac, or next_hops");
+              "vtep gw2: next_hops: is missing, and 198.18.0.2 is not on the link of any underlay "
+              "port: name the router's next_hops or, where it has no router, give the port an "
+              "address");
   EXPECT_SAYS(with("[spine1, spine2]", "[spine1, spine3]"),
               "next_hops: there is no next-hop \"spine3\" (nearest: spine1)");
   EXPECT_SAYS(with("[spine1, spine2]", "[spine1, spine1]"), "names next-hop \"spine1\" twice");
@@ -136,6 +138,107 @@ TEST(NextHops, of_a_vtep_stand_in_place_of_port_and_mac) {
               "next_hops: must be a list of names, not \"spine1\" (nearest: [spine1])");
   EXPECT_SAYS(with("address: 198.18.0.1}", "address: 198.18.0.1, next_hops: [spine1]}"),
               "next_hops: only a remote VTEP has this");
+}
+
+// The intent without next hops: gw2 is on the link of wire0 itself.
+std::string on_link(std::string_view addresses = "198.18.0.1/24", std::string_view fields = "") {
+  std::string text =
+      with("addresses: [198.18.1.1/31, fe80::1/64]", "addresses: [" + std::string(addresses) + "]");
+  const std::string named = ", next_hops: [spine1, spine2]";
+  text.replace(text.find(named), named.size(), fields);
+  const std::size_t hops = text.find("next_hops:\n");
+  return text.erase(hops, text.find("vteps:") - hops);
+}
+
+TEST(OwnNextHop, is_a_vtep_on_the_link_of_a_port) {
+  EXPECT_EQ(error_of(on_link()), "");
+  EXPECT_EQ(error_of(on_link("198.18.0.1/24", ", port: wire0")), "");
+  EXPECT_EQ(error_of(on_link("198.18.0.1/24", ", next_hop_mac: 02:00:00:00:00:01, port: wire0")),
+            "");
+  EXPECT_SAYS(on_link("198.18.0.1/24", ", next_hop_mac: 02:00:00:00:00:01"),
+              "vtep gw2: port: is missing: next_hop_mac is a MAC on the link of a port");
+  EXPECT_SAYS(on_link("198.18.0.1/32"), "198.18.0.2 is not on the link of any underlay port");
+  EXPECT_SAYS(on_link("198.18.0.1/24", ", port: wire1"),
+              "198.18.0.2 is not on the link of port \"wire1\"");
+  EXPECT_SAYS(on_link("198.18.0.2/24"), "not on the link of any");  // The same address.
+  EXPECT_SAYS(on_link("fd00::1/64"), "not on the link of any");     // Of the other family.
+}
+
+TEST(OwnNextHop, is_at_the_port_with_the_longest_prefix) {
+  const auto both = [](std::string_view second) {
+    std::string text = on_link();
+    const std::string_view first = "addresses: [198.18.1.3/31]";
+    return text.replace(text.find(first), first.size(), "addresses: [" + std::string(second) + "]");
+  };
+  const cp::Intent intent = intent_of(both("198.18.0.3/29"));
+  const auto links = cp::links_of(intent, *cp::find_vtep(intent, "gw2"));
+  ASSERT_EQ(links.size(), 1u);
+  EXPECT_EQ(links[0]->name.view(), "wire1");
+  EXPECT_EQ(error_of(both("198.18.0.3/24")),
+            "line 7:5: vtep gw2: port: is missing: 198.18.0.2 is on the links of \"wire0\" and "
+            "\"wire1\"; name one of them (nearest: wire0)");
+}
+
+TEST(OwnNextHop, takes_the_room_of_one) {
+  EXPECT_EQ(error_of(on_link(), {.next_hops = 1}), "");
+  const std::string two =
+      on_link() + "next_hops: [{name: leaf, port: wire1, address: 198.18.1.2}]\n";
+  EXPECT_EQ(error_of(two), "");
+  EXPECT_NE(error_of(two, {.next_hops = 1})
+                .find("its next hop is one too many: the data plane has room for 1 (its option "
+                      "--next-hops)"),
+            std::string::npos);
+}
+
+TEST(OwnNextHop, becomes_a_record_and_goes_with_the_need_for_it) {
+  const cp::Intent before = intent_of(on_link());
+  cp::Allocation allocation;
+  ASSERT_TRUE(allocation.take_all(before));
+  const cp::Vtep& gw2 = *cp::find_vtep(before, "gw2");
+
+  const cp::Plan plan = cp::plan_all(allocation, before);
+  ASSERT_EQ(plan.next_hop_sets.size(), 1u);
+  const contract::NextHopSet& hop = plan.next_hop_sets[0];
+  EXPECT_NE(hop.next_hop, base::no_next_hop);
+  EXPECT_EQ(hop.next_hop, allocation.next_hop_of(gw2));
+  EXPECT_EQ(hop.port, allocation.port("wire0"));
+  EXPECT_EQ(hop.address, *base::parse_ip("198.18.0.2"));
+  EXPECT_TRUE(hop.mac.is_zero());
+  const contract::VtepSet& remote = plan.vtep_sets.at(1);
+  EXPECT_EQ(remote.next_hops[0], hop.next_hop);
+  EXPECT_EQ(remote.next_hops[1], base::no_next_hop);
+  EXPECT_EQ(remote.port, base::no_port);
+
+  // The port moves to another link, and the VTEP says where it is.
+  const cp::Intent after =
+      intent_of(on_link("198.18.9.1/24", ", port: wire0, next_hop_mac: 02:00:00:00:ff:02"));
+  const cp::Plan change = cp::make_plan(allocation, before, after);
+  ASSERT_EQ(change.next_hop_removes.size(), 1u);
+  EXPECT_EQ(change.next_hop_removes[0].next_hop, hop.next_hop);
+  EXPECT_TRUE(change.next_hop_sets.empty());
+  EXPECT_EQ(change.vtep_sets.at(0).next_hops[0], base::no_next_hop);
+  EXPECT_NE(cp::digests_of(before, allocation), cp::digests_of(after, allocation));
+  allocation.release_unused(after);
+  EXPECT_EQ(allocation.next_hop_of(gw2), base::no_next_hop);
+}
+
+TEST(Neighbours, are_kept_by_whom_the_port_says) {
+  const auto port = [](std::string_view fields) {
+    return with("addresses: [198.18.1.3/31]", fields);
+  };
+  const auto keeper = [&](std::string_view fields) {
+    const cp::Intent intent = intent_of(port(fields));
+    cp::Allocation allocation;
+    EXPECT_TRUE(allocation.take_all(intent));
+    return cp::plan_all(allocation, intent).port_sets.at(2).neighbours;
+  };
+  EXPECT_EQ(keeper("mtu: 1500"), contract::NeighbourKeeper::by_device);
+  EXPECT_EQ(keeper("neighbours: weir"), contract::NeighbourKeeper::weir);
+  EXPECT_EQ(keeper("neighbours: kernel"), contract::NeighbourKeeper::kernel);
+  EXPECT_SAYS(port("neighbours: linux"), "neighbours: must be weir | kernel, not \"linux\"");
+  EXPECT_SAYS(with("network: blue", "network: blue, neighbours: weir"),
+              "neighbours: only an underlay port has neighbours that somebody asks for; this is a "
+              "tenant port");
 }
 
 TEST(NextHops, need_a_source_that_is_welcome_at_all_their_ports) {

@@ -44,7 +44,7 @@ TEST(IntentRead, reads_the_example_file) {
 
   ASSERT_TRUE(intent) << to_string(intent.error().front());
   EXPECT_EQ(intent->ports.size(), 4u);
-  EXPECT_EQ(intent->vteps.size(), 3u);
+  EXPECT_EQ(intent->vteps.size(), 4u);
   EXPECT_EQ(intent->next_hops.size(), 2u);
   EXPECT_EQ(find_vtep(*intent, "gw2")->next_hop_mac, mac(0x0200'0000'ff02));
   EXPECT_EQ(find_port(*intent, "host0")->rx_descriptors, 512);

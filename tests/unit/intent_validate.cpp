@@ -127,7 +127,8 @@ TEST(IntentValidate, ranges_are_checked_without_a_file_too) {
 
 TEST(IntentValidate, a_vtep_has_a_usable_address) {
   const auto vtep = [](std::string_view address) {
-    return with_vtep("name: gw3, kind: remote, port: wire0, address: " + std::string(address));
+    return with_vtep("name: gw3, kind: remote, port: wire0, address: " + std::string(address) +
+                     ", next_hop_mac: 02:00:00:00:ff:03");
   };
   EXPECT_EQ(error_of(vtep("198.18.0.3")), "");
   EXPECT_EQ(error_of(vtep("198.18.0.2")),
@@ -148,21 +149,23 @@ TEST(IntentValidate, a_vtep_has_a_usable_address) {
 TEST(IntentValidate, a_vtep_and_its_source_are_of_one_family) {
   const auto dual = [](std::string_view remote, std::string_view more = "") {
     return with_vtep("name: self6, kind: local, address: fd00::1, port: wire0}\n  - {name: gw3, " +
-                     std::string("kind: remote, port: wire0, address: ") + std::string(remote) +
-                     std::string(more));
+                     std::string("kind: remote, port: wire0, next_hop_mac: 02:00:00:00:ff:03") +
+                     ", address: " + std::string(remote) + std::string(more));
   };
   EXPECT_EQ(error_of(dual("fd00::3")), "") << "the only one of its family on the port";
   EXPECT_EQ(error_of(dual("fd00::3, source: self6, udp_checksum: full")), "");
-  EXPECT_EQ(error_of(dual("2001:db8::3, next_hop_mac: 02:00:00:00:00:01, ttl: 255")), "");
+  EXPECT_EQ(error_of(dual("2001:db8::3, ttl: 255")), "");
   EXPECT_NE(error_of(dual("fd00::3, source: self"))
                 .find("source: \"self\" has an address of the other family, 198.18.0.1; fd00::3 "
                       "needs an IPv6 source"),
             std::string::npos);
   EXPECT_NE(error_of(dual("198.18.0.3, source: self6")).find("needs an IPv4 source"),
             std::string::npos);
-  EXPECT_NE(error_of(with_vtep("name: gw3, kind: remote, port: wire0, address: fd00::3"))
-                .find("is missing, and there is no local IPv6 VTEP on port \"wire0\""),
-            std::string::npos);
+  EXPECT_NE(
+      error_of(with_vtep("name: gw3, kind: remote, port: wire0, address: fd00::3, next_hop_mac: "
+                         "02:00:00:00:ff:03"))
+          .find("is missing, and there is no local IPv6 VTEP on port \"wire0\""),
+      std::string::npos);
   EXPECT_NE(error_of(dual("fd00:0:0::1")).find("already has fd00::1"), std::string::npos)
       << "however it is spelled";
   EXPECT_NE(error_of(dual("\"::ffff:198.18.0.2\"")).find("already has 198.18.0.2"),
@@ -207,7 +210,8 @@ TEST(IntentValidate, the_source_of_a_remote_vtep_is_a_local_one) {
             "name one");
   EXPECT_EQ(
       error_of("ports: [{name: w, role: underlay, device: net_null0}]\n"
-               "vteps: [{name: far, kind: remote, address: 10.0.0.1, port: w}]\n"),
+               "vteps: [{name: far, kind: remote, address: 10.0.0.1, port: w, next_hop_mac: "
+               "02:00:00:00:ff:03}]\n"),
       "line 2:9: vtep far: source: is missing, and there is no local IPv4 VTEP on port \"w\"");
 }
 
@@ -224,7 +228,9 @@ TEST(IntentValidate, a_local_vtep_has_nothing_of_a_remote_one) {
 
 TEST(IntentValidate, fields_of_a_remote_vtep_are_in_range) {
   const auto vtep = [](std::string_view field) {
+    const bool says_mac = field.find("next_hop_mac") != field.npos;
     return with_vtep("name: gw3, kind: remote, address: 10.0.0.3, port: wire0, " +
+                     std::string(says_mac ? "" : "next_hop_mac: 02:00:00:00:ff:03, ") +
                      std::string(field));
   };
   EXPECT_EQ(error_of(vtep("dscp: 0, ttl: 255")), "");

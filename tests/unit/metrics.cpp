@@ -18,6 +18,7 @@ class MetricsTest : public testing::Test {
                .network_count = 1001,
                .vtep_count = 4,
                .next_hop_count = 3,
+               .neighbour_count = 3,
                .stages = {"host_to_wire/parse_frame", "wire_to_host/strip_vxlan"}},
         bytes_(contract::lay_out(shape_).total_bytes),
         memory_(static_cast<std::byte*>(std::aligned_alloc(64, (bytes_ + 63) / 64 * 64)),

@@ -193,6 +193,7 @@ TEST(Plan, a_remote_vtep_without_a_source_takes_the_local_one_of_its_family) {
   vtep = {.name = name("there6"),
           .address = *base::parse_ip("fd00::2"),
           .port = name("wire0"),
+          .next_hop_mac = mac(0x0200'0000'ff06),
           .udp_checksum = cp::UdpChecksum::full};
   ASSERT_TRUE(cp::add(intent, vtep));
   ASSERT_TRUE(cp::set(intent, ObjectKind::vtep, "gw2", {{"source", ""}}));

@@ -33,7 +33,8 @@ class RandomIntent {
                               .device = device(devices, i),
                               .network = {},
                               .peer = {},
-                              .mtu = mtu()});
+                              .mtu = mtu(),
+                              .addresses = {on_link("198.18.0.", i), on_link("10.0.0.", i)}});
     }
     const std::size_t next_hops = pick(4);
     for (std::size_t i = 0; i < next_hops; ++i) add_next_hop(intent, wires, i);
@@ -58,6 +59,10 @@ class RandomIntent {
         if (next_hops > 1 && pick(2) == 0) {
           vtep.next_hops.push_back(intent.next_hops[(first + 1) % next_hops].name);
         }
+      }
+      // Or it is on the link of its port itself.
+      if (!is_local && !vtep.port.empty() && pick(2) == 0) {
+        vtep.next_hop_mac = mac(0x0200'0000'ff00 + pick(3));
       }
       intent.vteps.push_back(vtep);
     }
@@ -86,6 +91,9 @@ class RandomIntent {
 
  private:
   std::size_t pick(std::size_t count) { return random_() % count; }
+  static cp::LinkAddress on_link(std::string_view network, std::size_t i) {
+    return {*base::parse_ip(std::string(network) + std::to_string(100 + i)), 24};
+  }
   void add_next_hop(cp::Intent& intent, std::size_t wires, std::size_t i) {
     cp::NextHop next_hop{.name = letter("s", i), .port = intent.ports[pick(wires)].name};
     if (pick(2) == 0) {

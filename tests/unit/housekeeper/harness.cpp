@@ -38,7 +38,8 @@ class MemoryDevice final : public dp::Device {
               .tx_descriptors = request.tx_descriptors,
               .spreads_by_hash = false,
               .receives_segmented = false,
-              .can_reopen = true};
+              .can_reopen = true,
+              .kernel_shares = request.device.starts_with("shared")};
     ++opener_.opened;
   }
   ~MemoryDevice() override { ++opener_.closed; }
@@ -226,6 +227,7 @@ HousekeeperTest::HousekeeperTest(const HousekeeperOptions& options)
                                             .network_count = options.networks + 1,
                                             .vtep_count = options.vteps + 1,
                                             .next_hop_count = options.next_hops + 1,
+                                            .neighbour_count = 24,
                                             .stages = {}}))),
       stop_(eventfd(0, EFD_CLOEXEC)) {
   base::set_log(base::LogLevel::error, base::LogFormat::text, "test");
@@ -308,7 +310,7 @@ contract::PortAdd port_add(std::uint16_t id, const std::string& device) {
 contract::PortSet port_set(std::uint16_t id, contract::PortRole role, std::uint16_t network) {
   return {.port = {id},
           .role = role,
-          .reserved = 0,
+          .neighbours = contract::NeighbourKeeper::by_device,
           .network = {network},
           .transit_peer = base::no_port,
           .mtu = 0,

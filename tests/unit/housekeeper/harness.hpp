@@ -73,7 +73,7 @@ class Controller {
 };
 
 // Opens memory ports; device names say how: "fail" refuses, "slow" takes 50 ms, "early" opens only
-// before rights are given up.
+// before rights are given up, "shared" is an interface of the kernel's too.
 class MemoryOpener final : public dp::DeviceOpener {
  public:
   base::Result<std::unique_ptr<dp::Device>> open(const dp::DeviceRequest& request) override;

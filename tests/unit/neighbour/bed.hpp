@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 namespace test {
@@ -107,6 +108,15 @@ class NeighbourBed : public testing::Test {
   base::MacAddress mac_of(const base::IpAddress& address) const {
     const auto view = neighbours.next_hop(wire, address);
     return view ? view->mac : base::MacAddress{};
+  }
+
+  // As people are shown it.
+  std::optional<dp::NeighbourView> view_of(const base::IpAddress& address) const {
+    std::optional<dp::NeighbourView> found;
+    neighbours.for_each([&](const dp::NeighbourView& view) {
+      if (view.address == address) found = view;
+    });
+    return found;
   }
 
   std::vector<Event> events(Event::Kind kind) {

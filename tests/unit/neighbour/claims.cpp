@@ -67,6 +67,34 @@ TEST_P(Claims, address_that_another_has_is_not_used_and_tried_again_later) {
   EXPECT_EQ(neighbours.claim(wire, ours), Claim::usable);
 }
 
+TEST_P(Claims, address_is_shown_with_its_state_and_what_happened_to_it) {
+  const std::uint64_t begun = now;
+  neighbours.own(wire, ours, bits, now);
+  ASSERT_TRUE(view_of(ours));
+  EXPECT_TRUE(view_of(ours)->own);
+  EXPECT_EQ(view_of(ours)->state, "tentative");
+  EXPECT_EQ(view_of(ours)->since_ns, begun);
+  run_now();
+  told(ours, them);
+  EXPECT_EQ(view_of(ours)->state, "duplicate");
+  EXPECT_EQ(view_of(ours)->duplicates, 1U);
+  EXPECT_EQ(neighbours.counters().duplicates, 1U);
+  EXPECT_EQ(neighbours.counters().conflicts, 0U);
+
+  run_for(110 * seconds);
+  const std::uint64_t usable_since = view_of(ours)->since_ns;
+  EXPECT_GT(usable_since, begun + 30 * seconds);
+  told(ours, them);
+
+  const auto view = view_of(ours);
+  EXPECT_EQ(view->state, "usable");
+  EXPECT_TRUE(view->usable);
+  EXPECT_EQ(view->mac, us);
+  EXPECT_EQ(view->since_ns, usable_since);
+  EXPECT_EQ(view->duplicates, 1U) << "kept over the new attempt";
+  EXPECT_EQ(view->conflicts, 1U);
+}
+
 TEST_P(Claims, address_that_another_probes_for_at_the_same_time_is_nobodys) {
   neighbours.own(wire, ours, bits, now);
   run_now();

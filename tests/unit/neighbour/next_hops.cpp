@@ -108,6 +108,37 @@ TEST_P(NextHops, moves_when_it_asks_from_another_mac) {
   EXPECT_EQ(mac_of(hop), others);
 }
 
+TEST_P(NextHops, is_shown_with_its_state_and_what_happened_to_it) {
+  neighbours.want(wire, hop, now);
+  ASSERT_TRUE(view_of(hop));
+  EXPECT_FALSE(view_of(hop)->own);
+  EXPECT_FALSE(view_of(hop)->usable);
+  EXPECT_EQ(view_of(hop)->state, "incomplete");
+  EXPECT_EQ(view_of(hop)->since_ns, now);
+  resolve(hop, them);
+  const std::uint64_t resolved = view_of(hop)->since_ns;
+  EXPECT_EQ(view_of(hop)->state, "reachable");
+  EXPECT_EQ(view_of(hop)->mac, them);
+  answering_for(100 * seconds, hop, them);
+  EXPECT_EQ(view_of(hop)->since_ns, resolved) << "asked again, it had this MAC all along";
+
+  told(hop, others);
+  EXPECT_EQ(view_of(hop)->state, "probed");
+  EXPECT_TRUE(view_of(hop)->usable);
+  EXPECT_EQ(view_of(hop)->since_ns, now);
+  told(hop, others, true);
+  told(hop, them);  // Within a second.
+  EXPECT_EQ(view_of(hop)->conflicts, 1U);
+  run_for(90 * seconds);
+
+  const auto view = view_of(hop);
+  EXPECT_EQ(view->state, "incomplete");
+  EXPECT_TRUE(view->mac.is_zero());
+  EXPECT_EQ(view->moves, 1U);
+  EXPECT_EQ(view->losses, 1U);
+  EXPECT_EQ(view->conflicts, 1U);
+}
+
 TEST_P(NextHops, liar_is_found_out_by_asking) {
   resolve(hop, them);
   told(hop, others);
