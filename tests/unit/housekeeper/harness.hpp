@@ -98,6 +98,23 @@ struct HousekeeperOptions {
   std::uint16_t workers = 1;
 };
 
+// A number in the region, which the housekeeper's thread may be writing. Relaxed: it stands for
+// itself.
+inline std::uint64_t shown(std::uint64_t& number) noexcept {
+  return std::atomic_ref(number).load(std::memory_order_relaxed);
+}
+
+// The same of a record with texts, of which a reader may see a part (dataplane/contract): what
+// ThreadSanitizer would rightly call a race is meant.
+template <class Record>
+[[gnu::no_sanitize_thread, gnu::noinline]] Record snapshot(const Record& record) noexcept {
+  Record copy;
+  const auto* from = reinterpret_cast<const volatile unsigned char*>(&record);
+  auto* to = reinterpret_cast<volatile unsigned char*>(&copy);
+  for (std::size_t i = 0; i < sizeof record; ++i) to[i] = from[i];
+  return copy;
+}
+
 class HousekeeperTest : public testing::Test {
  protected:
   explicit HousekeeperTest(const HousekeeperOptions& options = {});

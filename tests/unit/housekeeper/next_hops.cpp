@@ -188,11 +188,11 @@ TEST_F(NextHopsTest, are_usable_as_long_as_their_link_is_up) {
   EXPECT_TRUE(comes_true([&] { return word(both.first).usable(); }));
 
   EXPECT_EQ(epoch_.current(), before) << "no transaction";
-  EXPECT_TRUE(comes_true([&] { return region_.next_hops()[1].usable == 1; }));
-  EXPECT_GE(region_.next_hops()[1].changes, 3u);
-  EXPECT_EQ(std::string_view(region_.next_hops()[1].mac.data()), "02:00:00:00:ff:01");
-  EXPECT_EQ(region_.global().next_hops_used, 2u);
-  EXPECT_EQ(region_.global().next_hops_capacity, 8u);
+  EXPECT_TRUE(comes_true([&] { return shown(region_.next_hops()[1].usable) == 1; }));
+  EXPECT_GE(shown(region_.next_hops()[1].changes), 3u);
+  EXPECT_EQ(std::string_view(snapshot(region_.next_hops()[1]).mac.data()), "02:00:00:00:ff:01");
+  EXPECT_EQ(shown(region_.global().next_hops_used), 2u);
+  EXPECT_EQ(shown(region_.global().next_hops_capacity), 8u);
 }
 
 TEST_F(NextHopsTest, at_another_port_get_their_other_word) {
@@ -232,7 +232,7 @@ TEST_F(NextHopsTest, of_a_refused_transaction_leave_everything_as_it_was) {
   ASSERT_TRUE(controller_.send(Verb::vtep_remove, 7, contract::VtepRemove{{3}}).ok());
   ASSERT_TRUE(controller_.send(Verb::next_hop_remove, 7, contract::NextHopRemove{{1}}).ok());
   EXPECT_TRUE(controller_.commit(7).ok());
-  EXPECT_EQ(region_.next_hops()[1].present, 0u);
+  EXPECT_EQ(shown(region_.next_hops()[1].present), 0u);
 }
 
 TEST_F(NextHopsTest, that_are_not_set_again_go_with_a_replace_all) {
@@ -244,9 +244,9 @@ TEST_F(NextHopsTest, that_are_not_set_again_go_with_a_replace_all) {
   const Answer answer = controller_.commit(4);
   ASSERT_TRUE(answer.ok()) << answer.text;
 
-  EXPECT_EQ(region_.global().next_hops_used, 1u);
-  EXPECT_EQ(region_.next_hops()[1].present, 0u);
-  EXPECT_EQ(region_.next_hops()[2].present, 1u);
+  EXPECT_EQ(shown(region_.global().next_hops_used), 1u);
+  EXPECT_EQ(shown(region_.next_hops()[1].present), 0u);
+  EXPECT_EQ(shown(region_.next_hops()[2].present), 1u);
 }
 
 // Without a housekeeper around: what whoever resolves addresses says reaches the words.

@@ -262,8 +262,8 @@ TEST_F(Session, a_port_that_is_gone_refuses_no_commit_and_returns_with_the_new_s
   EXPECT_EQ(opener_.opened, 2) << "nothing could be opened";
   opener_.absent.store(false);
   EXPECT_TRUE(wait_for([&] { return opener_.opened == 4; }));
-  EXPECT_TRUE(wait_for([&] { return region_.ports()[0].interface_gone == 0; }));
-  EXPECT_EQ(region_.ports()[0].mtu, 4000U);
+  EXPECT_TRUE(wait_for([&] { return shown(region_.ports()[0].interface_gone) == 0; }));
+  EXPECT_EQ(shown(region_.ports()[0].mtu), 4000U);
 
   ASSERT_TRUE(lose_both());
   ASSERT_TRUE(controller.begin(3, true).ok());
