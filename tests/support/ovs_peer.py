@@ -120,8 +120,10 @@ class OvsPeer:
     def join_ovs(self):
         ovs, ip = self.ovs, self.namespace.ip
         weir, own = (WEIR.vtep, OVS.vtep) if self.family == 4 else (WEIR.vtep6, OVS.vtep6)
+        # Before br-phy is up, as its kernel says something of its own then.
+        tag = () if self.vlan is None else ("--", "set", "port", "br-phy", f"tag={self.vlan}")
         ovs.vsctl("add-br", "br-phy", "--", "set", "bridge", "br-phy", "datapath_type=netdev",
-                  f"other_config:hwaddr={OVS.wire_mac}",
+                  f"other_config:hwaddr={OVS.wire_mac}", *tag,
                   "--", "add-br", "br-int", "--", "set", "bridge", "br-int", "datapath_type=netdev")
         # The tunnel's route and source address are those of the kernel's br-phy.
         ip("addr", "add", f"{own}/{24 if self.family == 4 else 64}", "dev", "br-phy",
@@ -132,10 +134,8 @@ class OvsPeer:
         ovs.add_port("br-int", "vx", "type=vxlan", f"options:key={VNI}",
                      f'options:remote_ip="{weir}"', f'options:local_ip="{own}"')
         ovs.add_port("br-int", "host0", "type=system")
-        if self.vlan is None:
+        if self.vlan is None:                    # On a VLAN OVS asks for the VTEP's MAC.
             ovs.ask("tnl/neigh/set", "br-phy", weir, WEIR.wire_mac)
-        else:                                    # OVS asks for the VTEP's MAC, with this tag.
-            ovs.vsctl("set", "port", "br-phy", f"tag={self.vlan}")
 
     def ping_both(self, count=20):
         near, far = self.hosts

@@ -370,7 +370,8 @@ def ovs_on_a_vlan(family):
         wire = TaggedPort(peer.gateway.namespace.name, "wire0", hear_outgoing=True)
         assert peer.ping_both(5) == [1.0] * 4
         assert "tunnel" in judge_wire(wire.receive_all(), UPLINK)
-        check_gateways([peer.gateway], but=("next_hop_unresolved",))
+        # The kernel behind OVS reports its groups (MLD) on the VLAN, which no gateway listens to.
+        check_gateways([peer.gateway], but=("next_hop_unresolved", "wrong_destination_mac"))
 
 
 @test
