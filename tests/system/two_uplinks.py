@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two gateways joined by two cables: the link of one is lost, frames go by the other within 50 ms,
 and back when it returns. What is lost is what was on its way meanwhile; what overtakes is what goes
-by the link that returned, while the last of those on the other one still wait to be received."""
+by the link that returned, while the last of those on the other one still wait to be received.
+WEIR_ROUNDS=30 is the long form."""
 
+import os
 import select
 import statistics
 import struct
@@ -15,21 +17,32 @@ from context import (SIDES, UNDERLAY_MTU, Gateway, RawPort, TenantHost, Testbed,
 
 PROMISED_MS = 50
 INTERVAL = 0.001                                 # Between two frames of one direction.
-ROUNDS = 5
+ROUNDS = int(os.environ.get("WEIR_ROUNDS", "4"))
 # With several workers the one that has the last frames of the lost link may wait for a processor,
 # while another goes on with those of the second link: for as long as the promise at most.
 OVERTAKEN_MAX = 0 if shape()[0] == 1 else round(PROMISED_MS / 1000 / INTERVAL)
 MEANWHILE = ("tx_ring_full", "tx_device_error")
+# Before the first answer, and until the next one where a link returns.
+UNKNOWN_YET = ("next_hop_unresolved", "wrong_destination_mac")
+QUESTIONS = 4                                    # And answers of Weir's own in a fifth of a second.
 
 
 def wire_mac(side, uplink):
     return f"02:00:00:00:{0xf0 + uplink:02x}:0{side.number}"
 
 
-class TwoUplinks:
-    """host1 ── gw1 ══ wire0, wire1 ══ gw2 ── host2; VTEPs' addresses stand at no port."""
+def wire_address(side, uplink, family):
+    return f"198.18.{10 + uplink}.{side.number}" if family == 4 else \
+        f"fd00:18:{10 + uplink}::{side.number}"
 
-    def __init__(self, bed, wire_device):
+
+class TwoUplinks:
+    """host1 ── gw1 ══ wire0, wire1 ══ gw2 ── host2; VTEPs' addresses stand at no port. `asked`:
+    next hops have addresses, and Weir asks for their MACs."""
+
+    def __init__(self, bed, wire_device, family, asked):
+        self.family = family
+        self.asked = asked
         self.workers, queues = shape()
         tap = queues == 1
         self.gateways = [Gateway(bed, f"gw{side.number}", options=("--bpffs", bed.bpffs()))
@@ -49,16 +62,24 @@ class TwoUplinks:
             wait_for(lambda gateway=gateway: self.usable(gateway) == [1, 1], "both are usable")
         self.ports = [RawPort(host.namespace.name, "host0") for host in self.hosts]
 
-    @staticmethod
-    def intent(side, tenant, wire_device, queues):
-        intent = intent_of(side, tenant_device=tenant, wire_device="", queues=queues)
+    def intent(self, side, tenant, wire_device, queues):
+        intent = intent_of(side, tenant_device=tenant, wire_device="", queues=queues,
+                           family=self.family)
         peer = SIDES[2 - side.number]
         wire0, host0 = intent["ports"]
-        intent["ports"] = [host0] + [wire0 | {"name": f"wire{uplink}",
-                                              "device": wire_device.format(uplink)}
-                                     for uplink in (0, 1)]
-        intent["next_hops"] = [{"name": f"peer{uplink}", "port": f"wire{uplink}",
-                                "mac": wire_mac(peer, uplink)} for uplink in (0, 1)]
+        wires = [wire0 | {"name": f"wire{uplink}", "device": wire_device.format(uplink)}
+                 for uplink in (0, 1)]
+        next_hops = [{"name": f"peer{uplink}", "port": f"wire{uplink}"} for uplink in (0, 1)]
+        for uplink, (wire, next_hop) in enumerate(zip(wires, next_hops)):
+            if self.asked:
+                bits = 24 if self.family == 4 else 64
+                wire["neighbours"] = "weir"
+                wire["addresses"] = [f"{wire_address(side, uplink, self.family)}/{bits}"]
+                next_hop["address"] = wire_address(peer, uplink, self.family)
+            else:
+                next_hop["mac"] = wire_mac(peer, uplink)
+        intent["ports"] = [host0, *wires]
+        intent["next_hops"] = next_hops
         ours, theirs = intent["vteps"]
         del ours["port"], theirs["port"], theirs["next_hop_mac"]
         theirs["next_hops"] = ["peer0", "peer1"]
@@ -132,8 +153,8 @@ class Stream:
         return gaps
 
 
-def fail_over(bed, wire_device):
-    uplinks = TwoUplinks(bed, wire_device)
+def fail_over(bed, wire_device, *, family, asked):
+    uplinks = TwoUplinks(bed, wire_device, family, asked)
     near, far = uplinks.gateways
     stream = Stream(uplinks.ports)
     stream.run(0.5)
@@ -142,7 +163,7 @@ def fail_over(bed, wire_device):
         change = ["ip", "-n", (near, far)[number % 2].namespace.name, "link", "set", "wire0"]
         before = [len(sent) for sent in stream.sent]
         overtaken = list(stream.overtaken)
-        stream.run(1.0, [*change, "down"])
+        stream.run(0.6, [*change, "down"])
         silences.append(max(max(stream.gaps_ms(way, before[way]), default=0.0) for way in (0, 1)))
         changed = [now - then for now, then in zip(stream.overtaken, overtaken)]
         assert max(changed) <= OVERTAKEN_MAX, f"order changed at the loss of a link: {changed}"
@@ -153,33 +174,44 @@ def fail_over(bed, wire_device):
         stream.run(0.2)
         assert uplinks.sent_by(0) == first, "frames for a link that is down"
         before = [len(sent) for sent in stream.sent]
-        stream.run(1.0, [*change, "up"])
+        stream.run(0.6, [*change, "up"])
         wait_for(lambda: stream.run(0.2) or all(uplinks.usable(gateway) == [1, 1]
                                                 for gateway in uplinks.gateways),
                  "the link is back")             # The kernel tells of it within a second.
         assert [stream.gaps_ms(way, before[way]) for way in (0, 1)] == [[], []], "lost afterwards"
         second = uplinks.sent_by(1)
         stream.run(0.2)
-        assert uplinks.sent_by(1) == second, "the first one that is usable is taken"
+        more = max(now - then for now, then in zip(uplinks.sent_by(1), second))
+        assert more <= (QUESTIONS if asked else 0), "the first one that is usable is taken"
     print(f"# {wire_device.format(0)}: silence after the loss of a link, ms: "
-          + ", ".join(f"{silence:.1f}" for silence in silences)
+          + (", ".join(f"{silence:.1f}" for silence in silences) if ROUNDS < 10 else "median "
+             f"{statistics.median(silences):.1f}, slowest {max(silences):.1f}, "
+             f"{sum(silence > PROMISED_MS for silence in silences)} of {ROUNDS} too late")
           + f"; overtaken after its return: {stream.overtaken} of {list(map(len, stream.sent))}",
           flush=True)
-    assert statistics.median(silences) <= PROMISED_MS, silences
-    check_gateways(uplinks.gateways, but=MEANWHILE)
+    # Any one of them may wait for a processor of a busy machine: one in a hundred, and one of few.
+    late = sum(silence > PROMISED_MS for silence in silences)
+    assert late <= max(1, ROUNDS // 100), silences
+    check_gateways(uplinks.gateways, but=MEANWHILE + (UNKNOWN_YET if asked else ()))
 
 
 @test
 def frames_of_xdp_ports_take_the_other_uplink_when_a_link_is_lost():
     with Testbed("uplinks-xdp") as bed:
-        fail_over(bed, "xdp:wire{0}")
+        fail_over(bed, "xdp:wire{0}", family=4, asked=False)
 
 
 @test
-def frames_of_af_packet_ports_take_the_other_uplink_when_a_link_is_lost():
-    with Testbed("uplinks-af-packet") as bed:
+def ipv6_frames_of_xdp_ports_do_by_next_hops_that_neighbour_discovery_finds():
+    with Testbed("uplinks-xdp-nd") as bed:
+        fail_over(bed, "xdp:wire{0}", family=6, asked=True)
+
+
+@test
+def frames_of_af_packet_ports_do_by_next_hops_that_arp_finds():
+    with Testbed("uplinks-af-packet-arp") as bed:
         pairs = f",qpairs={shape()[1]}" if shape()[1] > 1 else ""
-        fail_over(bed, "net_af_packet{0},iface=wire{0}" + pairs)
+        fail_over(bed, "net_af_packet{0},iface=wire{0}" + pairs, family=4, asked=True)
 
 
 run()
