@@ -58,15 +58,19 @@ class Failover : public testing::TestWithParam<const char*> {
     return frame;
   }
 
+  static std::uint32_t number_of(const Bytes& frame) {
+    std::uint32_t number = 0;
+    std::memcpy(&number, frame.data() + frame.size() - sizeof number, sizeof number);
+    return number;
+  }
+
   // What left at the port: numbers in order, all to this MAC.
   std::vector<std::uint32_t> numbers_at(std::uint16_t port, std::string_view mac) {
     std::vector<std::uint32_t> numbers;
     const base::MacAddress expected = test::mac(mac);
     for (const Bytes& frame : gateway_.take_sent(port)) {
       EXPECT_EQ(std::memcmp(frame.data(), expected.bytes.data(), 6), 0);
-      std::uint32_t number = 0;
-      std::memcpy(&number, frame.data() + frame.size() - 4, sizeof number);
-      numbers.push_back(number);
+      numbers.push_back(number_of(frame));
     }
     return numbers;
   }
@@ -149,6 +153,43 @@ TEST_P(Failover, frames_under_way_leave_by_one_of_both_while_words_change) {
   // Who looks at the first one before a change and at the second one after it finds none.
   EXPECT_EQ(by_first + by_second + gateway_.drops(contract::DropReason::next_hop_link_down),
             std::uint64_t{rounds} * count);
+}
+
+// Each frame is written with one word's MAC, whole: these two differ in every byte but the first.
+TEST_P(Failover, a_next_hop_that_moves_under_way_loses_nothing_and_has_one_mac_a_frame) {
+  constexpr std::string_view before = "02:11:22:33:44:55";
+  constexpr std::string_view after = "02:ee:dd:cc:bb:aa";
+  gateway_.set_usable(1, true, true, before);
+  std::atomic<bool> stop{false};
+  std::thread housekeeper([&] {
+    for (bool moved = true; !stop.load(std::memory_order_relaxed); moved = !moved) {
+      gateway_.set_usable(1, true, true, moved ? after : before);
+      std::this_thread::sleep_for(std::chrono::microseconds(20));
+    }
+  });
+
+  std::size_t by_mac[2] = {};
+  constexpr std::uint32_t count = 100;
+  std::uint32_t rounds = 0;
+  // Bounded as above.
+  for (; rounds < 100'000 && (by_mac[0] < 1000 || by_mac[1] < 1000); ++rounds) {
+    const std::vector<std::uint32_t> sent = send(count);
+    std::vector<std::uint32_t> left;
+    for (const Bytes& frame : gateway_.take_sent(wire0)) {
+      const bool moved = std::memcmp(frame.data(), test::mac(after).bytes.data(), 6) == 0;
+      EXPECT_TRUE(moved || std::memcmp(frame.data(), test::mac(before).bytes.data(), 6) == 0);
+      ++by_mac[moved];
+      left.push_back(number_of(frame));
+    }
+    EXPECT_EQ(left, sent);
+  }
+  stop = true;
+  housekeeper.join();
+
+  EXPECT_GE(by_mac[0], 1000u);
+  EXPECT_GE(by_mac[1], 1000u);
+  EXPECT_EQ(by_mac[0] + by_mac[1], std::size_t{rounds} * count);
+  EXPECT_EQ(gateway_.totals().dropped, 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Over, Failover, testing::Values("ipv4", "ipv6"),

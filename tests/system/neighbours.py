@@ -15,6 +15,7 @@ from context import (SIDES, VNI, Gateway, InNamespace, KernelPeer, KernelPeerOve
 
 WEIR, KERNEL = SIDES
 MOVED = "02:00:00:00:ff:72"
+MOVED_ON = (MOVED, "02:00:00:00:ff:73")
 VTEPS = (WEIR.vtep, WEIR.vtep6)
 
 
@@ -189,6 +190,50 @@ def a_next_hop_that_moves_is_followed():
         received = re.search(r"(\d+) received", pings.log())
         # Two intervals of the housekeeper, and as much again for a loaded machine.
         assert int(received[1]) >= 197, pings.log()[-300:]
+
+
+def moves_without_loss(family):
+    """A kernel that hears several MACs (each a macvlan of its own with the next hop's address) says
+    on each that this is it now, and goes on hearing those before: nothing is lost."""
+    with Testbed(f"neighbours-move-{family}") as bed:
+        peer = KernelPeer(bed, family=family, link=Link())
+        peer.wait_resolved()
+        assert peer.host.ping(KERNEL.kernel.ip) == 1.0
+        address = f"{peer.vteps[1]}/{32 if family == 4 else 128}"
+        peer.peer.run("sysctl", "-q", "-w", *(f"net.ipv4.conf.{which}.rp_filter=0"
+                                              for which in ("all", "default")))
+        for number, mac in enumerate(MOVED_ON):
+            peer.peer.ip("link", "add", f"next{number}", "link", "wire0", "address", mac, "type",
+                         "macvlan", "mode", "private")
+            peer.peer.run("sysctl", "-q", "-w", *(setting.format(f"next{number}") for setting in (
+                "net.ipv4.conf.{}.arp_notify=1", "net.ipv6.conf.{}.ndisc_notify=1",
+                # Asked on another interface than the address asked for stands at: not to answer.
+                "net.ipv4.conf.{}.arp_ignore=1", "net.ipv6.conf.{}.accept_dad=0")))
+            peer.peer.ip("addr", "add", address, "dev", f"next{number}", *peer.no_dad(address))
+        pings = bed.start("pings", ["ping", "-q", "-i", "0.003", "-c", "1500", KERNEL.kernel.ip],
+                          peer.host.namespace)
+        for number, mac in enumerate(MOVED_ON):
+            # Within a second of the last change it would be a conflict.
+            time.sleep(1.3)
+            peer.peer.ip("link", "set", f"next{number}", "up")
+            peer.wait_resolved(mac)
+        assert pings.alive(), "frames flow while it moves"
+        pings.popen.wait(60)
+        assert "1500 packets transmitted, 1500 received" in pings.log(), pings.log()
+        hop = peer.next_hop()
+        assert hop["moves"] == len(MOVED_ON) and hop["losses"] == hop["conflicts"] == 0, hop
+        check_gateways([peer.gateway], but=("next_hop_unresolved", "wrong_destination_mac",
+                                            "tx_ring_full"))
+
+
+@test
+def a_next_hop_that_moves_by_gratuitous_arp_loses_nothing_where_it_hears_its_old_mac():
+    moves_without_loss(4)
+
+
+@test
+def a_next_hop_that_moves_by_unsolicited_nas_loses_nothing_where_it_hears_its_old_mac():
+    moves_without_loss(6)
 
 
 @test
