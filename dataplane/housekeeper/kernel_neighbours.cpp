@@ -53,22 +53,20 @@ NeighbourRequest make_request(std::uint16_t type, std::uint16_t flags,
   return request;
 }
 
-struct Entry {
-  KernelNeighbours::Place place;
-  std::optional<base::MacAddress> mac;
-};
-
-// nullopt: it speaks of no address of ours.
-std::optional<Entry> read_entry(const nlmsghdr& header, std::span<const std::byte> body) noexcept {
+// nullopt: it speaks of no address that could be a next hop's.
+std::optional<KernelNeighbourNews> read_news(const nlmsghdr& header,
+                                             std::span<const std::byte> body) noexcept {
   if (header.nlmsg_type != RTM_NEWNEIGH && header.nlmsg_type != RTM_DELNEIGH) return std::nullopt;
   ndmsg neighbour;
   if (body.size() < sizeof neighbour) return std::nullopt;
   std::memcpy(&neighbour, body.data(), sizeof neighbour);
   if (neighbour.ndm_family != AF_INET && neighbour.ndm_family != AF_INET6) return std::nullopt;
-  Entry entry{.place = {.ifindex = static_cast<unsigned>(neighbour.ndm_ifindex), .address = {}},
-              .mac = std::nullopt};
-  const bool usable =
-      header.nlmsg_type == RTM_NEWNEIGH && (neighbour.ndm_state & usable_states) != 0;
+  const std::size_t address_bytes = neighbour.ndm_family == AF_INET ? 4 : 16;
+  KernelNeighbourNews news{
+      .place = {.ifindex = static_cast<unsigned>(neighbour.ndm_ifindex), .address = {}},
+      .mac = std::nullopt,
+      .deleted = header.nlmsg_type == RTM_DELNEIGH};
+  const bool usable = !news.deleted && (neighbour.ndm_state & usable_states) != 0;
   bool has_address = false;
   body = body.subspan(std::min(body.size(), std::size_t{NLMSG_ALIGN(sizeof neighbour)}));
   while (body.size() >= sizeof(rtattr)) {
@@ -76,22 +74,35 @@ std::optional<Entry> read_entry(const nlmsghdr& header, std::span<const std::byt
     std::memcpy(&attribute, body.data(), sizeof attribute);
     if (attribute.rta_len < sizeof attribute || attribute.rta_len > body.size()) break;
     const auto value = body.subspan(sizeof attribute, attribute.rta_len - sizeof attribute);
-    if (attribute.rta_type == NDA_DST && (value.size() == 4 || value.size() == 16)) {
+    if (attribute.rta_type == NDA_DST && value.size() == address_bytes) {
       has_address = true;
-      if (value.size() == 4) entry.place.address = base::IpAddress::from(base::Ipv4Address(0));
-      std::memcpy(entry.place.address.v6.bytes.data() + 16 - value.size(), value.data(),
-                  value.size());
+      if (address_bytes == 4) news.place.address = base::IpAddress::from(base::Ipv4Address(0));
+      std::memcpy(news.place.address.v6.bytes.data() + 16 - address_bytes, value.data(),
+                  address_bytes);
     } else if (attribute.rta_type == NDA_LLADDR && value.size() == 6 && usable) {
-      entry.mac.emplace();
-      std::memcpy(entry.mac->bytes.data(), value.data(), value.size());
+      news.mac.emplace();
+      std::memcpy(news.mac->bytes.data(), value.data(), value.size());
     }
     body = body.subspan(std::min(body.size(), std::size_t{RTA_ALIGN(attribute.rta_len)}));
   }
   if (!has_address) return std::nullopt;
-  return entry;
+  return news;
 }
 
 }  // namespace
+
+std::vector<KernelNeighbourNews> parse_kernel_neighbours(std::span<const std::byte> message) {
+  std::vector<KernelNeighbourNews> all;
+  while (message.size() >= sizeof(nlmsghdr)) {
+    nlmsghdr header;
+    std::memcpy(&header, message.data(), sizeof header);
+    if (header.nlmsg_len < sizeof header || header.nlmsg_len > message.size()) break;
+    const auto body = message.subspan(sizeof header, header.nlmsg_len - sizeof header);
+    if (const auto news = read_news(header, body)) all.push_back(*news);
+    message = message.subspan(std::min(message.size(), std::size_t{NLMSG_ALIGN(header.nlmsg_len)}));
+  }
+  return all;
+}
 
 bool KernelNeighbours::open() {
   if (socket_) return true;
@@ -166,25 +177,24 @@ void KernelNeighbours::read(std::uint64_t now, const Told& told) {
   for (int i = 0; i < messages_per_turn; ++i) {
     const ssize_t size = ::recv(socket_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (size <= 0) return;  // ENOBUFS: some were lost, and are asked for again.
-    auto rest = std::span<const std::byte>(buffer).first(static_cast<std::size_t>(size));
-    while (rest.size() >= sizeof(nlmsghdr)) {
-      nlmsghdr header;
-      std::memcpy(&header, rest.data(), sizeof header);
-      if (header.nlmsg_len < sizeof header || header.nlmsg_len > rest.size()) break;
-      const auto entry =
-          read_entry(header, rest.subspan(sizeof header, header.nlmsg_len - sizeof header));
-      rest = rest.subspan(std::min(rest.size(), std::size_t{NLMSG_ALIGN(header.nlmsg_len)}));
-      if (!entry) continue;
-      const auto found = wanted_.find(entry->place);
-      if (found == wanted_.end() || found->second.mac == entry->mac) continue;
-      Known& known = found->second;
-      const auto before = std::exchange(known.mac, entry->mac);
-      known.since_ns = now;
-      known.moves += before && known.mac ? 1 : 0;
-      known.losses += known.mac ? 0 : 1;
-      told(found->first, known.mac, before.value_or(base::MacAddress{}));
+    const auto message = std::span<const std::byte>(buffer).first(static_cast<std::size_t>(size));
+    for (const KernelNeighbourNews& news : parse_kernel_neighbours(message)) {
+      const auto found = wanted_.find(news.place);
+      if (found != wanted_.end()) take(*found, news, now, told);
     }
   }
+}
+
+void KernelNeighbours::take(std::pair<const Place, Known>& wanted, const KernelNeighbourNews& news,
+                            std::uint64_t now, const Told& told) {
+  auto& [place, known] = wanted;
+  if (news.deleted) ask(place);  // By an operator, mostly: not two seconds without.
+  if (known.mac == news.mac) return;
+  const auto before = std::exchange(known.mac, news.mac);
+  known.since_ns = now;
+  known.moves += before && known.mac ? 1 : 0;
+  known.losses += known.mac ? 0 : 1;
+  told(place, known.mac, before.value_or(base::MacAddress{}));
 }
 
 void KernelNeighbours::turn(std::uint64_t now, const Told& told) {

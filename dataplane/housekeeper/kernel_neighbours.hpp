@@ -12,8 +12,13 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
+#include <utility>
+#include <vector>
 
 namespace dp {
+
+struct KernelNeighbourNews;
 
 class KernelNeighbours {
  public:
@@ -47,11 +52,23 @@ class KernelNeighbours {
   void ask(const Place& place) const noexcept;
   void ask_some(std::uint64_t now);
   void read(std::uint64_t now, const Told& told);
+  void take(std::pair<const Place, Known>& wanted, const KernelNeighbourNews& news,
+            std::uint64_t now, const Told& told);
 
   std::map<Place, Known> wanted_;
   base::Descriptor socket_;  // Opened with the first that is wanted.
   std::uint64_t next_ask_ns_ = 0;
   Place last_asked_{};  // Of the round under way.
 };
+
+// What the kernel said of one neighbour.
+struct KernelNeighbourNews {
+  KernelNeighbours::Place place;
+  std::optional<base::MacAddress> mac;  // nullopt: it would send nothing there.
+  bool deleted;                         // And looks for it no longer, until it is asked to.
+};
+
+// The news in one message of rtnetlink; nothing where it is cut or of other things.
+std::vector<KernelNeighbourNews> parse_kernel_neighbours(std::span<const std::byte> message);
 
 }  // namespace dp

@@ -106,6 +106,11 @@ class KernelPeer:
     def wait_resolved(self, mac=KERNEL.wire_mac):
         wait_for(lambda: self.next_hop().get("mac") == mac, f"the next hop is at {mac}", 20)
 
+    def tell_moves(self):
+        """From now on the kernel's side tells unasked where it gets another MAC."""
+        self.peer.run("sysctl", "-q", "-w", "net.ipv4.conf.wire0.arp_notify=1",
+                      "net.ipv6.conf.wire0.ndisc_notify=1")
+
     def wait_usable(self):
         """Until Weir answers for its VTEP."""
         wait_for(lambda: self.neighbours().get(self.vteps[0], {}).get("state") == "usable",

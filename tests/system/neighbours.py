@@ -183,7 +183,7 @@ def a_next_hop_that_moves_is_followed():
         pings = bed.start("pings", ["ping", "-i", "0.02", "-c", "200", KERNEL.kernel.ip],
                           peer.host.namespace)
         time.sleep(1.2)
-        peer.peer.run("sysctl", "-q", "-w", "net.ipv4.conf.wire0.arp_notify=1")
+        peer.tell_moves()
         peer.peer.ip("link", "set", "wire0", "address", MOVED)
         peer.wait_resolved(MOVED)
         pings.popen.wait(60)
@@ -246,7 +246,7 @@ def neighbours_are_shown_with_what_became_of_them():
         assert ours["own"] and ours["state"] == "usable" and ours["mac"] == WEIR.wire_mac, ours
         assert ours["port"] == "wire0" and ours["duplicates"] == ours["conflicts"] == 0, ours
         assert not hop["own"] and hop["usable"] and hop["moves"] == hop["losses"] == 0, hop
-        peer.peer.run("sysctl", "-q", "-w", "net.ipv4.conf.wire0.arp_notify=1")
+        peer.tell_moves()
         peer.peer.ip("link", "set", "wire0", "address", MOVED)
         peer.wait_resolved(MOVED)
         assert peer.next_hop()["moves"] == 1 and peer.next_hop()["since"] > hop["since"]
@@ -258,17 +258,57 @@ def neighbours_are_shown_with_what_became_of_them():
         assert peer.next_hop()["losses"] == 1 and peer.next_hop()["mac"] == ""
 
 
-@test
-def an_xdp_port_follows_the_kernels_neighbours():
-    with Testbed("neighbours-xdp") as bed:
-        peer = KernelPeerOverXdp(bed, link=Link())
+def follow_kernel(family):
+    """Its neighbour table is the next hop's MAC: what it finds, hears of, forgets and misses."""
+    with Testbed(f"neighbours-xdp-{family}") as bed:
+        peer = KernelPeerOverXdp(bed, family=family, link=Link())
         peer.wait_resolved()
-        peer.cross(streams=peer.queues)
-        check_gateways([peer.gateway], but=("next_hop_unresolved",))
-        peer.peer.run("sysctl", "-q", "-w", "net.ipv4.conf.wire0.arp_notify=1")
+        if family == 4:                          # xdp.py does as much over IPv6.
+            peer.cross(streams=peer.queues)
+        check_gateways([peer.gateway], but=("next_hop_unresolved", *peer.noise))
+        peer.tell_moves()
         peer.peer.ip("link", "set", "wire0", "address", MOVED)
         peer.wait_resolved(MOVED)
         assert peer.host.ping(KERNEL.kernel.ip) == 1.0
+        kernel = peer.gateway.namespace
+        in_haste(peer, kernel)
+        for change in (("del", peer.vteps[1]), ("flush",)):
+            losses = peer.next_hop()["losses"]
+            kernel.ip("neigh", *change, "dev", "wire0")
+            wait_for(lambda losses=losses: peer.next_hop()["losses"] > losses, f"lost: {change}")
+            peer.wait_resolved(MOVED)            # Weir has the kernel look for it at once.
+            assert peer.host.ping(KERNEL.kernel.ip) == 1.0
+        miss(peer, kernel)
+
+
+def in_haste(peer, kernel):
+    """What the kernel finds from now on it doubts after half a second in place of half a minute."""
+    timing = f"net.ipv{peer.family}.neigh.wire0."
+    kernel.run("sysctl", "-q", "-w", f"{timing}base_reachable_time_ms=500",
+               f"{timing}delay_first_probe_time=1", f"{timing}retrans_time_ms=200")
+
+
+def miss(peer, kernel):
+    """Nobody answers for the next hop any more, and then somebody does again."""
+    address = f"{peer.vteps[1]}/{24 if peer.family == 4 else 64}"
+    peer.peer.ip("addr", "del", address, "dev", "wire0")
+    wait_for(lambda: peer.next_hop()["state"] == "incomplete", "the kernel misses it", 60)
+    assert not peer.next_hop()["usable"] and peer.next_hop()["mac"] == "", peer.next_hop()
+    assert "lladdr" not in kernel.ip("neigh", "show", peer.vteps[1], "dev", "wire0")
+    assert peer.host.ping(KERNEL.kernel.ip, 1) == 0.0
+    peer.peer.ip("addr", "add", address, "dev", "wire0", *peer.no_dad(address))
+    peer.wait_resolved(MOVED)
+    assert peer.host.ping(KERNEL.kernel.ip) == 1.0
+
+
+@test
+def an_xdp_port_follows_the_kernels_arp():
+    follow_kernel(4)
+
+
+@test
+def an_xdp_port_follows_the_kernels_neighbour_discovery():
+    follow_kernel(6)
 
 
 def find_each_other(family):
@@ -295,8 +335,7 @@ def find_each_other(family):
 def move_over_xdp(peer, own):
     """The kernel at the other end tells all that it has another MAC: both hear it at once, without
     asking anybody, which Weir does every half minute."""
-    peer.peer.run("sysctl", "-q", "-w", f"net.ipv{peer.family}.conf.wire0."
-                  + ("arp_notify=1" if peer.family == 4 else "ndisc_notify=1"))
+    peer.tell_moves()
     peer.gateway.namespace.run("ping", "-q", "-c", 1, peer.vteps[1])
     peer.peer.ip("link", "set", "wire0", "address", MOVED)
     wait_for(lambda: peer.next_hop()["mac"] == MOVED, "Weir knows", 3)
@@ -325,7 +364,7 @@ def an_af_packet_port_follows_the_kernels_neighbours_where_it_is_told():
         peer.wait_resolved()
         assert WEIR.vtep not in peer.neighbours(), "the kernel answers for it"
         assert peer.host.ping(KERNEL.kernel.ip) == 1.0
-        peer.peer.run("sysctl", "-q", "-w", "net.ipv4.conf.wire0.arp_notify=1")
+        peer.tell_moves()
         peer.peer.ip("link", "set", "wire0", "address", MOVED)
         peer.wait_resolved(MOVED)
         status, text = peer.gateway.weir_refused("port", "set", "host0", "neighbours", "kernel")
