@@ -13,6 +13,7 @@ without; `checksum="zero"` turns that off on its side, "full" turns them on in W
 """
 
 import json
+import re
 import time
 from ipaddress import IPv6Address
 from typing import NamedTuple
@@ -226,3 +227,24 @@ class KernelPeerOverXdp(KernelPeer):
     def cut_cable(self):
         """The interfaces of both ends are gone."""
         self.gateway.namespace.ip("link", "delete", "wire0")
+
+    def cross(self, streams=None):
+        """With so many streams that each queue and worker has some."""
+        super().cross(streams or (1 if self.queues == 1 else 8))
+        driver = next(port["driver"] for port in self.gateway.show("stats", "show")["ports"]
+                      if port["name"] == "wire0")
+        # A veth tells no queues to a program that runs behind it: all is the first one's.
+        if not driver.startswith("xdp native"):
+            return
+        self.must_be_shared("worker", [
+            worker["rx"] for worker in self.gateway.show("worker", "show")["workers"]])
+        # What the driver counts that the program gave to sockets.
+        text = self.gateway.namespace.run("ethtool", "-S", "wire0")
+        steered = [int(count) for count in re.findall(r"rx_queue_\d+_xdp_redirect: (\d+)", text)]
+        assert len(steered) == self.queues, text
+        self.must_be_shared("queue of wire0", steered)
+
+    @staticmethod
+    def must_be_shared(what, shares):
+        print(f"# frames by {what}: {shares}")
+        assert min(shares) > sum(shares) / 100, shares

@@ -264,7 +264,7 @@ def follow_kernel(family):
         peer = KernelPeerOverXdp(bed, family=family, link=Link())
         peer.wait_resolved()
         if family == 4:                          # xdp.py does as much over IPv6.
-            peer.cross(streams=peer.queues)
+            peer.cross()
         check_gateways([peer.gateway], but=("next_hop_unresolved", *peer.noise))
         peer.tell_moves()
         peer.peer.ip("link", "set", "wire0", "address", MOVED)
@@ -317,7 +317,7 @@ def find_each_other(family):
         peer = KernelPeerOverXdp(bed, neighbours="weir", family=family, link=Link())
         peer.wait_resolved()
         peer.wait_usable()
-        peer.cross(streams=peer.queues)
+        peer.cross()
         own = peer.OWN if family == 4 else peer.OWN6
         for asking, asked in ((peer.peer, own), (peer.gateway.namespace, peer.vteps[1])):
             asking.ip("neigh", "flush", "dev", "wire0")

@@ -23,7 +23,7 @@ def state_of(gateway, name):
 def cross_between_weir_and_the_kernel(name, **keywords):
     with Testbed(name) as bed:
         peer = KernelPeerOverXdp(bed, **keywords)
-        peer.cross(streams=QUEUES)
+        peer.cross()
         wire = state_of(peer.gateway, "wire0")
         assert wire["driver"] == "xdp native copy" and wire["rx_queues"] == QUEUES, wire
         assert "xdp native copy" in peer.gateway.weir("port", "show")
@@ -51,7 +51,7 @@ def ping_and_iperf3_cross_over_ipv6_with_udp_checksums():
 def generic_mode_carries_the_same():
     with Testbed("xdp-generic") as bed:
         peer = KernelPeerOverXdp(bed, wire_device="xdp:wire0,mode=generic")
-        peer.cross(streams=QUEUES)
+        peer.cross()
         assert state_of(peer.gateway, "wire0")["driver"] == "xdp generic copy"
         check_gateways([peer.gateway])
 
@@ -60,7 +60,7 @@ def generic_mode_carries_the_same():
 def busy_polling_carries_the_same():
     with Testbed("xdp-busy-poll") as bed:
         peer = KernelPeerOverXdp(bed, wire_device="xdp:wire0,busy_poll=on")
-        peer.cross(streams=QUEUES)
+        peer.cross()
         assert state_of(peer.gateway, "wire0")["driver"] == "xdp native copy busy-poll"
         check_gateways([peer.gateway])
 
