@@ -98,7 +98,9 @@ class Conversation:
     number every 10 ms, each echoed."""
 
     SERVER = ("import socket,sys\n"
-              "s=socket.create_server((sys.argv[1],2222)); print('listens',flush=True)\n"
+              "family=socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET\n"
+              "s=socket.create_server((sys.argv[1],2222),family=family)\n"
+              "print('listens',flush=True)\n"
               "c,_=s.accept()\n"
               "while d:=c.recv(4096): c.sendall(d)\n")
     CLIENT = ("import socket,sys,time\n"
@@ -110,14 +112,14 @@ class Conversation:
               "  slowest=max(slowest,time.monotonic()-then)\n"
               "  print(f'{number} {slowest}\\n',end='',flush=True); time.sleep(0.01)\n")
 
-    def __init__(self, peer):
-        self.peer = peer
+    def __init__(self, peer, address):
+        self.address = address
         python = ("/usr/bin/python3", "-c")
-        self.server = peer.bed.start("echo-server", peer.gateway.namespace.inside(
-            *python, self.SERVER, HOST.vtep))
+        self.server = peer.bed.start(f"echo-server-{address}", peer.gateway.namespace.inside(
+            *python, self.SERVER, address))
         wait_for(lambda: "listens" in self.server.log(), "the server listens")
-        self.client = peer.bed.start("echo-client", peer.peer.inside(
-            *python, self.CLIENT, HOST.vtep))
+        self.client = peer.bed.start(f"echo-client-{address}", peer.peer.inside(
+            *python, self.CLIENT, address))
         wait_for(lambda: self.progress()[0] > 0, "the connection lives")
 
     def progress(self):
@@ -126,45 +128,72 @@ class Conversation:
         number, slowest = lines[-1].split() if lines else (0, 0)
         return int(number), float(slowest)
 
+    def check(self):
+        assert self.client.alive() and self.server.alive()
+        count, slowest = self.progress()
+        print(f"# {self.address}: the slowest of {count} echoes took {slowest * 1000:.1f} ms")
+
+
+class Conversations:
+    """One in each family."""
+
+    def __init__(self, peer):
+        self.peer = peer
+        gateway = peer.gateway.namespace
+        gateway.run("sysctl", "-q", "-w", "net.ipv6.conf.wire0.disable_ipv6=0")
+        for namespace, side in ((gateway, HOST), (peer.peer, KERNEL)):
+            namespace.ip("addr", "add", f"{side.vtep6}/64", "dev", "wire0", "nodad")
+        self.all = [Conversation(peer, address) for address in (HOST.vtep, HOST.vtep6)]
+
     def must_go_on(self):
-        before, _ = self.progress()
-        wait_for(lambda: self.progress()[0] > before + 5, "echoes")
+        before = [one.progress()[0] for one in self.all]
+        wait_for(lambda: all(one.progress()[0] > count + 5 for one, count in zip(self.all, before)),
+                 "echoes in both families")
 
     def check(self):
         """TCP had nothing to send twice: no frame of it was lost."""
-        assert self.client.alive() and self.server.alive()
-        count, slowest = self.progress()
+        for one in self.all:
+            one.check()
         again = sum(int(line.split()[1])
                     for namespace in (self.peer.peer, self.peer.gateway.namespace)
                     for line in namespace.run("nstat", "-az", "TcpRetransSegs").splitlines()
                     if "TcpRetransSegs" in line)
-        print(f"# the slowest of {count} echoes took {slowest * 1000:.1f} ms, {again} "
-              "retransmissions")
+        print(f"# {again} retransmissions")
         assert again == 0, again
 
 
 @test
-def tcp_to_the_kernel_lives_while_weir_is_killed_and_restarted():
+def tcp_to_the_kernel_lives_while_weir_is_killed_stopped_and_restarted():
+    """In turns: the data plane is killed, or told to end; the control plane is killed."""
     with Testbed("xdp-restart") as bed:
         peer = KernelPeerOverXdp(bed)
-        conversation = Conversation(peer)
-        for _ in range(ROUNDS):
-            peer.gateway.dataplane.kill()
-            conversation.must_go_on()
-            peer.gateway.start_dataplane()
-            peer.gateway.wait_in_sync()
-            conversation.must_go_on()
-        peer.host.plug_in()                     # Its TAP went with each process.
+        gateway, conversations = peer.gateway, Conversations(peer)
+        for number in range(ROUNDS):
+            if number % 3 == 0:
+                gateway.dataplane.kill()
+            elif number % 3 == 1:
+                assert gateway.dataplane.stop() == 0
+            else:
+                gateway.controlplane.kill()
+            conversations.must_go_on()
+            if number % 3 == 2:
+                gateway.start_controlplane()
+            else:
+                gateway.start_dataplane()
+            gateway.wait_in_sync()
+            conversations.must_go_on()
+        # Its TAP went with each data plane.
+        peer.host.plug_in()
         peer.host.give_addresses()
         assert peer.host.ping(KERNEL.kernel.ip, 10) == 1.0
-        conversation.check()
+        conversations.check()
 
 
 @test
 def tcp_to_the_kernel_lives_while_weir_is_reconfigured():
     with Testbed("xdp-reconfigure") as bed:
         peer = KernelPeerOverXdp(bed)
-        conversation = Conversation(peer)
+        conversations = Conversations(peer)
         whole = peer.intent("xdp:wire0")
         host0 = whole["ports"][1]
         alone = {"ports": [host0], "networks": [{"name": "blue", "vni": VNI}]}
@@ -175,9 +204,9 @@ def tcp_to_the_kernel_lives_while_weir_is_reconfigured():
         for number in range(ROUNDS):
             for intent in (others[number % len(others)], whole):
                 peer.gateway.apply(intent)
-                conversation.must_go_on()
+                conversations.must_go_on()
         assert peer.host.ping(KERNEL.kernel.ip, 10) == 1.0
-        conversation.check()
+        conversations.check()
 
 
 @test
