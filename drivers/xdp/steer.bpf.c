@@ -17,6 +17,7 @@
 #define PORT_VXLAN 4789  // RFC 7348
 #define PORT_ROCEV2 4791 // InfiniBand Architecture, annex A17
 #define IP_FRAGMENT_OFFSET 0x1fff
+#define VLAN_ID 0x0fff // Of a tag's control word (IEEE 802.1Q).
 #define ND_SOLICITATION 135 // RFC 4861 section 4.3
 #define ND_ADVERTISEMENT 136 // RFC 4861 section 4.4
 
@@ -60,23 +61,41 @@ static __always_inline void map_ipv4(struct weir_address* to, const void* from) 
   __builtin_memcpy(&to->bytes[12], from, 4);
 }
 
-// 1 and the packet's destination where the frame is UDP, or the first fragment of it.
-static __always_inline int read_udp(struct xdp_md* context, struct udp_packet* packet) {
-  void* at = (void*)(long)context->data;
+struct vlan_tag {
+  __u16 control;
+  __u16 type; // Of what follows.
+};
+
+// What the frame carries, and where: right behind the MACs, or behind one tag of VID 0, which has
+// only a priority and makes no VLAN (IEEE 802.1Q). 0: it is on a VLAN, or too short.
+static __always_inline __u16 find_packet(struct xdp_md* context, void** packet) {
   void* end = (void*)(long)context->data_end;
-  struct ethhdr* ethernet = at;
-  struct udphdr* udp;
+  struct ethhdr* ethernet = (void*)(long)context->data;
+  struct vlan_tag* tag = (void*)(ethernet + 1);
 
   if ((void*)(ethernet + 1) > end) return 0;
-  if (ethernet->h_proto == bpf_htons(ETH_P_IP)) {
-    struct iphdr* ip = (void*)(ethernet + 1);
+  *packet = ethernet + 1;
+  if (ethernet->h_proto != bpf_htons(ETH_P_8021Q) && ethernet->h_proto != bpf_htons(ETH_P_8021AD)) {
+    return ethernet->h_proto;
+  }
+  if ((void*)(tag + 1) > end || tag->control & bpf_htons(VLAN_ID)) return 0;
+  *packet = tag + 1;
+  return tag->type;
+}
+
+// 1 and the packet's destination where it is UDP, or the first fragment of it.
+static __always_inline int read_udp(void* at, __u16 type, void* end, struct udp_packet* packet) {
+  struct udphdr* udp;
+
+  if (type == bpf_htons(ETH_P_IP)) {
+    struct iphdr* ip = at;
     if ((void*)(ip + 1) > end || ip->protocol != IPPROTO_UDP || ip->ihl < 5) return 0;
     if (ip->frag_off & bpf_htons(IP_FRAGMENT_OFFSET)) return 0; // Has no ports.
     udp = (void*)ip + ip->ihl * 4;
     map_ipv4(&packet->destination, &ip->daddr);
-  } else if (ethernet->h_proto == bpf_htons(ETH_P_IPV6)) {
+  } else if (type == bpf_htons(ETH_P_IPV6)) {
     // No VTEP sends extension headers.
-    struct ipv6hdr* ip = (void*)(ethernet + 1);
+    struct ipv6hdr* ip = at;
     if ((void*)(ip + 1) > end || ip->nexthdr != IPPROTO_UDP) return 0;
     udp = (void*)(ip + 1);
     __builtin_memcpy(&packet->destination, &ip->daddr, 16);
@@ -117,15 +136,11 @@ struct nd_packet {
 
 // A question about an address of Weir's, an answer to it, or a claim of it by another. What a
 // neighbour announces to all is the kernel's.
-static __always_inline int is_neighbour_message(struct xdp_md* context) {
-  void* at = (void*)(long)context->data;
-  void* end = (void*)(long)context->data_end;
-  struct ethhdr* ethernet = at;
+static __always_inline int is_neighbour_message(void* at, __u16 type, void* end) {
   struct weir_address address;
 
-  if ((void*)(ethernet + 1) > end) return 0;
-  if (ethernet->h_proto == bpf_htons(ETH_P_ARP)) {
-    struct arp_packet* arp = (void*)(ethernet + 1);
+  if (type == bpf_htons(ETH_P_ARP)) {
+    struct arp_packet* arp = at;
     if ((void*)(arp + 1) > end || arp->protocol != bpf_htons(ETH_P_IP) ||
         arp->hardware_bytes != 6 || arp->protocol_bytes != 4) {
       return 0;
@@ -133,8 +148,8 @@ static __always_inline int is_neighbour_message(struct xdp_md* context) {
     map_ipv4(&address, arp->target);
     return has_use(&address, weir_address_neighbours);
   }
-  if (ethernet->h_proto == bpf_htons(ETH_P_IPV6)) {
-    struct ipv6hdr* ip = (void*)(ethernet + 1);
+  if (type == bpf_htons(ETH_P_IPV6)) {
+    struct ipv6hdr* ip = at;
     struct nd_packet* nd = (void*)(ip + 1);
     if ((void*)(nd + 1) > end || ip->nexthdr != IPPROTO_ICMPV6) return 0;
     if (nd->type != ND_SOLICITATION && nd->type != ND_ADVERTISEMENT) return 0;
@@ -149,11 +164,18 @@ static __always_inline int is_neighbour_message(struct xdp_md* context) {
 
 static __always_inline int is_ours(struct xdp_md* context) {
   struct udp_packet packet;
+  void* end = (void*)(long)context->data_end;
+  void* at;
+  __u16 type;
   __u32 what = settings.what;
 
   if (what == weir_steer_all) return 1;
   if (what == weir_steer_nothing) return 0;
-  if (!read_udp(context, &packet)) return what == weir_steer_vxlan && is_neighbour_message(context);
+  type = find_packet(context, &at);
+  if (!type) return 0;
+  if (!read_udp(at, type, end, &packet)) {
+    return what == weir_steer_vxlan && is_neighbour_message(at, type, end);
+  }
   if (what == weir_steer_roce) return packet.port == bpf_htons(PORT_ROCEV2);
   return packet.port == bpf_htons(PORT_VXLAN) && has_use(&packet.destination, weir_address_vxlan);
 }

@@ -5,13 +5,18 @@ its address belongs, as the intent says at that moment, and RoCE in transit cros
 kernel's own traffic."""
 
 import contextlib
+import ipaddress
+import itertools
 import socket
+import struct
 
-from context import (SIDES, Gateway, InNamespace, KernelPeerOverXdp, RawPort, Replay, Testbed,
-                     all_shots, check_gateways, check_replay, roce, run, shape, test, wait_for)
+from context import (SIDES, Gateway, InNamespace, KernelPeerOverXdp, Link, RawPort, Replay,
+                     TaggedPort, Testbed, all_shots, check_gateways, check_replay, roce, run, shape,
+                     tag, test, wait_for)
 
 HOST, KERNEL = SIDES
 QUEUES = shape()[1]
+FAMILIES = ((HOST.device, KERNEL.device), (HOST.device6, KERNEL.device6))
 
 
 def state_of(gateway, name):
@@ -185,6 +190,75 @@ def roce_crosses_in_transit_and_everything_else_is_the_kernels():
                  "both links are up")
         check_replay(Replay(transit.raw_ports(), all_shots()).run(rounds=1))
         assert not transit.kernel_hears(0, roce.ROCE_PORT)
+
+
+PRIORITY_TAGS = ((0x8100, 5), (0x88A8, 3))         # TPID, priority.
+
+
+@test
+def roce_with_a_tag_of_priority_only_crosses_in_transit():
+    with Testbed("xdp-transit-priority") as bed:
+        transit = Transit(bed)
+        left, right = (TaggedPort(host.name, f"wire{place}")
+                       for place, host in enumerate(transit.hosts))
+        for family, (tpid, priority) in itertools.product(FAMILIES, PRIORITY_TAGS):
+            frame = roce.cnp_like(*family, ecn=roce.ECT0)
+            sent = tag(frame, 0, tpid=tpid, priority=priority)
+            left.send(sent)
+            assert right.receive_within(2.0) == sent
+            for vlans in ((7,), (0, 0), (0, 7)):
+                left.send(tag(frame, *vlans, tpid=tpid, priority=priority))
+        assert right.receive_all() == [], "a frame of a VLAN crossed"
+        assert state_of(transit.gateway, "wire0")["rx_packets"] == 4
+        check_gateways([transit.gateway])
+
+
+def priority_tags_on_the_underlay(mode):
+    """Tunnel packets, and questions about an address for which Weir answers."""
+    with Testbed(f"xdp-priority-{mode}") as bed:
+        peer = KernelPeerOverXdp(bed, family=6, wire_device=f"xdp:wire0,mode={mode}",
+                                 neighbours="weir", link=Link())
+        peer.wait_usable()
+        host, wire = RawPort(peer.host.namespace.name, "host0"), TaggedPort(peer.peer.name, "wire0")
+        theirs, ours = (roce.Host(side.wire_mac, side.vtep6) for side in (KERNEL, HOST))
+        for inner, (tpid, priority) in itertools.product(FAMILIES, PRIORITY_TAGS):
+            frame = roce.cnp_like(*reversed(inner), ecn=roce.ECT1)
+            packet = roce.vxlan(frame, theirs, ours)
+            for vlans in ((7,), (0, 0), (0, 7)):
+                wire.send(tag(packet, *vlans, tpid=tpid, priority=priority))
+            wire.send(tag(packet, 0, tpid=tpid, priority=priority))
+            assert host.receive_within(2.0) == frame
+        assert host.discard_late() == 0, "a frame of a VLAN went to Weir"
+        for tpid, priority in PRIORITY_TAGS:
+            wire.receive_all()
+            wire.send(tag(solicitation(theirs, ours), 0, tpid=tpid, priority=priority))
+            answers = [one for one in wire.receive_all(1.0)
+                       if one[12:14] == b"\x86\xdd" and one[54:55] == b"\x88"]
+            assert len(answers) == 1 and answers[0][6:12] == roce.mac_bytes(ours.mac), answers
+        # Tags with a VLAN never got here, or they would have ended as unknown_vlan.
+        check_gateways([peer.gateway], but=("next_hop_unresolved", *peer.noise))
+
+
+def solicitation(asking, asked):
+    """A neighbour solicitation (RFC 4861 section 4.3) of one VTEP for another's MAC."""
+    source, target = (ipaddress.ip_address(one.ip).packed for one in (asking, asked))
+    group = bytes.fromhex("ff0200000000000000000001ff") + target[13:]
+    body = bytes((135, 0, 0, 0)) + bytes(4) + target + b"\x01\x01" + roce.mac_bytes(asking.mac)
+    pseudo = source + group + struct.pack("!II", len(body), 58)
+    checksum = roce.internet_checksum(pseudo + body)
+    packet = struct.pack("!IHBB", 6 << 28, len(body), 58, 255) + source + group
+    return (b"\x33\x33" + group[12:] + roce.mac_bytes(asking.mac) + b"\x86\xdd" + packet +
+            body[:2] + struct.pack("!H", checksum) + body[4:])
+
+
+@test
+def a_tag_of_priority_only_hides_nothing_of_weirs_in_native_mode():
+    priority_tags_on_the_underlay("native")
+
+
+@test
+def a_tag_of_priority_only_hides_nothing_of_weirs_in_generic_mode():
+    priority_tags_on_the_underlay("generic")
 
 
 @test
