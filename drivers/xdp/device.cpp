@@ -157,7 +157,6 @@ base::Status XdpDevice::open_queues(const DeviceRequest& request) {
                                  std::move(*socket));
     if (!opened) return std::unexpected(opened.error());
     if (auto status = program_->put_socket(queue, (*opened)->socket()); !status) return status;
-    (*opened)->judge_checksums(request.role == PortRole::tenant);
     queues_.push_back(std::move(*opened));
   }
   facts_.rx_queues = wanted;
@@ -213,7 +212,6 @@ base::Status XdpDevice::adjust(const DeviceRequest& request) {
   if (auto status = program_->steer_by(steering_for(request)); !status) return status;
   if (auto status = overhear(request); !status) return status;
   set_promiscuous(request.promiscuous);
-  for (const auto& queue : queues_) queue->judge_checksums(request.role == PortRole::tenant);
   return {};
 }
 

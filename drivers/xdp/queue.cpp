@@ -44,10 +44,7 @@ void XdpQueue::receive(Batch& batch) noexcept {
     frames[i] = mbuf;
   }
   if (count > 0) rx_.take(count);
-  // Relaxed: see judge_checksums().
-  batch.received(judges_checksums_.load(std::memory_order_relaxed)
-                     ? without_unfinished({frames, count})
-                     : static_cast<std::uint16_t>(count));
+  batch.received(without_unfinished({frames, count}));
 
   buffers_missing_ += count;
   if (buffers_missing_ >= fill_portion || (count == 0 && buffers_missing_ > 0)) {

@@ -54,11 +54,6 @@ class XdpQueue {
   int socket() const noexcept { return socket_.get(); }
   bool is_zero_copy() const noexcept { return zero_copy_; }
   Losses losses() const noexcept;
-  // At tenant ports: others' frames have checksums that somebody else looks at, or none.
-  void judge_checksums(bool judge) noexcept {
-    // Relaxed: a burst may still go by the old value.
-    judges_checksums_.store(judge, std::memory_order_relaxed);
-  }
 
   // Workers.
   void receive(Batch& batch) noexcept;
@@ -113,7 +108,6 @@ class XdpQueue {
   std::atomic<bool> kick_again_ = false;
   std::atomic<std::uint64_t> refused_ = 0;  // Frames longer than a chunk.
   std::atomic<std::uint64_t> unfinished_ = 0;
-  std::atomic<bool> judges_checksums_ = false;  // Written by the port thread.
 };
 
 }  // namespace dp

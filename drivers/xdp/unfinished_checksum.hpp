@@ -8,8 +8,9 @@
 
 namespace dp {
 
-// `frame` has its headers in its first segment. False for what is neither TCP nor UDP right behind
-// IP, is a fragment, or has tags.
+// Its own checksum, or that of the frame which it carries as VXLAN. `frame` has its headers in its
+// first segment. False for what is neither TCP nor UDP right behind IP, is a fragment, or has more
+// than two tags.
 bool has_unfinished_checksum(const rte_mbuf& frame) noexcept;
 
 }  // namespace dp

@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace {
@@ -167,6 +168,24 @@ TEST_P(Offloads, a_checksum_outside_of_the_headers_is_not_finished) {
   rte_pktmbuf_free(frame);
 }
 
+Bytes with_tags(Bytes frame, int count) {
+  for (int i = 0; i < count; ++i) {
+    const std::array<std::uint8_t, 4> tag{0x81, 0x00, 0x60, static_cast<std::uint8_t>(i)};
+    frame.insert(frame.begin() + 12, tag.begin(), tag.end());
+  }
+  return frame;
+}
+
+// In the UDP header behind IPv4.
+Bytes with_pseudo_sum(Bytes frame) {
+  const std::size_t bytes = frame.size() - 34;
+  const std::uint16_t sum =
+      dp::fold(dp::sum_words(&frame[26], 8) + dp::be16(static_cast<std::uint16_t>(bytes)).raw() +
+               dp::be16(dp::ip_protocol::udp).raw());
+  std::memcpy(&frame[40], &sum, sizeof sum);
+  return frame;
+}
+
 // Of every 65,536 right checksums one is the sum of the pseudo header: the last one here is, by its
 // payload.
 TEST_P(Offloads, an_unfinished_checksum_is_told_from_a_right_one_that_looks_the_same) {
@@ -185,6 +204,14 @@ TEST_P(Offloads, an_unfinished_checksum_is_told_from_a_right_one_that_looks_the_
                                        dp::be16(frame.ip.protocol).raw());
   frame.tcp.checksum = dp::be16::from_raw(alone);
   EXPECT_TRUE(judge(bytes));
+  EXPECT_TRUE(judge(with_tags(bytes, 1)));
+  EXPECT_TRUE(judge(with_tags(bytes, 2)));
+  EXPECT_FALSE(judge(with_tags(bytes, 3))) << "nobody knows what that is";
+  const Bytes with_head_alone = with_tags(bytes, 2);
+  for (std::size_t length = 12; length < 26; ++length) {
+    EXPECT_FALSE(judge(
+        {with_head_alone.begin(), with_head_alone.begin() + static_cast<std::ptrdiff_t>(length)}));
+  }
 
   Bytes damaged = bytes;
   reinterpret_cast<TcpFrame*>(damaged.data())->tcp.checksum = dp::be16::from_raw(alone ^ 1);
@@ -204,6 +231,40 @@ TEST_P(Offloads, an_unfinished_checksum_is_told_from_a_right_one_that_looks_the_
   const std::uint32_t completing = word.host() + (0xffffu - sum);
   word = dp::be16(static_cast<std::uint16_t>(completing + (completing >> 16)));
   EXPECT_FALSE(judge(bytes));
+}
+
+// A kernel whose device is said to finish checksums leaves it the outer one, or, where a tunnel
+// packet has none or a right one, that of what it carries.
+TEST_P(Offloads, an_unfinished_checksum_is_found_in_a_tunnel_packet_and_inside) {
+  auto gateway = make_gateway();
+  const auto judge = [&gateway](const Bytes& bytes) {
+    rte_mbuf* frame = test::make_mbuf(gateway->pool(), bytes);
+    const bool unfinished = dp::has_unfinished_checksum(*frame);
+    rte_pktmbuf_free(frame);
+    return unfinished;
+  };
+  const Bytes good = test::make({});
+  const Bytes unfinished = with_pseudo_sum(good);
+  ASSERT_FALSE(judge(good));
+  ASSERT_TRUE(judge(unfinished));
+  for (const test::Wrapping& wrapping :
+       {test::Wrapping{}, {.source = "fd00:18::2", .destination = "fd00:18::1"}}) {
+    EXPECT_FALSE(judge(test::wrap(good, wrapping)));
+    EXPECT_TRUE(judge(test::wrap(unfinished, wrapping)));
+    EXPECT_TRUE(judge(with_tags(test::wrap(unfinished, wrapping), 1)));
+    EXPECT_TRUE(judge(test::wrap(with_tags(unfinished, 2), wrapping)));
+    EXPECT_FALSE(judge(test::wrap(test::wrap(unfinished, wrapping), wrapping)))
+        << "one tunnel is looked into, no more";
+  }
+  EXPECT_TRUE(judge(with_pseudo_sum(test::wrap(good))));
+  // Cut off anywhere, or on its way to another service.
+  const Bytes whole = test::wrap(unfinished);
+  for (std::size_t length = 1; length < whole.size(); ++length) {
+    EXPECT_FALSE(judge({whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length)}));
+  }
+  Bytes other = whole;
+  other[37] ^= 1;
+  EXPECT_FALSE(judge(other));
 }
 
 // What a device says about checksums is a hint that nobody takes: some lie, some are mistaken about

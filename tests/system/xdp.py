@@ -6,9 +6,11 @@ with the kernel, whatever becomes of the data plane; and a tenant's frames are f
 import os
 import signal
 import socket
+import struct
+import time
 
 from context import (SIDES, VNI, Gateway, InNamespace, KernelPeerOverXdp, RawPort, Testbed,
-                     check_gateways, intent_of, roce, run, settle, shape, test, wait_for)
+                     check_gateways, intent_of, roce, run, settle, shape, tag, test, wait_for)
 
 HOST, KERNEL = SIDES
 QUEUES = shape()[1]
@@ -291,6 +293,20 @@ def a_tenants_frames_go_to_the_kernel_where_the_operator_says_so():
         assert not tenant.reaches_the_kernel()
 
 
+def send_datagrams(namespace, address, port=5000, count=100):
+    with InNamespace(namespace.name):
+        sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with sender:
+        for size in range(count):
+            sender.sendto(bytes(size), (address, port))
+
+
+def with_unfinished_checksum(frame):
+    """IPv4 and UDP, without tags."""
+    pseudo = frame[26:34] + struct.pack("!HH", 17, len(frame) - 34)
+    return frame[:40] + struct.pack("!H", roce.internet_checksum(pseudo) ^ 0xFFFF) + frame[42:]
+
+
 @test
 def checksums_that_a_tenant_left_to_a_device_are_told():
     """XDP does not say that they were: nobody can finish them, and no receiver would take them."""
@@ -305,11 +321,7 @@ def checksums_that_a_tenant_left_to_a_device_are_told():
         def send(offload):
             tenant.host.run("ethtool", "-K", "host0", "tx", offload)
             before = state_of(tenant.gateway, "host0")["rx_packets"] + dropped()
-            with InNamespace(tenant.host.name):
-                sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            with sender:
-                for size in range(100):
-                    sender.sendto(bytes(size), ("10.77.9.3", 5000))
+            send_datagrams(tenant.host, "10.77.9.3")
             wait_for(lambda: state_of(tenant.gateway, "host0")["rx_packets"] + dropped() >= before +
                      100, "all frames are counted")
 
@@ -320,6 +332,66 @@ def checksums_that_a_tenant_left_to_a_device_are_told():
         wait_for(lambda: dropped() == 100, "all of them are told")
         send("off")
         assert dropped() == 100
+        raw = RawPort(tenant.host.name, "host0")
+        good = roce.cnp_like(HOST.device, KERNEL.device, ecn=0)
+        for vlans in ((), (0,), (7,), (7, 9)):
+            assert raw.send(tag(good, *vlans))
+            assert raw.send(tag(with_unfinished_checksum(good), *vlans))
+        wait_for(lambda: dropped() >= 104, "those behind tags are told too")
+        settle([tenant.gateway])
+        assert dropped() == 104
+
+
+def checksums_left_by_the_other_vtep(name, **keywords):
+    """What the kernel's tunnel carries is unfinished, and the packet's own checksum is of what it
+    was to become; or that is unfinished, where there is one and nothing in it was left over."""
+    with Testbed(name) as bed:
+        peer = KernelPeerOverXdp(bed, **keywords)
+        # The kernel's questions would be lost as well.
+        peer.peer.ip("neigh", "add", HOST.kernel.ip, "lladdr", HOST.kernel.mac, "dev", "vx0")
+        assert peer.host.ping(KERNEL.kernel.ip, 3) == 1.0
+
+        def dropped():
+            return device_drops(peer, "checksum_unfinished")
+
+        def offload(wire, tunnel):
+            for interface, value in (("wire0", wire), ("vx0", tunnel)):
+                peer.peer.run("ethtool", "-K", interface, "tx", value)
+            time.sleep(1.2)                      # What a device counts is read once a second.
+            return dropped()
+
+        hears = RawPort(peer.host.namespace.name, "host0", 5000)
+        before = offload("off", "off")
+        assert before == 0
+        send_datagrams(peer.peer, HOST.kernel.ip)
+        wait_for(lambda: hears.receive() is not None, "datagrams arrive")
+        assert hears.discard_late() == 99
+
+        before = offload("on", "on")
+        send_datagrams(peer.peer, HOST.kernel.ip)
+        wait_for(lambda: dropped() >= before + 100, "all of them are told")
+        assert hears.receive_within(0.5) is None, "a datagram nobody can take arrived"
+
+        before = offload("on", "off")
+        send_datagrams(peer.peer, HOST.kernel.ip)
+        if peer.checksum == "full":
+            wait_for(lambda: dropped() >= before + 100, "all tunnel packets are told")
+            assert hears.receive_within(0.5) is None
+        else:
+            wait_for(lambda: hears.receive() is not None, "without a checksum all is finished")
+            assert hears.discard_late() == 99
+            assert offload("on", "off") == before
+        check_gateways([peer.gateway], but=("checksum_unfinished", *peer.noise))
+
+
+@test
+def checksums_that_the_other_vtep_left_to_a_device_are_told_over_ipv4():
+    checksums_left_by_the_other_vtep("xdp-checksums-wire4")
+
+
+@test
+def checksums_that_the_other_vtep_left_to_a_device_are_told_over_ipv6():
+    checksums_left_by_the_other_vtep("xdp-checksums-wire6", family=6, checksum="full")
 
 
 run()

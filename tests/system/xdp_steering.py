@@ -192,6 +192,30 @@ def roce_crosses_in_transit_and_everything_else_is_the_kernels():
         assert not transit.kernel_hears(0, roce.ROCE_PORT)
 
 
+@test
+def checksums_that_a_sender_left_to_a_device_are_told_in_transit():
+    with Testbed("xdp-transit-checksums") as bed:
+        transit = Transit(bed)
+        hears = transit.raw_ports()[1]
+        left, (ours, _) = transit.hosts[0], transit.ADDRESSES[0]
+
+        def told():
+            drops = state_of(transit.gateway, "wire0")["device_drops"]
+            return drops.get("checksum_unfinished", 0)
+
+        for offload, count in (("off", 0), ("on", 20)):
+            left.run("ethtool", "-K", "wire0", "tx", offload)
+            with InNamespace(left.name):
+                sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            with sender:
+                for size in range(20):
+                    sender.sendto(bytes(size), (ours, roce.ROCE_PORT))
+            wait_for(lambda count=count: told() == count, f"{count} of them are told")
+            arrived = hears.discard_late()
+            assert arrived == 20 - count, arrived
+        check_gateways([transit.gateway], but=("checksum_unfinished",))
+
+
 PRIORITY_TAGS = ((0x8100, 5), (0x88A8, 3))         # TPID, priority.
 
 
