@@ -106,7 +106,9 @@ base::Result<Skeleton> load_skeleton(bool taken_over, const Pins& pins) {
   // Counts of frames lost while nobody ran are found again by the pin.
   if (taken_over) {
     const Descriptor counts(bpf_obj_get(pins.counts.c_str()));
-    if (counts) (void)bpf_map__reuse_fd(skeleton->maps.counts, counts.get());  // Else from 0.
+    if (counts && is_counts_map(counts.get())) {
+      (void)bpf_map__reuse_fd(skeleton->maps.counts, counts.get());  // Else from 0.
+    }
   }
   if (const int error = steer__load(skeleton.get()); error != 0) {
     return fail(Errc::unsupported,

@@ -231,7 +231,7 @@ Observation XdpDevice::observe() noexcept {
     add(DropReason::tx_device_error, losses.tx_refused);
     add(DropReason::checksum_unfinished, losses.unfinished);
   }
-  add(DropReason::port_unread, program_->unread_dropped());
+  add(DropReason::port_unread, program_->unread());
   return seen;
 }
 

@@ -146,6 +146,7 @@ base::Status XdpProgram::begin(const XdpSteering& steering) {
     }
   }
   predecessor_ = false;
+  passed_before_ = count_of(weir_unread_passed);
   return pin(steering);
 }
 
@@ -179,8 +180,12 @@ base::Status XdpProgram::write(const XdpSteering& steering) {
   return {};
 }
 
-std::uint64_t XdpProgram::unread_dropped() const noexcept {
-  const __u32 key = weir_unread_dropped;
+std::uint64_t XdpProgram::unread() const noexcept {
+  return count_of(weir_unread_dropped) + count_of(weir_unread_passed) - passed_before_;
+}
+
+std::uint64_t XdpProgram::count_of(weir_steer_count which) const noexcept {
+  const __u32 key = which;
   std::vector<std::uint64_t> per_cpu(static_cast<std::size_t>(libbpf_num_possible_cpus()));
   if (bpf_map_lookup_elem(part(XdpProgramPart::counts), &key, per_cpu.data()) != 0) return 0;
   std::uint64_t sum = 0;

@@ -52,8 +52,9 @@ class XdpProgram {
   void unpin() noexcept;
 
   bool is_native() const noexcept { return (parts_.flags & xdp_program_native) != 0; }
-  // Frames that were dropped as nobody read them, since the attachment was first pinned.
-  std::uint64_t unread_dropped() const noexcept;
+  // Frames that nobody read: that were dropped since the attachment was first pinned, and that were
+  // passed to the kernel since begin().
+  std::uint64_t unread() const noexcept;
   // Until it is closed. False where the interface does not.
   bool set_promiscuous(bool promiscuous) noexcept;
   // All multicast frames, and on announcements() what neighbours tell all, which goes to the kernel
@@ -66,6 +67,7 @@ class XdpProgram {
   base::Status map_settings();
   base::Status pin(const XdpSteering& steering);
   base::Status write(const XdpSteering& steering);
+  std::uint64_t count_of(weir_steer_count which) const noexcept;
   bool ask_membership(int type, bool wanted) noexcept;
   int part(XdpProgramPart which) const noexcept { return parts_.get(which); }
 
@@ -74,6 +76,7 @@ class XdpProgram {
   PortHelper::XdpProgramParts parts_;
   weir_steer_settings* settings_ = nullptr;            // The program's, mapped.
   std::map<base::IpAddress, std::uint8_t> addresses_;  // In the program's map.
+  std::uint64_t passed_before_ = 0;                    // As it was at begin().
   bool overhears_ = false;
   bool pinned_ = false;  // By this object.
   bool predecessor_;     // The link still runs the program of the process before.

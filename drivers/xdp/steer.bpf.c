@@ -185,15 +185,10 @@ int weir_steer(struct xdp_md* context) {
   __u32 action = settings.unread_action == XDP_DROP ? XDP_DROP : XDP_PASS;
   int verdict;
 
-  if (!is_ours(context)) {
-    count(weir_left);
-    return XDP_PASS;
-  }
+  if (!is_ours(context)) return XDP_PASS;
   // The action is what becomes of it where the queue has no socket.
   verdict = bpf_redirect_map(&sockets, context->rx_queue_index, action);
-  if (verdict == XDP_REDIRECT) {
-    count(weir_steered);
-  } else {
+  if (verdict != XDP_REDIRECT) {
     count(action == XDP_DROP ? weir_unread_dropped : weir_unread_passed);
   }
   return verdict;

@@ -10,12 +10,11 @@ enum weir_steer_what {
   weir_steer_all = 3,
 };
 
+// Frames of Weir's whose queue has no socket: the kernel got them, or nobody.
 enum weir_steer_count {
-  weir_steered = 0,       // Frames that went to a socket.
-  weir_left = 1,          // Frames that are none of Weir's business.
-  weir_unread_passed = 2, // Weir's, but no socket reads the queue: the kernel got them,
-  weir_unread_dropped = 3, // or nobody.
-  weir_steer_counts = 4,
+  weir_unread_passed = 0,
+  weir_unread_dropped = 1,
+  weir_steer_counts = 2,
 };
 
 // The value of the program's only global: written by the data plane, read once per frame.

@@ -116,19 +116,19 @@ class Transit:
     # The gateway's kernel, and the host at that cable.
     ADDRESSES = (("10.79.1.1", "10.79.1.2"), ("10.79.2.1", "10.79.2.2"))
 
-    def __init__(self, bed, mode=""):
+    def __init__(self, bed, options="", queues=QUEUES):
         self.gateway = Gateway(bed, "gw1").start()
         self.hosts = []
         for place, name in enumerate(("left", "right")):
             host = bed.namespace(name)
             wire, (ours, theirs) = f"wire{place}", self.ADDRESSES[place]
-            bed.cable(self.gateway.namespace, wire, host, wire, queues=QUEUES)
+            bed.cable(self.gateway.namespace, wire, host, wire, queues=queues)
             self.gateway.namespace.ip("addr", "add", f"{ours}/24", "dev", wire)
             host.ip("addr", "add", f"{theirs}/24", "dev", wire)
             self.hosts.append(host)
         self.gateway.apply({"ports": [
             {"name": f"wire{place}", "role": "transit", "peer": f"wire{1 - place}",
-             "device": f"xdp:wire{place}{mode}"} for place in (0, 1)]})
+             "device": f"xdp:wire{place}{options}"} for place in (0, 1)]})
 
     def raw_ports(self, udp_port=roce.ROCE_PORT):
         return [RawPort(host.name, f"wire{place}", udp_port)
@@ -214,6 +214,24 @@ def checksums_that_a_sender_left_to_a_device_are_told_in_transit():
             arrived = hears.discard_late()
             assert arrived == 20 - count, arrived
         check_gateways([transit.gateway], but=("checksum_unfinished",))
+
+
+@test
+def frames_of_a_queue_that_nobody_reads_are_told():
+    with Testbed("xdp-transit-unread") as bed:
+        transit = Transit(bed, ",queues=1", queues=2)
+        left, right = transit.raw_ports()
+        frames = [shot.frame for shot in all_shots() if shot.side == 0][:100]
+        for frame in frames:
+            assert left.send(frame)
+        heard = right.discard_late()
+        assert 0 < heard < len(frames), "one of two queues is read"
+
+        def unread():
+            return state_of(transit.gateway, "wire0")["device_drops"].get("port_unread", 0)
+
+        wait_for(lambda: unread() == len(frames) - heard, "those of the other one are told")
+        assert transit.kernel_answers()
 
 
 PRIORITY_TAGS = ((0x8100, 5), (0x88A8, 3))         # TPID, priority.
