@@ -85,18 +85,23 @@ bool is_counts_map(int map) noexcept {
          info.type == BPF_MAP_TYPE_PERCPU_ARRAY && info.max_entries == weir_steer_counts;
 }
 
-// The attachment of the data plane before, where there is one that fits; one that does not goes.
-Descriptor find_predecessor(const XdpProgramRequest& request, const Pins& pins) noexcept {
-  Descriptor found(bpf_obj_get(pins.link.c_str()));
-  if (!found) return {};
-  const bool native = runs_native(request.ifindex);
-  const auto mode = static_cast<XdpMode>(request.mode);
-  if (is_xdp_link_of(found.get(), request.ifindex) &&
-      (mode == XdpMode::automatic || (mode == XdpMode::native) == native)) {
-    return found;
+// The attachment of the data plane before.
+struct Predecessor {
+  Descriptor link;    // Empty: there is none.
+  bool fits = false;  // In the mode that is asked for.
+};
+
+Predecessor find_predecessor(const XdpProgramRequest& request, const Pins& pins) noexcept {
+  Descriptor link(bpf_obj_get(pins.link.c_str()));
+  if (!link) return {};
+  if (!is_xdp_link_of(link.get(), request.ifindex)) {
+    pins.remove();  // Of an interface that is gone.
+    return {};
   }
-  pins.remove();  // Of an interface that is gone, or in another mode.
-  return {};
+  const auto mode = static_cast<XdpMode>(request.mode);
+  const bool native = runs_native(request.ifindex);
+  return {.link = std::move(link),
+          .fits = mode == XdpMode::automatic || (mode == XdpMode::native) == native};
 }
 
 base::Result<Skeleton> load_skeleton(bool taken_over, const Pins& pins) {
@@ -158,12 +163,19 @@ base::Result<HelperAnswer> open_xdp_program(const XdpProgramRequest& request,
     return std::unexpected(status.error());
   }
   const Pins pins = pins_of(request.interface, bpffs);
-  Descriptor link = find_predecessor(request, pins);
-  const bool taken_over = static_cast<bool>(link);
+  Predecessor predecessor = find_predecessor(request, pins);
+  const bool taken_over = predecessor.fits;
   const auto skeleton = load_skeleton(taken_over, pins);
   if (!skeleton) return std::unexpected(skeleton.error());
   const int program = bpf_program__fd((*skeleton)->progs.weir_steer);
+  Descriptor link = std::move(predecessor.link);
   if (!taken_over) {
+    if (link) {
+      // As late as can be: the kernel has no place for a second program in another mode, and what
+      // comes between these two calls is the kernel's. (A pin alone goes at its leisure.)
+      (void)bpf_link_detach(link.get());
+      pins.remove();
+    }
     auto attached = attach(program, request);
     if (!attached) return std::unexpected(attached.error());
     link = std::move(*attached);

@@ -282,6 +282,24 @@ def a_tenants_frames_are_dropped_while_no_data_plane_runs():
 
 
 @test
+def a_data_plane_takes_over_what_dropped_frames_in_another_mode():
+    with Testbed("xdp-drop-mode") as bed:
+        tenant = TenantOverXdp(bed, "")
+        gateway = tenant.gateway
+        for mode in ("generic", "native"):
+            tenant.kill()
+            wait_for(lambda: gateway.link_state() != "in_sync", "the control plane is alone")
+            gateway.weir("port", "set", "host0", "device", f"xdp:host0,mode={mode}")
+            assert not tenant.reaches_the_kernel(), "it reached the gateway while nobody ran"
+            gateway.start_dataplane()
+            gateway.wait_in_sync()
+            assert state_of(gateway, "host0")["driver"] == f"xdp {mode} copy"
+            before = state_of(gateway, "host0")["rx_packets"]
+            assert not tenant.reaches_the_kernel()
+            assert state_of(gateway, "host0")["rx_packets"] > before
+
+
+@test
 def a_tenants_frames_go_to_the_kernel_where_the_operator_says_so():
     with Testbed("xdp-pass") as bed:
         tenant = TenantOverXdp(bed, ",absent=pass")
