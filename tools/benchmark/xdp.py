@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`bench xdp`: an xdp port of Weir and testpmd's io mode on net_af_xdp, in turns within one run, on
-one queue and one core each. Both take RoCEv2 frames from one veth and send them out of another;
-Weir classifies and counts them on the way.
+one queue and one core each. Both take frames from one veth and send them out of another; Weir, by
+its role, classifies and counts RoCEv2 (transit), or takes it out of VXLAN and looks up whose it is
+(underlay), on the way.
 
     pcap ── generator ══ veth ══ in0 ── system ── out0 ══ veth ══ (nobody)
 
@@ -28,6 +29,8 @@ DESCRIPTORS = 2048         # Of every ring of both: what net_af_xdp has by defau
 
 
 def add_arguments(parser):
+    parser.add_argument('--role', choices=('transit', 'underlay'), default='transit',
+                        help='of the xdp port that frames come to')
     parser.add_argument('--rounds', type=int, default=9, metavar='N')
     parser.add_argument('--seconds', type=float, default=2.0, metavar='S',
                         help='length of each measurement')
@@ -49,7 +52,7 @@ class Cables:
         for near, far in INTERFACES:
             ip('add', near, 'numrxqueues', '1', 'numtxqueues', '1', 'type', 'veth', 'peer', 'name',
                far, 'numrxqueues', '1', 'numtxqueues', '1')
-            ip('set', near, 'up')
+            ip('set', near, 'up', *(('address', frames.UNDERLAY_MAC) if near == 'in0' else ()))
             ip('set', far, 'up')
         return self
 
@@ -114,12 +117,23 @@ def connect(path):
         return None
 
 
+class XdpTask(system.Task):
+    def devices(self):
+        return tuple(f'xdp:{near},queues=1,absent=pass' for near, _ in INTERFACES)
+
+
 class Weir(weir.Running):
     def intent(self):
-        return {'ports': [{'name': name, 'role': 'transit', 'peer': peer,
-                           'rx_descriptors': DESCRIPTORS, 'tx_descriptors': DESCRIPTORS,
-                           'device': f'xdp:{name},queues=1,absent=pass'}
-                          for name, peer in (('in0', 'out0'), ('out0', 'in0'))]}
+        if self.task.direction == 'decap':
+            intent = weir.intent(self.task)
+        else:
+            intent = {'ports': [{'name': name, 'role': 'transit', 'peer': peer, 'device': device}
+                                for name, peer, device in zip(('fed', 'out'), ('out', 'fed'),
+                                                              self.task.devices())]}
+        for port in intent['ports']:
+            port |= {'rx_descriptors': DESCRIPTORS, 'tx_descriptors': DESCRIPTORS}
+            port.pop('mtu', None)                # It is the interface's.
+        return intent
 
     def problems(self):
         found = super().problems()
@@ -144,7 +158,8 @@ class Bench:
         if self.build.missing():
             raise machine.Trouble('missing: ' + ', '.join(self.build.missing()))
         self.source = os.path.join(folder, 'frames.pcap')
-        write_pcap(self.source, frames.input_frames('encap', QP_COUNT))
+        self.direction = 'decap' if options.role == 'underlay' else 'encap'
+        write_pcap(self.source, frames.input_frames(self.direction, QP_COUNT))
         self.turns = {'Weir': [], 'testpmd': []}
         self.problems = []
         self.count = 0
@@ -153,8 +168,7 @@ class Bench:
         if name == 'testpmd':
             return Testpmd(folder, 'peer', machine.WORKER_CORE, 'net_af_xdp0,iface=in0',
                            'net_af_xdp1,iface=out0')
-        task = system.Task('transit', QP_COUNT, None, folder)
-        return Weir(self.build, task, PROFILE)
+        return Weir(self.build, XdpTask(self.direction, QP_COUNT, None, folder), PROFILE)
 
     def measure_once(self, name):
         self.count += 1
@@ -208,7 +222,8 @@ class Bench:
     def report(self):
         result = {'machine': machine.describe(), 'version': self.build.version(),
                   'peer': f'testpmd io on net_af_xdp, {machine.package_version("dpdk-dev")}',
-                  'rounds': self.options.rounds, 'seconds': self.options.seconds,
+                  'role': self.options.role, 'rounds': self.options.rounds,
+                  'seconds': self.options.seconds,
                   'frame_bytes': frames.FRAME_BYTES, 'descriptors': DESCRIPTORS,
                   **verdict(self.turns, self.problems, self.options.spread_max)}
         for name, turns in self.turns.items():
@@ -240,7 +255,8 @@ def show(report):
         print(f'  {name:8} {report[name]["kpps"]:7.0f} kpps of {report[name]["offered_kpps"]:.0f} '
               f'offered, waited {report[name]["waited"]:.1%} of the time for its core')
     ratio = 'refused' if report['ratio'] is None else f'{report["ratio"]:.2f}'
-    print(f'  ratio    {ratio} ({report["ratio_min"]:.2f}–{report["ratio_max"]:.2f}), median of '
+    print(f'  {report["role"]}: ratio {ratio} '
+          f'({report["ratio_min"]:.2f}–{report["ratio_max"]:.2f}), median of '
           f'{report["rounds"]} rounds of {report["seconds"]:g} s; {report["version"]} over '
           f'{report["peer"]}')
     for text in report['refused']:
