@@ -38,6 +38,9 @@ struct DeviceRequest {
   // Opened anew, as its interface was removed: the MAC that it had. Refused as long as the
   // interface is not complete.
   std::optional<base::MacAddress> again_as = std::nullopt;
+  // All zero: its own. A twin has its peer's, so that neighbours find the kernel by the same MAC.
+  base::MacAddress mac = {};
+  bool all_multicast = false;  // Best effort.
 };
 
 // What turned out: a device may have more queues or another MTU than asked for.
@@ -61,6 +64,15 @@ struct DeviceFacts {
   // with the kernel; -1: it comes like all other frames.
   int announcements = -1;
 };
+
+// For devices that cannot take another MAC.
+inline base::Status keep_own_mac(const DeviceRequest& request, const DeviceFacts& facts) {
+  if (request.mac.is_zero() || request.mac == facts.mac) return {};
+  return base::fail(
+      base::Errc::device_failed,
+      "the device does not take the MAC of the port whose twin it shall be; a tap port "
+      "does");
+}
 
 struct LinkState {
   bool up;

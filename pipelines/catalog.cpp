@@ -2,7 +2,9 @@
 #include "pipelines/catalog.hpp"
 
 #include "dataplane/contract/limits.hpp"
+#include "pipelines/from_host.hpp"
 #include "pipelines/host_to_wire.hpp"
+#include "pipelines/to_host.hpp"
 #include "pipelines/transit.hpp"
 #include "pipelines/wire_to_host.hpp"
 
@@ -24,12 +26,17 @@ constexpr PipelineEntry entry(contract::PortRole role, std::uint16_t first_stage
 constexpr std::uint16_t wire_to_host_first = HostToWire::stages.size();
 constexpr std::uint16_t transit_first = wire_to_host_first + WireToHost::stages.size();
 
-constexpr std::array<PipelineEntry, 3> entries{
+constexpr std::uint16_t to_host_first = transit_first + Transit::stages.size();
+constexpr std::uint16_t from_host_first = to_host_first + ToHost::stages.size();
+
+constexpr std::array<PipelineEntry, 5> entries{
     entry<HostToWire>(contract::PortRole::tenant, 0),
     entry<WireToHost>(contract::PortRole::underlay, wire_to_host_first),
     entry<Transit>(contract::PortRole::transit, transit_first),
+    entry<ToHost>(contract::PortRole::none, to_host_first),
+    entry<FromHost>(contract::PortRole::host, from_host_first),
 };
-static_assert(transit_first + Transit::stages.size() <= contract::stage_count_max);
+static_assert(from_host_first + FromHost::stages.size() <= contract::stage_count_max);
 
 }  // namespace
 
@@ -47,10 +54,13 @@ std::vector<std::string> stage_names() {
   return names;
 }
 
-std::array<std::unique_ptr<AnyPipeline>, 4> make_pipelines(const Environment& environment) {
-  std::array<std::unique_ptr<AnyPipeline>, 4> pipelines;
+Pipelines make_pipelines(const Environment& environment) {
+  Pipelines pipelines;
   for (const PipelineEntry& one : entries) {
-    pipelines[static_cast<std::size_t>(one.role)] = one.make(environment, one.first_stage);
+    auto& place = one.role == contract::PortRole::none
+                      ? pipelines.diverted
+                      : pipelines.by_role[static_cast<std::size_t>(one.role)];
+    place = one.make(environment, one.first_stage);
   }
   return pipelines;
 }

@@ -5,7 +5,6 @@
 #include "dataplane/contract/command.hpp"
 #include "dataplane/pipeline/pipeline.hpp"
 
-#include <array>
 #include <memory>
 #include <span>
 #include <string>
@@ -16,7 +15,7 @@ namespace dp {
 
 struct PipelineEntry {
   std::string_view name;
-  contract::PortRole role;            // Frames of ports with this role run through it.
+  contract::PortRole role;  // Frames of ports with this role run through it; none: diverted ones.
   std::span<const StageInfo> stages;  // In order; the last is transmit.
   std::uint16_t first_stage;          // Where they begin in stage_names().
   std::unique_ptr<AnyPipeline> (*make)(const Environment& environment, std::uint16_t first_stage);
@@ -27,7 +26,7 @@ std::span<const PipelineEntry> catalog() noexcept;
 // "host_to_wire/admit_tenant", … : the region's stage list, in order.
 std::vector<std::string> stage_names();
 
-// One of each for a worker, by role; nullptr for PortRole::none.
-std::array<std::unique_ptr<AnyPipeline>, 4> make_pipelines(const Environment& environment);
+// One of each for a worker.
+Pipelines make_pipelines(const Environment& environment);
 
 }  // namespace dp

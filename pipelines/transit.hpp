@@ -13,8 +13,8 @@
 
 namespace dp {
 
-using Transit =
-    Pipeline<"transit", GatherHeaders, SegmentLarge,
-             Pass<ParseFrame<FramePlace::outermost>, LookIntoTunnel, ClassifyRoce, PickPeer>>;
+using Transit = Pipeline<
+    "transit", GatherHeaders, SegmentLarge,
+    Pass<ParseFrame<FramePlace::outermost>, LookIntoTunnel, ClassifyRoce, PickPeer<Tags::stay>>>;
 
 }  // namespace dp

@@ -105,7 +105,8 @@ std::string key_of_path(const std::vector<std::string>& parts) {
 
 // The block of the counter region that tells of objects of a kind, by dimension.
 std::string_view dimension_of(ObjectKind kind) {
-  return kind == ObjectKind::endpoint ? std::string_view() : singular(kind);
+  const bool has_counters = kind != ObjectKind::endpoint && kind != ObjectKind::host_rule;
+  return has_counters ? singular(kind) : std::string_view();
 }
 
 }  // namespace
@@ -167,7 +168,7 @@ Api::Answer Api::get_objects(Call& call) {
   const contract::RegionView* region = parts_.link.region();
   const auto network = call.request.query.find("network");
   const bool filters = kind == ObjectKind::endpoint && network != call.request.query.end();
-  const bool with_state = call.asks("state") && region != nullptr && kind != ObjectKind::endpoint;
+  const bool with_state = call.asks("state") && region != nullptr && !dimension_of(kind).empty();
   if (filters && !find(intent, ObjectKind::network, network->second)) {
     co_return error_answer(no_such(intent, ObjectKind::network, network->second));
   }

@@ -84,8 +84,9 @@ class Reader {
     } else if (key == "kind") {
       const auto kind = parse_kind(text);
       if (!kind) {
-        return fail(malformed("must be port, next_hop, vtep, network or endpoint", "kind",
-                              nearest(text, {"port", "next_hop", "vtep", "network", "endpoint"})));
+        return fail(malformed(
+            "must be port, next_hop, vtep, network, endpoint or host_rule", "kind",
+            nearest(text, {"port", "next_hop", "vtep", "network", "endpoint", "host_rule"})));
       }
       operation.kind = *kind;
     } else if (key == "key") {

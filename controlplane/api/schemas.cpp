@@ -49,7 +49,8 @@ constexpr std::array schemas{
   "changes": {"type": "array", "items": {
     "type": "object", "required": ["change", "kind", "key"],
     "properties": {"change": {"enum": ["add", "change", "remove"]},
-                   "kind": {"enum": ["port", "next_hop", "vtep", "network", "endpoint"]},
+                   "kind": {"enum": ["port", "next_hop", "vtep", "network", "endpoint",
+                                     "host_rule"]},
                    "key": {"type": "string"}, "fields": {"type": "object"}}}}}})"},
     Schema{"check", R"({
 "type": "object", "required": ["status", "message", "objects"],
@@ -211,8 +212,8 @@ std::optional<std::string> schema_of(std::string_view name) {
 }
 
 std::vector<std::string_view> schema_names() {
-  std::vector<std::string_view> names{"intent",  "port",     "next_hop", "vtep",
-                                      "network", "endpoint", "object",   "objects"};
+  std::vector<std::string_view> names{"intent",   "port",      "next_hop", "vtep",   "network",
+                                      "endpoint", "host_rule", "object",   "objects"};
   for (const Schema& schema : schemas) names.push_back(schema.name);
   return names;
 }

@@ -61,7 +61,8 @@ std::expected<Edit, Error> parse_line(const std::vector<std::string>& words) {
   const auto kind = parse_kind(words[0]);
   if (!kind) {
     return std::unexpected(
-        usage("a batch holds edits of ports, next hops, vteps, networks and endpoints, not \"" +
+        usage("a batch holds edits of ports, next hops, vteps, networks, endpoints and host rules, "
+              "not \"" +
                   words[0] + "\"",
               nearest(words[0], kind_nouns())));
   }

@@ -25,6 +25,7 @@ ExitCode run_object_edit(const Client& client, const Invocation& invocation);
 // What is going on.
 ExitCode run_status(const Client& client, const Invocation& invocation);
 ExitCode run_stats_show(const Client& client, const Invocation& invocation);
+ExitCode run_host_show(const Client& client, const Invocation& invocation);
 ExitCode run_drop_show(const Client& client, const Invocation& invocation);
 ExitCode run_pipeline_show(const Client& client, const Invocation& invocation);
 ExitCode run_neighbour_show(const Client& client, const Invocation& invocation);

@@ -134,6 +134,15 @@ Table endpoint_table(const json::array& list) {
   return table;
 }
 
+Table host_rule_table(const json::array& list) {
+  Table table({"CLASS", "ACTION", "RATE>", "BURST>"});
+  for (const json::value& rule : list) {
+    table.add({word(find_at(rule, "name")), word(find_at(rule, "action")),
+               word(find_at(rule, "rate")), word(find_at(rule, "burst"))});
+  }
+  return table;
+}
+
 Table table_of(ObjectKind kind, const json::array& list) {
   switch (kind) {
     case ObjectKind::port: return port_table(list);
@@ -141,6 +150,7 @@ Table table_of(ObjectKind kind, const json::array& list) {
     case ObjectKind::network: return network_table(list);
     case ObjectKind::endpoint: return endpoint_table(list);
     case ObjectKind::next_hop: return next_hop_table(list);
+    case ObjectKind::host_rule: return host_rule_table(list);
   }
   __builtin_unreachable();
 }

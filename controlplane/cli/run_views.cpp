@@ -3,6 +3,7 @@
 #include "controlplane/cli/answer.hpp"
 #include "controlplane/cli/run.hpp"
 #include "controlplane/cli/table.hpp"
+#include "dataplane/contract/host_class.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -86,6 +87,26 @@ std::string kind_rows(const Look& look) {
     }
   }
   return table.empty() ? "" : "\n" + table.text();
+}
+
+// The host's own traffic: a row for each class that came at a port with a twin.
+std::string host_rows(const Look& look) {
+  Table table({"PORT", "CLASS", "PASSED>", "POLICED>", "REFUSED>"});
+  for (const json::value& port : list_at(look.now, "ports")) {
+    const auto count = [&](std::string_view what, std::string_view host_class) {
+      return number_at(port, std::string(what) + "." + std::string(host_class));
+    };
+    for (const contract::HostClassText& text : contract::host_classes) {
+      const auto passed = count("host_passed", text.name);
+      const auto policed = count("host_policed", text.name);
+      const auto refused = count("host_refused", text.name);
+      if (passed + policed + refused == 0) continue;
+      table.add({text_at(port, "name"), std::string(text.name), with_commas(passed),
+                 with_commas(policed), with_commas(refused)});
+    }
+  }
+  return table.empty() ? "nothing came for the host itself at a port that has a twin\n"
+                       : table.text();
 }
 
 std::string tunnel_rows(const Look& look, std::string_view list, const std::string& header) {
@@ -234,6 +255,10 @@ ExitCode run_status(const Client& client, const Invocation& invocation) {
 
 ExitCode run_stats_show(const Client& client, const Invocation& invocation) {
   return show(client, invocation, "/v1/stats", stats_text);
+}
+
+ExitCode run_host_show(const Client& client, const Invocation& invocation) {
+  return show(client, invocation, "/v1/stats", host_rows);
 }
 
 ExitCode run_drop_show(const Client& client, const Invocation& invocation) {

@@ -73,6 +73,11 @@ constexpr std::array kinds{
         "Change fields of an endpoint.", "Remove an endpoint.", "endpoint show blue",
         "endpoint add blue mac 02:00:00:00:0b:01 vtep gw2",
         "endpoint set blue/02:00:00:00:0b:01 vtep gw3", "endpoint delete blue/02:00:00:00:0b:01"},
+    KindTexts{ObjectKind::host_rule, "Show rules for traffic to this host itself.",
+              "Add a rule: how much of a class this host is sent.", "Change fields of a rule.",
+              "Remove a rule: the class goes by its own rate again.", "host-rule show",
+              "host-rule add icmp rate 100 burst 20", "host-rule set icmp rate 500",
+              "host-rule delete icmp"},
 };
 
 void add_kind(std::vector<Command>& list, const KindTexts& texts) {
@@ -165,6 +170,12 @@ void add_views(std::vector<Command>& list) {
                   .example = "stats show --watch",
                   .options = {Option::watch},
                   .run = run_stats_show});
+  list.push_back({.noun = "host",
+                  .verb = "show",
+                  .help = "Show what came for this host itself, by class, and what was too much.",
+                  .example = "host show",
+                  .options = {Option::watch},
+                  .run = run_host_show});
   list.push_back({.noun = "drop",
                   .verb = "show",
                   .help = "Show how many packets died of what, and in which stage.",

@@ -8,6 +8,7 @@
 
 #include "controlplane/intent/model.hpp"
 #include "dataplane/contract/command.hpp"
+#include "dataplane/contract/host_class.hpp"
 #include "dataplane/contract/limits.hpp"
 
 #include <boost/describe.hpp>
@@ -21,11 +22,12 @@
 
 namespace cp {
 
-BOOST_DESCRIBE_ENUM(PortRole, underlay, tenant, transit)
+BOOST_DESCRIBE_ENUM(PortRole, underlay, tenant, transit, host)
 BOOST_DESCRIBE_ENUM(VtepKind, local, remote)
 BOOST_DESCRIBE_ENUM(UdpChecksum, zero, full)
 BOOST_DESCRIBE_ENUM(UnknownUnicast, flood, drop)
 BOOST_DESCRIBE_ENUM(NeighbourKeeper, weir, kernel)
+BOOST_DESCRIBE_ENUM(HostAction, to_host, drop)
 
 BOOST_DESCRIBE_STRUCT(Port, (),
                       (name, role, device, network, peer, parent, vlan, inner_vlan, mtu, addresses,
@@ -36,6 +38,7 @@ BOOST_DESCRIBE_STRUCT(Vtep, (),
 BOOST_DESCRIBE_STRUCT(Network, (), (name, vni, flood, unknown_unicast))
 BOOST_DESCRIBE_STRUCT(Endpoint, (), (network, mac, vtep, port))
 BOOST_DESCRIBE_STRUCT(NextHop, (), (name, port, address, mac))
+BOOST_DESCRIBE_STRUCT(HostRule, (), (name, action, rate, burst))
 
 // What a table says of a field; a member that is left out says nothing.
 struct FieldText {
@@ -79,8 +82,9 @@ struct Description<Port> {
           &Port::name,
           {.help = "What the port is called.", .example = "wire0", .required = true, .key = true}),
       field(&Port::role,
-            {.help = "Towards the fabric (underlay), towards a host or VM (tenant), or "
-                     "from fabric to fabric (transit).",
+            {.help = "Towards the fabric (underlay), towards a host or VM (tenant), "
+                     "from fabric to fabric (transit), or an underlay port's twin in this "
+                     "gateway's own kernel (host).",
              .example = "underlay",
              .required = true}),
       field(&Port::device,
@@ -92,9 +96,11 @@ struct Description<Port> {
                      "that of untagged frames.",
              .example = "blue",
              .refers_to = ObjectKind::network}),
-      field(&Port::peer, {.help = "The transit port where this transit port's frames leave.",
-                          .example = "wire1",
-                          .refers_to = ObjectKind::port}),
+      field(&Port::peer,
+            {.help = "The transit port where this transit port's frames leave; of a host "
+                     "port, the underlay port whose twin it is.",
+             .example = "wire1",
+             .refers_to = ObjectKind::port}),
       field(&Port::parent, {.help = "The tenant port whose VLAN this port is, instead of a device.",
                             .example = "host0",
                             .refers_to = ObjectKind::port}),
@@ -114,7 +120,7 @@ struct Description<Port> {
       field(&Port::mtu, {.help = "Largest IP packet that may leave here.",
                          .example = "1600",
                          .unit = "bytes",
-                         .initial = "the device's",
+                         .initial = "the device's; of a host port, its peer's",
                          .least = mtu_min,
                          .most = mtu_max}),
       field(&Port::addresses,
@@ -279,6 +285,34 @@ struct Description<NextHop> {
   };
 };
 
+template <>
+struct Description<HostRule> {
+  static constexpr std::string_view help =
+      "What of one class of traffic for this host itself passes a port that has a twin.";
+  static constexpr auto fields = std::tuple{
+      field(&HostRule::name, {.help = "The class: neighbour, lldp, lacp, bfd, bgp, ssh, icmp, "
+                                      "fragment or other.",
+                              .example = "icmp",
+                              .required = true,
+                              .key = true}),
+      field(&HostRule::action, {.help = "Whether the host gets such frames, or none of them.",
+                                .example = "drop",
+                                .initial = "to_host"}),
+      field(&HostRule::rate, {.help = "As many a second each worker lets through from each port.",
+                              .example = "1000",
+                              .unit = "packets/s",
+                              .initial = "the class's",
+                              .least = 1,
+                              .most = contract::host_rate_max}),
+      field(&HostRule::burst, {.help = "As many at once.",
+                               .example = "200",
+                               .unit = "packets",
+                               .initial = "the class's",
+                               .least = 1,
+                               .most = contract::host_burst_max}),
+  };
+};
+
 template <class T>
 using Members = boost::describe::describe_members<T, boost::describe::mod_any_access>;
 
@@ -300,7 +334,7 @@ constexpr bool described() {
   return table_fits<T>(std::make_index_sequence<field_count<T>>{});
 }
 static_assert(described<Port>() && described<Vtep>() && described<Network>() &&
-                  described<Endpoint>() && described<NextHop>(),
+                  described<Endpoint>() && described<NextHop>() && described<HostRule>(),
               "the table's entries stand in the order of the members");
 
 template <class T, std::size_t I>

@@ -25,6 +25,7 @@ std::uint32_t limit_of(const Limits& limits, ObjectKind kind) noexcept {
     case ObjectKind::network: return limits.networks;
     case ObjectKind::endpoint: return limits.endpoints;
     case ObjectKind::next_hop: return limits.next_hops;
+    case ObjectKind::host_rule: return UINT32_MAX;  // As many as there are classes.
   }
   __builtin_unreachable();
 }
@@ -148,7 +149,7 @@ std::string Document::expected() const {
   switch (level_) {
     case Level::before:
       if (only_object_) return "the fields of " + with_article(kind_);
-      return "a map with ports, next_hops, vteps, networks and endpoints";
+      return "a map with ports, next_hops, vteps, networks, endpoints and host_rules";
     case Level::intent: return "a list of " + std::string(plural(kind_));
     case Level::kind_list: return "the fields of " + with_article(kind_);
     case Level::item_list:

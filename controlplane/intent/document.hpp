@@ -86,7 +86,7 @@ class Document {
   Intent intent_;
   std::tuple<std::vector<ObjectPlace<Port>>, std::vector<ObjectPlace<Vtep>>,
              std::vector<ObjectPlace<Network>>, std::vector<ObjectPlace<Endpoint>>,
-             std::vector<ObjectPlace<NextHop>>>
+             std::vector<ObjectPlace<NextHop>>, std::vector<ObjectPlace<HostRule>>>
       places_;
   std::uint32_t kinds_seen_ = 0;  // Bit per ObjectKind.
 

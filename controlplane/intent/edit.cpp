@@ -88,7 +88,8 @@ void for_each_user(const Intent& intent, ObjectKind kind, std::string_view name,
       scan(intent.endpoints, &Endpoint::network);
       return;
     case ObjectKind::next_hop: scan_lists(intent.vteps, &Vtep::next_hops); return;
-    case ObjectKind::endpoint: return;
+    case ObjectKind::endpoint:
+    case ObjectKind::host_rule: return;
   }
 }
 

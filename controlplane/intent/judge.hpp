@@ -50,6 +50,9 @@ class Judge {
                          std::optional<std::uint16_t> descriptors);
   void judge_network_of(const Port& port);
   void judge_peer_of(const Port& port);
+  void judge_peering(const Port& port, const Port& peer);
+  void judge_twin_device(const Port& port);
+  void judge_twins();
   void judge_devices();
   void judge_addresses_of(const Port& port);
   void judge_neighbours_of(const Port& port);
@@ -91,6 +94,9 @@ class Judge {
   void judge_place_of(const Endpoint& endpoint);
   void judge_port_of(const Endpoint& endpoint);
   void judge_endpoint_keys();
+
+  // judge_host_rule.cpp
+  void judge(const HostRule& rule);
 
   // `object` is an element of its list in the intent.
   template <class T>
@@ -164,6 +170,7 @@ class Judge {
   ByName<Vtep> vteps_;
   ByName<Network> networks_;
   ByName<NextHop> next_hops_;
+  ByName<HostRule> host_rules_;
   Name known_network_;  // Of the last endpoint: neighbours share it.
   std::vector<Finding> findings_;
 };

@@ -11,6 +11,7 @@ void Judge::judge(const Port& port) {
   judge_descriptors(port, "tx_descriptors", port.tx_descriptors);
   judge_network_of(port);
   judge_peer_of(port);
+  judge_twin_device(port);
   judge_addresses_of(port);
   judge_vlan_of(port);
   judge_neighbours_of(port);
@@ -49,17 +50,20 @@ void Judge::judge_network_of(const Port& port) {
 }
 
 void Judge::judge_peer_of(const Port& port) {
-  if (port.role != PortRole::transit) {
+  const bool is_host = port.role == PortRole::host;
+  if (!is_host && port.role != PortRole::transit) {
     if (!port.peer.empty()) {
-      report(port, "peer", "only a transit port has a peer; this is " + a_port(port.role));
+      report(port, "peer", "only a transit or host port has a peer; this is " + a_port(port.role));
     }
     return;
   }
   const auto fits = [&](const Port& other) {
-    return other.role == PortRole::transit && &other != &port;
+    return other.role == (is_host ? PortRole::underlay : PortRole::transit) && &other != &port;
   };
   if (port.peer.empty()) {
-    report(port, "peer", "is missing: a transit port's frames leave at its peer",
+    report(port, "peer",
+           "is missing: " + a_port(port.role) +
+               (is_host ? " is the twin of an underlay port" : "'s frames leave at its peer"),
            only_name(intent_.ports, fits));
     return;
   }
@@ -68,15 +72,57 @@ void Judge::judge_peer_of(const Port& port) {
     return;
   }
   const Port* peer = resolve(port, "peer", port.peer, ports_, fits);
-  if (peer == nullptr) return;
-  if (peer->role != PortRole::transit) {
+  if (peer != nullptr) judge_peering(port, *peer);
+}
+
+namespace {
+
+// An xdp port leaves what is not Weir's to the kernel, and af_packet shows it every frame.
+bool kernel_shares(const Port& port) noexcept {
+  return port.device.starts_with("xdp:") || port.device.starts_with("net_af_packet");
+}
+
+}  // namespace
+
+void Judge::judge_peering(const Port& port, const Port& peer) {
+  const PortRole wanted = port.role == PortRole::host ? PortRole::underlay : PortRole::transit;
+  if (peer.role != wanted) {
     report(port, "peer",
-           quoted(port.peer) + " is " + a_port(peer->role) +
-               "; the peer of a transit port is a transit port");
-  } else if (peer->peer != port.name) {
+           quoted(port.peer) + " is " + a_port(peer.role) + "; the peer of " + a_port(port.role) +
+               " is " + a_port(wanted));
+  } else if (port.role == PortRole::host && kernel_shares(peer)) {
     report(port, "peer",
-           "port " + quoted(port.peer) + " has the peer " + quoted(peer->peer) +
+           quoted(port.peer) +
+               " stands on an interface by which the kernel gets its frames "
+               "already: it needs no twin");
+  } else if (port.role == PortRole::transit && peer.peer != port.name) {
+    report(port, "peer",
+           "port " + quoted(port.peer) + " has the peer " + quoted(peer.peer) +
                "; peers name each other");
+  } else if (port.role == PortRole::host && port.mtu.value_or(0) > peer.mtu.value_or(mtu_max)) {
+    report(port, "mtu",
+           "is larger than that of its peer " + quoted(port.peer) + ", where it leaves",
+           std::to_string(*peer.mtu));
+  }
+}
+
+// Of all devices it is a TAP of ours that takes the peer's MAC and lets the kernel leave checksums
+// and segmentation to it.
+void Judge::judge_twin_device(const Port& port) {
+  if (port.role != PortRole::host || port.device.empty() || port.device.starts_with("tap:")) return;
+  report(port, "device", "is no TAP: a host port is an interface of this gateway's kernel",
+         "tap:" + std::string(port.name.view()));
+}
+
+// The kernel has one twin of a port, or it would not know which address is whose.
+void Judge::judge_twins() {
+  ByName<Port> by_peer;
+  for (const Port& port : intent_.ports) {
+    if (port.role != PortRole::host || port.peer.empty()) continue;
+    const auto [at, is_new] = by_peer.emplace(port.peer.view(), &port);
+    if (is_new) continue;
+    report(port, "peer", quoted(port.peer) + " already has the twin " + quoted(at->second->name),
+           {}, base::Errc::already_exists);
   }
 }
 
@@ -95,7 +141,7 @@ bool rest_is(const LinkAddress& own, bool bit) noexcept {
 }  // namespace
 
 void Judge::judge_addresses_of(const Port& port) {
-  if (!port.addresses.empty() && port.role == PortRole::tenant) {
+  if (!port.addresses.empty() && (port.role == PortRole::tenant || port.role == PortRole::host)) {
     report(port, "addresses",
            "only underlay and transit ports have addresses; this is " + a_port(port.role));
     return;

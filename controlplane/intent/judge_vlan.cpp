@@ -45,6 +45,8 @@ void Judge::judge_vlan_of(const Port& port) {
   }
   if (port.role == PortRole::transit) {
     report(port, "vlan", "a transit port's frames pass with the tags that they have");
+  } else if (port.role == PortRole::host) {
+    report(port, "vlan", "a host port is untagged; its peer has the VLAN, whose tag Weir gives");
   } else {
     report(port, "vlan", "a VLAN of a tenant port is a port of its own, with this one as parent",
            "{name: " + std::string(port.name.view()) + "." + tags_of(port) +

@@ -7,12 +7,12 @@
 namespace cp {
 namespace {
 
-constexpr std::array<std::string_view, object_kind_count> singulars = {"port", "vtep", "network",
-                                                                       "endpoint", "next_hop"};
-constexpr std::array<std::string_view, object_kind_count> plurals = {"ports", "vteps", "networks",
-                                                                     "endpoints", "next_hops"};
-constexpr std::array<std::string_view, object_kind_count> nouns = {"port", "vtep", "network",
-                                                                   "endpoint", "next-hop"};
+constexpr std::array<std::string_view, object_kind_count> singulars = {
+    "port", "vtep", "network", "endpoint", "next_hop", "host_rule"};
+constexpr std::array<std::string_view, object_kind_count> plurals = {
+    "ports", "vteps", "networks", "endpoints", "next_hops", "host_rules"};
+constexpr std::array<std::string_view, object_kind_count> nouns = {
+    "port", "vtep", "network", "endpoint", "next-hop", "host-rule"};
 
 template <class T>
 const T* find_name(const std::vector<T>& list, std::string_view name) noexcept {
@@ -86,6 +86,10 @@ std::string key_of(const Endpoint& endpoint) {
 std::string key_of(const NextHop& next_hop) {
   return std::string(next_hop.name.view());
 }
+
+std::string key_of(const HostRule& rule) {
+  return std::string(rule.name.view());
+}
 std::string key_of(const Object& object) {
   return std::visit([](const auto& o) { return key_of(o); }, object);
 }
@@ -124,12 +128,17 @@ bool key_less(const Endpoint& left, const Endpoint& right) noexcept {
   return by_network != 0 ? by_network < 0 : left.mac < right.mac;
 }
 
+bool key_less(const HostRule& left, const HostRule& right) noexcept {
+  return left.name < right.name;
+}
+
 void sort(Intent& intent) {
   sort_list(intent.ports);
   sort_list(intent.vteps);
   sort_list(intent.networks);
   sort_list(intent.endpoints);
   sort_list(intent.next_hops);
+  sort_list(intent.host_rules);
 }
 
 const Port* find_port(const Intent& intent, std::string_view name) noexcept {
@@ -172,6 +181,7 @@ std::optional<Object> find(const Intent& intent, ObjectKind kind, std::string_vi
       return copy_of(find_endpoint(intent, parts->network, parts->mac));
     }
     case ObjectKind::next_hop: return copy_of(find_next_hop(intent, key));
+    case ObjectKind::host_rule: return copy_of(find_name(intent.host_rules, key));
   }
   __builtin_unreachable();
 }

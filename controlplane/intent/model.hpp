@@ -20,11 +20,12 @@
 
 namespace cp {
 
-enum class PortRole : std::uint8_t { underlay, tenant, transit };
+enum class PortRole : std::uint8_t { underlay, tenant, transit, host };
 enum class VtepKind : std::uint8_t { local, remote };
 enum class UdpChecksum : std::uint8_t { zero, full };
 enum class UnknownUnicast : std::uint8_t { flood, drop };
 enum class NeighbourKeeper : std::uint8_t { weir, kernel };
+enum class HostAction : std::uint8_t { to_host, drop };
 
 // The DSCP of an outer header: a constant, or the inner one (RFC 2983).
 struct Dscp {
@@ -104,6 +105,16 @@ struct NextHop {
   friend bool operator==(const NextHop&, const NextHop&) = default;
 };
 
+// Of one class of traffic for the host itself; what is left out is the class's own.
+struct HostRule {
+  Name name;  // The class: contract::host_classes.
+  HostAction action = HostAction::to_host;
+  std::optional<std::uint32_t> rate;
+  std::optional<std::uint32_t> burst;
+
+  friend bool operator==(const HostRule&, const HostRule&) = default;
+};
+
 // Each list is in the order of its keys (sort()); find() relies on it.
 struct Intent {
   std::vector<Port> ports;
@@ -111,16 +122,17 @@ struct Intent {
   std::vector<Network> networks;
   std::vector<Endpoint> endpoints;
   std::vector<NextHop> next_hops;
+  std::vector<HostRule> host_rules;
 
   friend bool operator==(const Intent&, const Intent&) = default;
 };
 
 // The store keeps their numbers.
-enum class ObjectKind : std::uint8_t { port, vtep, network, endpoint, next_hop };
-inline constexpr std::size_t object_kind_count = 5;
+enum class ObjectKind : std::uint8_t { port, vtep, network, endpoint, next_hop, host_rule };
+inline constexpr std::size_t object_kind_count = 6;
 
 // Any object, for code that does not care which; the alternatives are in ObjectKind's order.
-using Object = std::variant<Port, Vtep, Network, Endpoint, NextHop>;
+using Object = std::variant<Port, Vtep, Network, Endpoint, NextHop, HostRule>;
 
 inline ObjectKind kind_of(const Object& object) noexcept {
   return static_cast<ObjectKind>(object.index());
@@ -143,6 +155,7 @@ std::string key_of(const Vtep& vtep);
 std::string key_of(const Network& network);
 std::string key_of(const Endpoint& endpoint);
 std::string key_of(const NextHop& next_hop);
+std::string key_of(const HostRule& rule);
 std::string key_of(const Object& object);
 // "port wire0", as errors say it.
 std::string title_of(ObjectKind kind, std::string_view key);
@@ -183,6 +196,10 @@ template <>
 inline const std::vector<NextHop>& list_of<NextHop>(const Intent& intent) noexcept {
   return intent.next_hops;
 }
+template <>
+inline const std::vector<HostRule>& list_of<HostRule>(const Intent& intent) noexcept {
+  return intent.host_rules;
+}
 
 template <class T>
 inline constexpr ObjectKind kind_of_type = ObjectKind{object_kind_count};  // Not an object.
@@ -196,6 +213,8 @@ template <>
 inline constexpr ObjectKind kind_of_type<Endpoint> = ObjectKind::endpoint;
 template <>
 inline constexpr ObjectKind kind_of_type<NextHop> = ObjectKind::next_hop;
+template <>
+inline constexpr ObjectKind kind_of_type<HostRule> = ObjectKind::host_rule;
 
 // Calls f with a T of the kind's type: visit_kind(kind, []<class T>(std::type_identity<T>) {…}).
 template <class F>
@@ -206,6 +225,7 @@ decltype(auto) visit_kind(ObjectKind kind, F&& f) {
     case ObjectKind::network: return f(std::type_identity<Network>{});
     case ObjectKind::endpoint: return f(std::type_identity<Endpoint>{});
     case ObjectKind::next_hop: return f(std::type_identity<NextHop>{});
+    case ObjectKind::host_rule: return f(std::type_identity<HostRule>{});
   }
   __builtin_unreachable();
 }
@@ -216,6 +236,7 @@ bool key_less(const Vtep& left, const Vtep& right) noexcept;
 bool key_less(const Network& left, const Network& right) noexcept;
 bool key_less(const Endpoint& left, const Endpoint& right) noexcept;
 bool key_less(const NextHop& left, const NextHop& right) noexcept;
+bool key_less(const HostRule& left, const HostRule& right) noexcept;
 void sort(Intent& intent);
 
 // nullptr where the intent has none. Borrowed from the intent.

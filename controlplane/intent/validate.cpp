@@ -11,9 +11,11 @@ std::vector<Finding> Judge::run() {
   index_names(intent_.vteps, vteps_);
   index_names(intent_.networks, networks_);
   index_names(intent_.next_hops, next_hops_);
+  index_names(intent_.host_rules, host_rules_);
   judge_list(intent_.ports);
   judge_devices();
   judge_vlans();
+  judge_twins();
   judge_own_addresses();
   judge_list(intent_.next_hops);
   judge_list(intent_.vteps);
@@ -22,6 +24,7 @@ std::vector<Finding> Judge::run() {
   judge_vnis();
   judge_list(intent_.endpoints);
   judge_endpoint_keys();
+  judge_list(intent_.host_rules);
   return std::move(findings_);
 }
 

@@ -62,6 +62,13 @@ struct Titles {
   std::string operator()(const contract::EndpointSet& r) const {
     return endpoint(r.network, r.mac);
   }
+  std::string host_rule(contract::HostClass host_class) const {
+    return title_of(ObjectKind::host_rule, contract::name(host_class));
+  }
+  std::string operator()(const contract::HostRuleSet& r) const { return host_rule(r.host_class); }
+  std::string operator()(const contract::HostRuleRemove& r) const {
+    return host_rule(r.host_class);
+  }
   std::string operator()(const contract::EndpointRemove& r) const {
     return endpoint(r.network, r.mac);
   }

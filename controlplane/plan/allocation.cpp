@@ -145,7 +145,8 @@ const Numbers* Allocation::of(ObjectKind kind) const noexcept {
     case ObjectKind::vtep: return &vteps;
     case ObjectKind::network: return &networks;
     case ObjectKind::next_hop: return &next_hops;
-    case ObjectKind::endpoint: return nullptr;
+    case ObjectKind::endpoint:
+    case ObjectKind::host_rule: return nullptr;
   }
   __builtin_unreachable();
 }

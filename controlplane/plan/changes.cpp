@@ -113,6 +113,7 @@ std::vector<Change> find_changes(const Intent& before, const Intent& after) {
   compare(before.vteps, after.vteps, changes);
   compare(before.networks, after.networks, changes);
   compare(before.endpoints, after.endpoints, changes);
+  compare(before.host_rules, after.host_rules, changes);
   return changes;
 }
 

@@ -32,6 +32,7 @@ class Planner {
     plan_vteps();
     plan_networks();
     plan_endpoints();
+    plan_host_rules();
     return std::move(plan_);
   }
 
@@ -131,6 +132,18 @@ class Planner {
             {.network = allocation_.network(before->network.view()), .mac = before->mac});
       } else if (before == nullptr || *before != *after) {
         plan_.endpoint_sets.push_back(after_.endpoint_set(*after));
+      }
+    });
+  }
+
+  void plan_host_rules() {
+    const Merge<HostRule> rules(applied_.host_rules, wanted_.host_rules);
+    rules.for_each([this](const HostRule* before, const HostRule* after) {
+      if (after == nullptr) {
+        plan_.host_rule_removes.push_back(
+            {.host_class = Records::host_rule_set(*before).host_class});
+      } else if (before == nullptr || *before != *after) {
+        plan_.host_rule_sets.push_back(Records::host_rule_set(*after));
       }
     });
   }

@@ -32,6 +32,8 @@ struct Plan {
   std::vector<contract::NetworkSet> network_sets;
   std::vector<contract::PortSet> port_sets;
   std::vector<contract::EndpointSet> endpoint_sets;
+  std::vector<contract::HostRuleRemove> host_rule_removes;
+  std::vector<contract::HostRuleSet> host_rule_sets;
 
   bool empty() const noexcept { return record_count() == 0; }
   std::size_t record_count() const noexcept;
@@ -64,6 +66,8 @@ void Plan::for_each_group(F&& f) const {
   call(Verb::network_set, network_sets);
   call(Verb::port_set, port_sets);
   call(Verb::endpoint_set, endpoint_sets);
+  call(Verb::host_rule_remove, host_rule_removes);
+  call(Verb::host_rule_set, host_rule_sets);
 }
 
 }  // namespace cp

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/plan/records.hpp"
 
+#include "controlplane/intent/host_class.hpp"
 #include "controlplane/intent/validate.hpp"
 #include "dataplane/base/check.hpp"
 
@@ -14,6 +15,7 @@ contract::PortRole role_of(PortRole role) noexcept {
     case PortRole::underlay: return contract::PortRole::underlay;
     case PortRole::tenant: return contract::PortRole::tenant;
     case PortRole::transit: return contract::PortRole::transit;
+    case PortRole::host: return contract::PortRole::host;
   }
   __builtin_unreachable();
 }
@@ -62,7 +64,7 @@ contract::PortSet Records::port_set(const Port& port) const {
                            .neighbours = keeper_of(port.neighbours),
                            .network = allocation_.network(port.network.view()),
                            .transit_peer = allocation_.port(port.peer.view()),
-                           .mtu = port.mtu.value_or(0),
+                           .mtu = mtu_of(port),
                            .vlan = port.vlan.value_or(0),
                            .addresses = {},
                            .parent = 0,
@@ -111,6 +113,14 @@ base::VtepId Records::source_of(const Vtep& remote) const {
   });
   CHECK(local != local_vteps_.end());  // validate() saw to it.
   return allocation_.vtep((*local)->name.view());
+}
+
+// What the kernel sends by a twin leaves at its peer.
+std::uint16_t Records::mtu_of(const Port& port) const {
+  if (port.mtu || port.role != PortRole::host) return port.mtu.value_or(0);
+  const Port* peer = find_port(intent_, port.peer.view());
+  CHECK(peer != nullptr);  // validate() saw to it.
+  return peer->mtu.value_or(0);
 }
 
 contract::VtepSet Records::vtep_set(const Vtep& vtep) const {
@@ -166,12 +176,26 @@ contract::EndpointSet Records::endpoint_set(const Endpoint& endpoint) const {
                               : allocation_.port(endpoint.port.view()).value};
 }
 
+contract::HostRuleSet Records::host_rule_set(const HostRule& rule) {
+  const contract::HostClassText* text = host_class_of(rule);
+  CHECK(text != nullptr);  // validate() saw to it.
+  return {.host_class = text->host_class,
+          .action = rule.action == HostAction::drop ? contract::HostAction::drop
+                                                    : contract::HostAction::to_host,
+          .reserved = 0,
+          .rate = rule.rate.value_or(text->rate),
+          .burst = rule.burst.value_or(text->burst)};
+}
+
 contract::Digests digests_of(const Intent& intent, const Allocation& allocation) {
   const Records records(intent, allocation);
   contract::Digests digests{};
   for (const Port& port : intent.ports) {
     digests.ports += contract::record_digest(records.port_add(port));
     digests.ports += contract::record_digest(records.port_set(port));
+  }
+  for (const HostRule& rule : intent.host_rules) {
+    digests.ports += contract::record_digest(Records::host_rule_set(rule));
   }
   for (const Network& network : intent.networks) {
     digests.networks += contract::record_digest(records.network_set(network));

@@ -25,9 +25,11 @@ class Records {
   contract::VtepSet vtep_set(const Vtep& vtep) const;
   contract::NetworkSet network_set(const Network& network) const;
   contract::EndpointSet endpoint_set(const Endpoint& endpoint) const;
+  static contract::HostRuleSet host_rule_set(const HostRule& rule);
 
  private:
   base::VtepId source_of(const Vtep& remote) const;
+  std::uint16_t mtu_of(const Port& port) const;
 
   const Intent& intent_;
   const Allocation& allocation_;

@@ -13,6 +13,7 @@
 #include "dataplane/base/address.hpp"
 #include "dataplane/base/id.hpp"
 #include "dataplane/contract/frame.hpp"
+#include "dataplane/contract/host_class.hpp"
 #include "dataplane/contract/limits.hpp"
 
 #include <array>
@@ -37,6 +38,8 @@ enum class Verb : std::uint16_t {
   endpoint_remove = 41,
   next_hop_set = 50,
   next_hop_remove = 51,
+  host_rule_set = 70,
+  host_rule_remove = 71,
 
   trace_add = 60,
   trace_remove = 61,
@@ -86,7 +89,9 @@ enum class PortRole : std::uint8_t {
   underlay = 1,  // Towards the fabric: pipeline wire_to_host.
   tenant = 2,    // Towards a host or VM: pipeline host_to_wire.
   transit = 3,   // Underlay only, frames leave at the peer port: pipeline transit.
+  host = 4,      // The kernel's twin of an underlay port, its peer: pipeline from_host.
 };
+inline constexpr std::size_t port_role_count = 5;
 
 // Who asks and answers for neighbours (ARP, neighbour discovery) on a port's link.
 enum class NeighbourKeeper : std::uint8_t {
@@ -107,7 +112,7 @@ struct PortSet {
   PortRole role;
   NeighbourKeeper neighbours;  // Of an underlay port.
   base::NetworkId network;     // Of a tenant port; 0: none yet.
-  base::PortId transit_peer;   // Of a transit port; no_port: none yet.
+  base::PortId transit_peer;   // Of a transit or host port; no_port: none yet.
   std::uint16_t mtu;           // Largest IP packet that may leave here, bytes; 0: the device's.
   // 1..4094; 0: none. Of an underlay port: all its frames have this tag (IEEE 802.1Q). Where
   // `parent` is given: the only tag of the VLAN's frames, or their outer one.
@@ -196,6 +201,24 @@ struct EndpointRemove {
   base::MacAddress mac;
 };
 
+enum class HostAction : std::uint8_t {
+  to_host = 0,  // As many as rate and burst allow.
+  drop = 1,
+};
+
+// For all ports that have a twin. A class without a rule goes by host_classes.
+struct HostRuleSet {
+  HostClass host_class;
+  HostAction action;
+  std::uint16_t reserved;
+  std::uint32_t rate;   // Packets a second that each worker lets through from each port, from 1.
+  std::uint32_t burst;  // As many at once, from 1.
+};
+
+struct HostRuleRemove {
+  HostClass host_class;
+};
+
 // Which frames a trace wants: every field whose bit is set in `fields` must be equal.
 enum class TraceField : std::uint16_t {
   port = 1 << 0,
@@ -240,12 +263,13 @@ static_assert(Record<NetworkSet> && Record<NetworkRemove>);
 static_assert(Record<VtepSet> && Record<VtepRemove>);
 static_assert(Record<NextHopSet> && Record<NextHopRemove>);
 static_assert(Record<EndpointSet> && Record<EndpointRemove>);
+static_assert(Record<HostRuleSet> && Record<HostRuleRemove>);
 static_assert(Record<TraceAdd> && Record<TraceRemove>);
 
 // Golden sizes: a change here is a change of the contract (README.md says how).
 static_assert(sizeof(Hello) == 80 && sizeof(PortAdd) == 296 && sizeof(PortSet) == 160);
 static_assert(sizeof(NetworkSet) == 268 && sizeof(VtepSet) == 38 && sizeof(EndpointSet) == 12);
 static_assert(sizeof(NextHopSet) == 26);
-static_assert(sizeof(TraceAdd) == 68);
+static_assert(sizeof(TraceAdd) == 68 && sizeof(HostRuleSet) == 12);
 
 }  // namespace contract

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "dataplane/contract/drop_reason.hpp"
+#include "dataplane/contract/host_class.hpp"
 #include "dataplane/contract/packet_kind.hpp"
 
 #include <array>
@@ -65,6 +66,10 @@ struct PortCounters {
   // By PacketKind (of the tenant's frame, inside a tunnel too) and by ECN of the outermost IP
   // header as received.
   std::array<std::array<std::uint64_t, 4>, packet_kind_slots> rx_kinds;
+  // Frames received here for the host itself, by HostClass.
+  std::array<std::uint64_t, host_class_slots> host_passed;
+  std::array<std::uint64_t, host_class_slots> host_policed;  // Above the class's rate.
+  std::array<std::uint64_t, host_class_slots> host_refused;  // A rule drops the class.
 };
 
 // Per worker and network.

@@ -73,6 +73,8 @@ enum class DropReason : std::uint8_t {
   unknown_vlan,
   network_frame_tagged,
   checksum_unfinished,
+  host_policed,
+  host_refused,
 
   count,
 };
@@ -184,6 +186,10 @@ inline constexpr std::array<DropReasonText, drop_reason_count> drop_reasons{{
     {DropReason::checksum_unfinished, "checksum_unfinished",
      "The sender left the frame's TCP or UDP checksum to a device, which XDP does not pass on; at "
      "the tenant's end of a veth: ethtool -K IFACE tx off."},
+    {DropReason::host_policed, "host_policed",
+     "The frame is for the host itself, and its class came faster than its rule allows."},
+    {DropReason::host_refused, "host_refused",
+     "The frame is for the host itself, and a rule drops its class."},
 }};
 
 constexpr bool drop_reasons_in_order() {

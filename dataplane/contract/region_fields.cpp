@@ -19,6 +19,12 @@ constexpr MemberDimension by_kind{.name = "packet_kind",
                                   .slots = packet_kind_slots,
                                   .stride_bytes = 4 * 8};
 
+constexpr MemberDimension by_host_class{.name = "host_class",
+                                        .labels = Labels::host_class,
+                                        .count = host_class_count,
+                                        .slots = host_class_slots,
+                                        .stride_bytes = 8};
+
 constexpr MemberDimension by_ecn(std::string_view name, std::uint32_t stride_bytes = 8) {
   return {.name = name,
           .labels = Labels::ecn,
@@ -93,6 +99,24 @@ constexpr Member port_list[] = {
      "Received frames by kind of the tenant's packet and by ECN of the outermost IP header.",
      offsetof(PortCounters, rx_kinds),
      {by_kind, by_ecn("ecn")}},
+    {"host_passed",
+     "packets",
+     counter,
+     "Received frames for the host itself that were handed to its kernel, by class.",
+     offsetof(PortCounters, host_passed),
+     {by_host_class}},
+    {"host_policed",
+     "packets",
+     counter,
+     "Received frames for the host itself above the rate of their class.",
+     offsetof(PortCounters, host_policed),
+     {by_host_class}},
+    {"host_refused",
+     "packets",
+     counter,
+     "Received frames for the host itself of classes that a rule drops.",
+     offsetof(PortCounters, host_refused),
+     {by_host_class}},
 };
 
 constexpr Member network_list[] = {
@@ -384,11 +408,12 @@ std::array<std::vector<std::string_view>, static_cast<std::size_t>(Labels::count
   texts[1].assign(packet_kind_names.begin(), packet_kind_names.end());
   texts[2].assign(ecn_names.begin(), ecn_names.end());
   texts[3].assign(shape.stages.begin(), shape.stages.end());
+  for (const HostClassText& text : host_classes) texts[4].push_back(text.name);
   return texts;
 }
 
 constexpr std::array<std::string_view, static_cast<std::size_t>(Labels::count)> label_list_names{
-    "drop_reason", "packet_kind", "ecn", "stage"};
+    "drop_reason", "packet_kind", "ecn", "stage", "host_class"};
 
 constexpr std::size_t field_count =
     std::size(worker_list) + std::size(stage_list) + std::size(port_list) +
@@ -435,8 +460,8 @@ std::span<const Member> global_members() noexcept {
 }
 
 std::uint64_t description_bytes(const RegionShape& shape) noexcept {
-  const std::size_t labels =
-      drop_reason_count + packet_kind_count + ecn_names.size() + shape.stages.size();
+  const std::size_t labels = drop_reason_count + packet_kind_count + ecn_names.size() +
+                             shape.stages.size() + host_class_count;
   return labels_offset + labels * label_bytes;
 }
 

@@ -14,7 +14,15 @@
 namespace contract {
 
 // The label lists of a region, in their order.
-enum class Labels : std::uint32_t { drop_reason, packet_kind, ecn, stage, count, none = no_labels };
+enum class Labels : std::uint32_t {
+  drop_reason,
+  packet_kind,
+  ecn,
+  stage,
+  host_class,
+  count,
+  none = no_labels
+};
 
 // One dimension inside a block.
 struct MemberDimension {

@@ -33,7 +33,9 @@ bool is_record_verb(Verb verb) noexcept {
     case Verb::endpoint_set:
     case Verb::endpoint_remove:
     case Verb::next_hop_set:
-    case Verb::next_hop_remove: return true;
+    case Verb::next_hop_remove:
+    case Verb::host_rule_set:
+    case Verb::host_rule_remove: return true;
     case Verb::hello:
     case Verb::begin:
     case Verb::commit:
@@ -195,6 +197,9 @@ base::Status Housekeeper::stage(const contract::FrameView& frame, std::size_t in
     case Verb::endpoint_remove: return model_.remove(frame.record<contract::EndpointRemove>(index));
     case Verb::next_hop_set: return model_.set(frame.record<contract::NextHopSet>(index));
     case Verb::next_hop_remove: return model_.remove(frame.record<contract::NextHopRemove>(index));
+    case Verb::host_rule_set: return model_.set(frame.record<contract::HostRuleSet>(index));
+    case Verb::host_rule_remove:
+      return model_.remove(frame.record<contract::HostRuleRemove>(index));
     case Verb::hello:
     case Verb::begin:
     case Verb::commit:

@@ -15,6 +15,17 @@ constexpr std::uint8_t ttl_default = 64;       // RFC 1700's recommended default
 constexpr std::uint8_t copy_dscp_mask = 0xff;  // Outer TOS is the inner one.
 constexpr std::uint8_t ecn_mask = 0x03;        // Only ECN comes from the inner one.
 
+constexpr bool has_peer(contract::PortRole role) noexcept {
+  return role == contract::PortRole::transit || role == contract::PortRole::host;
+}
+
+HostRuleRecord make_host_rule(const contract::HostRuleSet& rule) noexcept {
+  return {.drops = rule.action == contract::HostAction::drop,
+          .reserved = {},
+          .rate = rule.rate,
+          .burst = rule.burst};
+}
+
 // Records without padding are equal where their bytes are.
 template <class Record>
   requires std::has_unique_object_representations_v<Record>
@@ -182,19 +193,30 @@ base::Status derive_vlan_keys(const Model& model, Tables& tables, base::Generati
 
 }  // namespace
 
+std::array<base::PortId, contract::port_count_max> twins_of(const Model& model) noexcept {
+  std::array<base::PortId, contract::port_count_max> twins;
+  twins.fill(base::no_port);
+  for (std::uint32_t id = 0; id < model.port_slots(); ++id) {
+    const auto& port = model.port(id);
+    const contract::PortSet& set = port.record.set;
+    if (!port.present || set.role != contract::PortRole::host) continue;
+    if (set.transit_peer == base::no_port) continue;
+    twins[set.transit_peer.value] = base::PortId{static_cast<std::uint16_t>(id)};
+  }
+  return twins;
+}
+
 PortRecord make_port_record(const PortConfig& port, const DeviceFacts& facts) noexcept {
   const contract::PortSet& set = port.set;
-  return {
-      .role = set.role,
-      .reserved = 0,
-      .network = set.role == contract::PortRole::tenant ? set.network : base::no_network,
-      .transit_peer = set.role == contract::PortRole::transit ? set.transit_peer : base::no_port,
-      .mtu = mtu_of(set, facts),
-      .mac = facts.mac,
-      .vlan = set.vlan,
-      .inner_vlan = set.inner_vlan,
-      .parent = set.parent != 0 ? base::PortId{static_cast<std::uint16_t>(set.parent - 1)}
-                                : base::no_port};
+  return {.role = set.role,
+          .network = set.role == contract::PortRole::tenant ? set.network : base::no_network,
+          .transit_peer = has_peer(set.role) ? set.transit_peer : base::no_port,
+          .mtu = mtu_of(set, facts),
+          .mac = facts.mac,
+          .vlan = set.vlan,
+          .inner_vlan = set.inner_vlan,
+          .parent = set.parent != 0 ? base::PortId{static_cast<std::uint16_t>(set.parent - 1)}
+                                    : base::no_port};
 }
 
 NetworkRecord make_network_record(const contract::NetworkSet& network,
@@ -232,6 +254,7 @@ VtepRecord make_vtep_record(const contract::VtepSet& vtep, const contract::VtepS
 base::Status Derivation::ports(const Model& model, const FactsByPort& facts, Tables& tables,
                                base::Generation next) {
   const std::uint64_t tagging = tagging_ports(model);
+  const auto twins = twins_of(model);
   for (std::uint32_t id = 0; id < model.port_slots(); ++id) {
     const auto& port = model.port(id);
     const DeviceFacts* device = facts[device_port(port.record, id)];
@@ -241,9 +264,21 @@ base::Status Derivation::ports(const Model& model, const FactsByPort& facts, Tab
     }
     PortRecord record = with_vlans(make_port_record(port.record, *device), model, id);
     record.tagging_ports = tagging;
+    record.twin = twins[id];
     if (auto status = put(tables.ports, id, record, next); !status) return status;
   }
   return derive_vlan_keys(model, tables, next);
+}
+
+base::Status Derivation::host_rules(const Model& model, Tables& tables, base::Generation next) {
+  for (std::uint32_t id = 0; id < contract::host_class_count; ++id) {
+    const auto& rule = model.host_rule(id);
+    const base::Status status = rule.present
+                                    ? put(tables.host_rules, id, make_host_rule(rule.record), next)
+                                    : drop(tables.host_rules, id, next);
+    if (!status) return status;
+  }
+  return {};
 }
 
 base::Result<bool> Derivation::step(const Model& model, const FactsByPort& facts,
@@ -252,6 +287,9 @@ base::Result<bool> Derivation::step(const Model& model, const FactsByPort& facts
   if (!model.objects_touched()) return false;
   if (cursor_ == 0) {
     if (auto status = ports(model, facts, tables, next); !status) {
+      return std::unexpected(status.error());
+    }
+    if (auto status = host_rules(model, tables, next); !status) {
       return std::unexpected(status.error());
     }
   }

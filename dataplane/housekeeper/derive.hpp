@@ -16,6 +16,9 @@ namespace dp {
 // What is known of each port's device; nullptr: none is open.
 using FactsByPort = std::array<const DeviceFacts*, contract::port_count_max>;
 
+// By port: the host port whose peer it is, or no_port.
+std::array<base::PortId, contract::port_count_max> twins_of(const Model& model) noexcept;
+
 PortRecord make_port_record(const PortConfig& port, const DeviceFacts& facts) noexcept;
 NetworkRecord make_network_record(const contract::NetworkSet& network,
                                   std::uint64_t local_ports) noexcept;
@@ -43,6 +46,7 @@ class Derivation {
  private:
   base::Status ports(const Model& model, const FactsByPort& facts, Tables& tables,
                      base::Generation next);
+  base::Status host_rules(const Model& model, Tables& tables, base::Generation next);
 
   std::uint32_t cursor_ = 0;
 };

@@ -75,7 +75,8 @@ Model::Model(Tables& tables)
       ports_(tables.ports.count()),
       networks_(tables.networks.count()),
       vteps_(tables.vteps.count()),
-      next_hops_(tables.next_hops.count() + 1) {
+      next_hops_(tables.next_hops.count() + 1),
+      host_rules_(tables.host_rules.count()) {
   now_.network_endpoints.resize(networks_.size());
   now_.vtep_endpoints.resize(vteps_.size());
   before_ = now_;
@@ -170,8 +171,8 @@ base::Status Model::set(const contract::PortSet& record) {
   if (!port_exists(record.port) || will_go(ports_[record.port.value])) {
     return fail(Errc::not_found, "no such port; add it first");
   }
-  if (record.role > PortRole::transit) {
-    return fail(Errc::invalid_argument, "a port's role is none, underlay, tenant or transit");
+  if (record.role > PortRole::host) {
+    return fail(Errc::invalid_argument, "a port's role is none, underlay, tenant, transit or host");
   }
   if (record.neighbours > contract::NeighbourKeeper::kernel) {
     return fail(Errc::invalid_argument, "neighbours are kept by the device's, weir or kernel");
@@ -464,6 +465,42 @@ void Model::remove_next_hop(std::uint32_t id) {
   slot.present = false;
   slot.record = {};
   --now_.next_hops;
+}
+
+base::Status Model::set(const contract::HostRuleSet& record) {
+  const auto id = static_cast<std::uint32_t>(record.host_class);
+  if (id >= host_rules_.size()) {
+    return fail(Errc::unsupported, "a class of host traffic that this release does not know");
+  }
+  if (record.action > contract::HostAction::drop || record.reserved != 0) {
+    return fail(Errc::invalid_argument, "a host rule passes or drops, reserved fields are 0");
+  }
+  if (record.rate == 0 || record.rate > contract::host_rate_max || record.burst == 0 ||
+      record.burst > contract::host_burst_max) {
+    return fail(Errc::invalid_argument, "a host rule's rate is 1 to 10000000, its burst to 65535");
+  }
+  auto& slot = touch(host_rules_, host_rules_undo_, id);
+  if (slot.present) now_.digests.ports -= contract::record_digest(slot.record);
+  slot.present = true;
+  slot.record = record;
+  now_.digests.ports += contract::record_digest(record);
+  return {};
+}
+
+base::Status Model::remove(const contract::HostRuleRemove& record) {
+  const auto id = static_cast<std::uint32_t>(record.host_class);
+  if (id >= host_rules_.size() || !host_rules_[id].present) {
+    return fail(Errc::not_found, "no rule for this class of host traffic");
+  }
+  remove_host_rule(id);
+  return {};
+}
+
+void Model::remove_host_rule(std::uint32_t id) {
+  auto& slot = touch(host_rules_, host_rules_undo_, id);
+  now_.digests.ports -= contract::record_digest(slot.record);
+  slot.present = false;
+  slot.record = {};
 }
 
 base::Status Model::remove(const contract::EndpointRemove& record) {

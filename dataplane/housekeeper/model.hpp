@@ -53,11 +53,13 @@ class Model {
   base::Status set(const contract::NextHopSet& record);
   base::Status set(const contract::VtepSet& record);
   base::Status set(const contract::EndpointSet& record);
+  base::Status set(const contract::HostRuleSet& record);
   base::Status remove(const contract::PortRemove& record);
   base::Status remove(const contract::NetworkRemove& record);
   base::Status remove(const contract::NextHopRemove& record);
   base::Status remove(const contract::VtepRemove& record);
   base::Status remove(const contract::EndpointRemove& record);
+  base::Status remove(const contract::HostRuleRemove& record);
 
   // Removes what a replace_all did not set again; true: call again.
   bool sweep();
@@ -79,6 +81,9 @@ class Model {
   }
   std::uint32_t next_hop_slots() const noexcept {
     return static_cast<std::uint32_t>(next_hops_.size());
+  }
+  const ModelSlot<contract::HostRuleSet>& host_rule(std::uint32_t id) const noexcept {
+    return host_rules_[id];
   }
   std::uint32_t port_slots() const noexcept { return static_cast<std::uint32_t>(ports_.size()); }
   std::uint32_t network_slots() const noexcept {
@@ -155,11 +160,13 @@ class Model {
   void remove_network(std::uint32_t id);
   void remove_vtep(std::uint32_t id);
   void remove_next_hop(std::uint32_t id);
+  void remove_host_rule(std::uint32_t id);
   void count_endpoint(std::uint64_t key, std::uint32_t value, bool added) noexcept;
 
   static base::Status check_vlan_fields(const contract::PortSet& record);
   base::Status check_ports() const;
   base::Status check_vlan(const PortConfig& port) const;
+  base::Status check_peer(std::uint32_t id) const;
   base::Status check_network(std::uint32_t id) const;
   base::Status check_vtep(std::uint32_t id) const;
   base::Status check_paths_in_force(const contract::VtepSet& vtep) const;
@@ -170,10 +177,12 @@ class Model {
   std::vector<ModelSlot<contract::NetworkSet>> networks_;  // By id; 0 is never used.
   std::vector<ModelSlot<contract::VtepSet>> vteps_;
   std::vector<ModelSlot<contract::NextHopSet>> next_hops_;
+  std::vector<ModelSlot<contract::HostRuleSet>> host_rules_;  // By HostClass.
   std::vector<Undo<PortConfig>> ports_undo_;
   std::vector<Undo<contract::NetworkSet>> networks_undo_;
   std::vector<Undo<contract::VtepSet>> vteps_undo_;
   std::vector<Undo<contract::NextHopSet>> next_hops_undo_;
+  std::vector<Undo<contract::HostRuleSet>> host_rules_undo_;
   Counts now_;
   Counts before_;
   base::Generation next_ = 0;

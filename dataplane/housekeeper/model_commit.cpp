@@ -36,8 +36,8 @@ bool Model::sweep() {
   };
   if (tables_.endpoints.sweep(next_, endpoints_per_slice, removed)) return true;
 
-  const auto objects = static_cast<std::uint32_t>(
-      std::max({ports_.size(), networks_.size(), vteps_.size(), next_hops_.size()}));
+  const auto objects = static_cast<std::uint32_t>(std::max(
+      {ports_.size(), networks_.size(), vteps_.size(), next_hops_.size(), host_rules_.size()}));
   const std::uint32_t end = std::min(cursor_ + objects_per_slice, objects);
   for (; cursor_ < end; ++cursor_) {
     const std::uint32_t id = cursor_;
@@ -48,6 +48,9 @@ bool Model::sweep() {
     if (id < vteps_.size() && vteps_[id].present && will_go(vteps_[id])) remove_vtep(id);
     if (id < next_hops_.size() && next_hops_[id].present && will_go(next_hops_[id])) {
       remove_next_hop(id);
+    }
+    if (id < host_rules_.size() && host_rules_[id].present && will_go(host_rules_[id])) {
+      remove_host_rule(id);
     }
   }
   if (cursor_ < objects) return true;
@@ -88,15 +91,7 @@ base::Status Model::check_ports() const {
     if (port.network != base::no_network && !network_exists(port.network)) {
       return fail(Errc::not_found, "a port's network does not exist");
     }
-    if (port.role == PortRole::transit && port.transit_peer != base::no_port) {
-      if (!port_exists(port.transit_peer)) {
-        return fail(Errc::not_found, "a transit port's peer does not exist");
-      }
-      // Frames of the underlay must not end up at a tenant.
-      if (ports_[port.transit_peer.value].record.set.role != PortRole::transit) {
-        return fail(Errc::invalid_argument, "a transit port's peer is no transit port");
-      }
-    }
+    if (auto status = check_peer(id); !status) return status;
     // What keeps tenants apart: a network's frames reach no port of another.
     const std::uint64_t network = port.network.value;
     if (endpoints.network_sum != endpoints.count * network ||
@@ -124,6 +119,33 @@ base::Status Model::check_vlan(const PortConfig& port) const {
     if (!other.present || its.port == set.port || its.parent != set.parent) continue;
     if (its.vlan == set.vlan && its.inner_vlan == set.inner_vlan) {
       return fail(Errc::already_exists, "two ports are the same VLAN of one port");
+    }
+  }
+  return {};
+}
+
+// Frames of the underlay must not end up at a tenant, nor a tenant's at the kernel.
+base::Status Model::check_peer(std::uint32_t id) const {
+  const contract::PortSet& port = ports_[id].record.set;
+  const bool is_host = port.role == PortRole::host;
+  if (!is_host && port.role != PortRole::transit) return {};
+  if (port.transit_peer == base::no_port) return {};
+  if (!port_exists(port.transit_peer)) {
+    return fail(Errc::not_found, "the peer of a transit or host port does not exist");
+  }
+  const PortRole peer = ports_[port.transit_peer.value].record.set.role;
+  if (!is_host) {
+    if (peer == PortRole::transit) return {};
+    return fail(Errc::invalid_argument, "a transit port's peer is no transit port");
+  }
+  if (peer != PortRole::underlay) {
+    return fail(Errc::invalid_argument, "a host port's peer is no underlay port");
+  }
+  for (std::uint32_t other = 0; other < id; ++other) {
+    const contract::PortSet& twin = ports_[other].record.set;
+    if (ports_[other].present && twin.role == PortRole::host &&
+        twin.transit_peer == port.transit_peer) {
+      return fail(Errc::already_exists, "two host ports have the same peer");
     }
   }
   return {};
@@ -216,6 +238,7 @@ void Model::keep() {
   keep(networks_, networks_undo_);
   keep(vteps_, vteps_undo_);
   keep(next_hops_, next_hops_undo_);
+  keep(host_rules_, host_rules_undo_);
   before_ = now_;
   replace_all_ = false;
   objects_touched_ = false;
@@ -227,6 +250,7 @@ void Model::restore() {
   restore(networks_, networks_undo_);
   restore(vteps_, vteps_undo_);
   restore(next_hops_, next_hops_undo_);
+  restore(host_rules_, host_rules_undo_);
   now_ = before_;
   replace_all_ = false;
   objects_touched_ = false;

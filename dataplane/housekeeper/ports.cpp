@@ -3,6 +3,7 @@
 
 #include "dataplane/base/log.hpp"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
@@ -17,7 +18,18 @@ std::string_view device_name(const PortConfig& port) noexcept {
 // Whoever forwards for others must see frames that are not addressed to the device.
 bool wants_promiscuous(const PortConfig& port) noexcept {
   return port.set.role == contract::PortRole::tenant ||
-         port.set.role == contract::PortRole::transit;
+         port.set.role == contract::PortRole::transit || port.set.role == contract::PortRole::host;
+}
+
+// The port whose twin this one is.
+base::PortId twin_peer(const PortConfig& port) noexcept {
+  return port.set.role == contract::PortRole::host ? port.set.transit_peer : base::no_port;
+}
+
+bool asks_the_same(const DeviceRequest& a, const DeviceRequest& b) noexcept {
+  return a.mtu == b.mtu && a.role == b.role && a.local_vteps == b.local_vteps &&
+         a.own_addresses == b.own_addresses && a.neighbours == b.neighbours && a.mac == b.mac &&
+         a.all_multicast == b.all_multicast;
 }
 
 std::array<std::vector<base::IpAddress>, contract::port_count_max> local_vteps(const Model& model) {
@@ -57,7 +69,11 @@ std::vector<base::IpAddress> Ports::own_addresses(const PortConfig& port, const 
   return own;
 }
 
-DeviceRequest Ports::request_for(const PortConfig& port, const LocalVteps& vteps) const {
+DeviceRequest Ports::request_for(std::uint16_t id, const Configs& configs,
+                                 const LocalVteps& vteps) const {
+  const PortConfig& port = configs[id];
+  const base::PortId peer = twin_peer(port);
+  const Seen* twin_of = peer != base::no_port ? seen(peer.value) : nullptr;
   const auto or_default = [](std::uint16_t value, std::uint16_t otherwise) {
     return value != 0 ? value : otherwise;
   };
@@ -69,15 +85,20 @@ DeviceRequest Ports::request_for(const PortConfig& port, const LocalVteps& vteps
           .mtu = port.set.mtu,
           .promiscuous = wants_promiscuous(port),
           .role = port.set.role,
-          .local_vteps = vteps[port.add.port.value],
+          .local_vteps = vteps[id],
           .own_addresses = own_addresses(port, vteps),
-          .neighbours = port.set.neighbours};
+          .neighbours = port.set.neighbours,
+          .mac = twin_of != nullptr ? twin_of->facts.mac : base::MacAddress{},
+          .all_multicast = std::ranges::any_of(configs, [id](const PortConfig& other) {
+            return twin_peer(other) == base::PortId{id};
+          })};
 }
 
 void Ports::plan(const Model& model) {
   open_ = adjust_ = close_early_ = close_late_ = forget_ = 0;
   failure_ = {};
   failed_port_ = base::no_port;
+  twin_step_ = TwinStep::open;
   model_ = &model;
   if (returning()) {
     step_ = Step::wait_for_returning;
@@ -89,18 +110,21 @@ void Ports::plan(const Model& model) {
   if (step_ == Step::detach) {
     assign(open_ports() & ~close_early_);
   } else {
-    submit_open(open_, after_, vteps_after_);
+    submit_open(open_ & ~twins(after_), after_, vteps_after_);
     submit_adjust(adjust_, after_, vteps_after_);
   }
 }
 
 void Ports::look_for_changes(const Model& model) {
   if (model.objects_touched()) vteps_after_ = local_vteps(model);
-  for (std::uint32_t id = 0; id < model.port_slots(); ++id) {
+  const auto slots = static_cast<std::uint16_t>(model.port_slots());
+  for (std::uint16_t id = 0; id < slots; ++id) {
+    before_[id] = model.port_before(id).record;
+    after_[id] = model.port(id).record;
+  }
+  for (std::uint16_t id = 0; id < slots; ++id) {
     const auto& now = model.port(id);
     const auto& before = model.port_before(id);
-    before_[id] = before.record;
-    after_[id] = now.record;
     const bool was_open = devices_[id] != nullptr;
     if ((missing_ & bit(id)) != 0) {
       const bool same = now.present && same_device_settings(before.record, now.record);
@@ -115,11 +139,8 @@ void Ports::look_for_changes(const Model& model) {
     } else if (!same_device_settings(before.record, now.record)) {
       open_ |= bit(id);
       close_early_ |= bit(id);
-    } else if (before.record.set.mtu != now.record.set.mtu ||
-               before.record.set.role != now.record.set.role ||
-               before.record.set.neighbours != now.record.set.neighbours ||
-               own_addresses(before.record, vteps_before_) !=
-                   own_addresses(now.record, vteps_after_)) {
+    } else if (!asks_the_same(request_for(id, before_, vteps_before_),
+                              request_for(id, after_, vteps_after_))) {
       adjust_ |= bit(id);
     }
   }
@@ -145,7 +166,7 @@ Ports::PortMask Ports::reopened() const noexcept {
 
 void Ports::check_openable() {
   for_each_bit(open_, [this](std::uint16_t id) {
-    const base::Status status = opener_.may_open(request_for(after_[id], vteps_after_));
+    const base::Status status = opener_.may_open(request_for(id, after_, vteps_after_));
     if (status || !failure_) return;
     failure_ = status;
     failed_port_ = base::PortId{id};
@@ -166,13 +187,14 @@ base::Result<bool> Ports::prepare() {
       return true;
     case Step::close_early:
       if (jobs_out()) return true;
-      submit_open(open_, after_, vteps_after_);
+      submit_open(open_ & ~twins(after_), after_, vteps_after_);
       submit_adjust(adjust_, after_, vteps_after_);
       step_ = Step::open;
       return true;
     case Step::open:
       if (jobs_out()) return true;
       if (!failure_) return std::unexpected(failure_.error());
+      if (bring_twins(open_, after_, vteps_after_)) return true;
       if (open_ != 0) {
         if (auto status = opener_.before_traffic(); !status) {
           return std::unexpected(status.error());
@@ -222,12 +244,14 @@ bool Ports::undo() {
     case Step::undo_close:
       if (jobs_out()) return true;
       failure_ = {};
-      submit_open(close_early_, before_, vteps_before_);
+      twin_step_ = TwinStep::open;
+      submit_open(close_early_ & ~twins(before_), before_, vteps_before_);
       submit_adjust(adjust_ & open_ports(), before_, vteps_before_);
       step_ = Step::undo_open;
       return true;
     case Step::undo_open:
       if (jobs_out()) return true;
+      if (bring_twins(close_early_, before_, vteps_before_)) return true;
       if (!failure_) {
         LOG(error, "port_not_restored", {"reason", failure_.error().text},
             {"errno", failure_.error().error_number});
@@ -242,6 +266,37 @@ bool Ports::undo() {
       step_ = Step::undo_detach;
       return true;
   }
+}
+
+Ports::PortMask Ports::twins(const Configs& configs) {
+  PortMask found = 0;
+  for (std::uint32_t id = 0; id < configs.size(); ++id) {
+    if (twin_peer(configs[id]) != base::no_port) found |= bit(id);
+  }
+  return found;
+}
+
+bool Ports::bring_twins(PortMask wanted, const Configs& configs, const LocalVteps& vteps) {
+  PortMask busy = 0;
+  if (twin_step_ == TwinStep::open) {
+    twin_step_ = TwinStep::match;
+    busy = wanted & twins(configs) & ~open_ports();
+    submit_open(busy, configs, vteps);
+  }
+  if (busy == 0 && twin_step_ == TwinStep::match) {
+    twin_step_ = TwinStep::done;
+    for_each_bit(twins(configs) & (open_ports() | missing_), [&](std::uint16_t id) {
+      const base::MacAddress mac = request_for(id, configs, vteps).mac;
+      if (mac == seen_[id].facts.mac) return;
+      if ((missing_ & bit(id)) == 0) {
+        busy |= bit(id);
+      } else if (!mac.is_zero()) {
+        seen_[id].facts.mac = mac;  // With which it is made anew.
+      }
+    });
+    submit_adjust(busy, configs, vteps);
+  }
+  return busy != 0;
 }
 
 FactsByPort Ports::facts() const noexcept {
@@ -341,7 +396,7 @@ void Ports::submit_open(PortMask ports, const Configs& configs, const LocalVteps
     ++jobs_out_;
     thread_.submit({.kind = PortJob::Kind::open,
                     .port = base::PortId{id},
-                    .request = request_for(configs[id], vteps)});
+                    .request = request_for(id, configs, vteps)});
   });
 }
 
@@ -350,7 +405,7 @@ void Ports::submit_adjust(PortMask ports, const Configs& configs, const LocalVte
     ++jobs_out_;
     thread_.submit({.kind = PortJob::Kind::adjust,
                     .port = base::PortId{id},
-                    .request = request_for(configs[id], vteps),
+                    .request = request_for(id, configs, vteps),
                     .device = devices_[id].get()});
   });
 }

@@ -81,6 +81,7 @@ class Ports {
     undo_close,
     undo_open
   };
+  enum class TwinStep : std::uint8_t { open, match, done };
   using PortMask = std::uint64_t;  // One bit per PortId.
 
   struct Retired {
@@ -91,12 +92,19 @@ class Ports {
   // The local VTEPs at each port.
   using LocalVteps = std::array<std::vector<base::IpAddress>, contract::port_count_max>;
 
+  using Configs = std::array<PortConfig, contract::port_count_max>;
+
   static std::vector<base::IpAddress> own_addresses(const PortConfig& port,
                                                     const LocalVteps& vteps);
-  DeviceRequest request_for(const PortConfig& port, const LocalVteps& vteps) const;
+  DeviceRequest request_for(std::uint16_t id, const Configs& configs,
+                            const LocalVteps& vteps) const;
   void look_for_changes(const Model& model);
   // Refuses the commit while everything is as it was.
   void check_openable();
+  static PortMask twins(const Configs& configs);
+  // After all others: opens those twins that are `wanted` with their peers' MACs, then gives these
+  // to whichever has another; false: nothing is left to be tried.
+  bool bring_twins(PortMask wanted, const Configs& configs, const LocalVteps& vteps);
   // Gives the workers all open devices of `ports`.
   void assign(PortMask ports);
   PortMask open_ports() const noexcept;
@@ -105,7 +113,6 @@ class Ports {
   static void for_each_bit(PortMask bits, Visit&& visit) {
     for (; bits != 0; bits &= bits - 1) visit(static_cast<std::uint16_t>(__builtin_ctzll(bits)));
   }
-  using Configs = std::array<PortConfig, contract::port_count_max>;
   void submit_open(PortMask ports, const Configs& configs, const LocalVteps& vteps);
   void submit_adjust(PortMask ports, const Configs& configs, const LocalVteps& vteps);
   // Which of them will be opened again, by us or by the next process?
@@ -159,10 +166,11 @@ class Ports {
   LocalVteps vteps_before_;  // In force, while none is under way too.
   LocalVteps vteps_after_;
   PortMask open_ = 0;         // To be opened.
-  PortMask adjust_ = 0;       // Stay open, with another MTU, role or VTEPs.
+  PortMask adjust_ = 0;       // Stay open, with another MTU, role, twin or VTEPs.
   PortMask close_early_ = 0;  // Closed before opening: their device is wanted anew.
   PortMask close_late_ = 0;   // Closed after the flip.
   PortMask forget_ = 0;       // Missing ones that were removed or want another device.
+  TwinStep twin_step_ = TwinStep::open;
   std::uint64_t grace_ = 0;
   std::uint32_t jobs_out_ = 0;
   base::Status failure_;

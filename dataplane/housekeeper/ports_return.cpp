@@ -41,7 +41,7 @@ void Ports::take_in_news(std::uint16_t id, LinkNews::What what) {
 }
 
 bool Ports::can_reopen(std::uint16_t id) const {
-  return seen_[id].facts.can_reopen && opener_.may_open(request_for(before_[id], vteps_before_));
+  return seen_[id].facts.can_reopen && opener_.may_open(request_for(id, before_, vteps_before_));
 }
 
 void Ports::note_gone(std::uint16_t id) const {
@@ -83,7 +83,7 @@ void Ports::reopen_missing() {
   if (returning()) return;
   for_each_bit(std::exchange(reopen_, 0) & missing_, [this](std::uint16_t id) {
     ++reopening_;
-    DeviceRequest request = request_for(before_[id], vteps_before_);
+    DeviceRequest request = request_for(id, before_, vteps_before_);
     request.again_as = seen_[id].facts.mac;
     thread_.submit(
         {.kind = PortJob::Kind::reopen, .port = base::PortId{id}, .request = std::move(request)});

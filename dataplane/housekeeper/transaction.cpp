@@ -23,6 +23,7 @@ bool any_table(Tables& tables, F&& f) {
   more |= f(tables.vtep_by_address);
   more |= f(tables.port_by_vlan);
   more |= f(tables.endpoints);
+  more |= f(tables.host_rules);
   return more;
 }
 

@@ -16,8 +16,10 @@ namespace ethertype {
 inline constexpr std::uint16_t ipv4 = 0x0800;
 inline constexpr std::uint16_t arp = 0x0806;
 inline constexpr std::uint16_t ipv6 = 0x86dd;
-inline constexpr std::uint16_t vlan = 0x8100;          // IEEE 802.1Q C-tag.
-inline constexpr std::uint16_t vlan_service = 0x88a8;  // IEEE 802.1ad S-tag.
+inline constexpr std::uint16_t vlan = 0x8100;            // IEEE 802.1Q C-tag.
+inline constexpr std::uint16_t vlan_service = 0x88a8;    // IEEE 802.1ad S-tag.
+inline constexpr std::uint16_t slow_protocols = 0x8809;  // IEEE 802.3 annex 57A: LACP, OAM.
+inline constexpr std::uint16_t lldp = 0x88cc;            // IEEE 802.1AB.
 inline constexpr std::uint16_t roce_v1 = 0x8915;
 
 constexpr bool is_vlan(be16 type) noexcept {
@@ -26,8 +28,11 @@ constexpr bool is_vlan(be16 type) noexcept {
 }  // namespace ethertype
 
 namespace ip_protocol {
+inline constexpr std::uint8_t none = 0;  // Of an IPv4 fragment, or hop-by-hop options.
+inline constexpr std::uint8_t icmp = 1;
 inline constexpr std::uint8_t tcp = 6;
 inline constexpr std::uint8_t udp = 17;
+inline constexpr std::uint8_t ipv6_fragment = 44;
 inline constexpr std::uint8_t icmp6 = 58;
 }  // namespace ip_protocol
 

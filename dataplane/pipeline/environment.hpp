@@ -18,6 +18,7 @@ struct Environment {
   // that maps VLANs, PacketMeta::in_port says of which port each frame is.
   base::Generation generation = 0;
   const PortRecord* in_port = nullptr;
+  std::uint64_t turn_cycles = 0;  // TSC at the start of the turn: the only clock that stages have.
 };
 
 }  // namespace dp

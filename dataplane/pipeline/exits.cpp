@@ -25,8 +25,12 @@ void Exits::free_dead() noexcept {
   dead_count_ = 0;
 }
 
-void Exits::end(std::uint16_t stage, rte_mbuf* mbuf, const PacketMeta& meta,
-                Verdict verdict) noexcept {
+void Exits::end(std::uint16_t stage, rte_mbuf* mbuf, PacketMeta& meta, Verdict verdict) noexcept {
+  if (verdict == divert) {
+    tracer_.hop(stage, {mbuf, meta});
+    diverted_.push(mbuf, meta);
+    return;
+  }
   if (verdict != punt) return drop(stage, mbuf, meta, verdict);
   if (!to_housekeeper_.push(mbuf, meta.in_port)) {
     return drop(stage, mbuf, meta, DropReason::punt_queue_full);

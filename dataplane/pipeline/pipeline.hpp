@@ -3,11 +3,13 @@
 // stage finds what it needs, set by an earlier one.
 #pragma once
 
+#include "dataplane/contract/command.hpp"
 #include "dataplane/pipeline/pass.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <tuple>
@@ -19,10 +21,19 @@ namespace dp {
 class AnyPipeline {
  public:
   virtual ~AnyPipeline() = default;
-  // Ends the life of every packet of the batch in `exits`, which are flushed.
+  // Ends the life of every packet of the batch in `exits`, which are flushed, or leaves it among
+  // the diverted.
   virtual void run(Batch& batch, Exits& exits, Mode mode) noexcept = 0;
   // Frames that are finished already, to their out_port: only the last stage.
   virtual void send(Batch& batch, Exits& exits) noexcept = 0;
+};
+
+// All that a worker has.
+struct Pipelines {
+  // By contract::PortRole; nullptr: frames of such ports are not read.
+  std::array<std::unique_ptr<AnyPipeline>, contract::port_role_count> by_role;
+  // For what the others divert; nullptr where none of them does.
+  std::unique_ptr<AnyPipeline> diverted;
 };
 
 // What the last, implicit stage of every pipeline is called and may do.
@@ -95,7 +106,6 @@ class Pipeline final : public AnyPipeline {
       run_from<0, Mode::observed>(batch, exits);
     }
     exits.flush(transmit_stage());
-    if (mode == Mode::observed) exits.tracer().finish();
   }
   void send(Batch& batch, Exits& exits) noexcept override {
     transmit<Mode::fast>(batch, exits);

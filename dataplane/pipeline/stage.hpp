@@ -28,9 +28,11 @@ using contract::DropReason;
 // A packet's fate after one step: go on, die for a reason, or go to the housekeeper.
 using Verdict = DropReason;
 inline constexpr Verdict keep = DropReason::none;
-// No reason of the list has this number: whoever is punted is not dropped.
+// No reason of the list has these numbers: whoever is punted or diverted is not dropped.
 inline constexpr Verdict punt = static_cast<DropReason>(0xff);
-static_assert(contract::drop_reason_slots < 0xff);
+// It goes on, as it is, in the pipeline for diverted packets, once the burst is done.
+inline constexpr Verdict divert = static_cast<DropReason>(0xfe);
+static_assert(contract::drop_reason_slots < 0xfe);
 
 // What stages may know about a packet. A stage names what it needs and what it adds; a pipeline
 // whose order does not provide it does not compile.

@@ -25,6 +25,8 @@ base::Result<Tables> make_tables(const TableSizes& sizes) {
   if (!port_by_vlan) return std::unexpected(port_by_vlan.error());
   if (!endpoints) return std::unexpected(endpoints.error());
   if (!next_hops) return std::unexpected(next_hops.error());
+  auto host_rules = VersionedArray<HostRuleRecord>::make(contract::host_class_count);
+  if (!host_rules) return std::unexpected(host_rules.error());
   return Tables{.ports = std::move(*ports),
                 .networks = std::move(*networks),
                 .vteps = std::move(*vteps),
@@ -32,7 +34,8 @@ base::Result<Tables> make_tables(const TableSizes& sizes) {
                 .vtep_by_address = std::move(*vtep_by_address),
                 .port_by_vlan = std::move(*port_by_vlan),
                 .endpoints = std::move(*endpoints),
-                .next_hops = std::move(*next_hops)};
+                .next_hops = std::move(*next_hops),
+                .host_rules = std::move(*host_rules)};
 }
 
 }  // namespace dp

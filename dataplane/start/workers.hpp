@@ -21,7 +21,7 @@ class WorkerThreads {
     std::vector<unsigned> cores;  // Empty: not pinned.
     IdlePolicy idle;
   };
-  using MakePipelines = std::function<PipelinesByRole(const Environment&)>;
+  using MakePipelines = std::function<Pipelines(const Environment&)>;
   using CountersOf = std::function<contract::WorkerBlock(std::uint32_t worker)>;
 
   // All outlive the threads.

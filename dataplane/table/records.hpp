@@ -18,11 +18,12 @@ namespace dp {
 
 struct PortRecord {
   contract::PortRole role;
-  std::uint8_t reserved;
-  base::NetworkId network;    // Of a tenant port.
-  base::PortId transit_peer;  // Of a transit port.
-  std::uint16_t mtu;          // Largest IP packet, bytes; of a VLAN's port less its tags.
-  base::MacAddress mac;       // The device's.
+  std::uint8_t maps_vlans = 0;        // 1: it has VLANs' ports, and `network` is none.
+  base::NetworkId network;            // Of a tenant port.
+  base::PortId transit_peer;          // Of a transit or host port.
+  std::uint16_t mtu;                  // Largest IP packet, bytes; of a VLAN's port less its tags.
+  base::MacAddress mac;               // The device's.
+  base::PortId twin = base::no_port;  // The host port whose peer this is.
 
   // VLANs. A VLAN of a tenant port is a port of its own, without a device: its frames enter and
   // leave at its parent with its tags, and have none between.
@@ -30,7 +31,6 @@ struct PortRecord {
   std::uint16_t inner_vlan = 0;
   base::PortId parent = base::no_port;                 // Of a VLAN's port.
   base::NetworkId untagged_network{base::no_network};  // Of a port that maps VLANs.
-  std::uint16_t maps_vlans = 0;  // 1: it has VLANs' ports, and `network` is none.
   // Not of this port: bit n, what leaves at port n is looked at for its tags.
   std::uint64_t tagging_ports = 0;
 
@@ -55,6 +55,13 @@ struct NetworkRecord {
   std::uint16_t flood_vtep_count;
   std::uint64_t local_ports;  // Bit n: tenant port n is in this network.
   std::array<base::VtepId, contract::flood_vteps_max> flood_vteps;
+};
+
+struct HostRuleRecord {
+  bool drops;
+  std::array<std::uint8_t, 3> reserved;
+  std::uint32_t rate;  // Packets a second.
+  std::uint32_t burst;
 };
 
 // What encapsulation puts in front of a frame.

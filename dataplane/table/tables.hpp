@@ -13,14 +13,15 @@
 namespace dp {
 
 struct Tables {
-  VersionedArray<PortRecord> ports;        // By PortId.
-  VersionedArray<NetworkRecord> networks;  // By NetworkId.
-  VersionedArray<VtepRecord> vteps;        // By VtepId; local and remote.
-  ExactMatch network_by_vni;               // vni_key → NetworkId.
-  ExactMatch vtep_by_address;              // vtep_key → VtepId; compare VtepRecord::address.
-  ExactMatch port_by_vlan;                 // vlan_key → PortId of a VLAN's port.
-  ExactMatch endpoints;                    // endpoint_key → EndpointValue.
-  NextHopWords next_hops;                  // By VtepRecord::Path::place.
+  VersionedArray<PortRecord> ports;           // By PortId.
+  VersionedArray<NetworkRecord> networks;     // By NetworkId.
+  VersionedArray<VtepRecord> vteps;           // By VtepId; local and remote.
+  ExactMatch network_by_vni;                  // vni_key → NetworkId.
+  ExactMatch vtep_by_address;                 // vtep_key → VtepId; compare VtepRecord::address.
+  ExactMatch port_by_vlan;                    // vlan_key → PortId of a VLAN's port.
+  ExactMatch endpoints;                       // endpoint_key → EndpointValue.
+  NextHopWords next_hops;                     // By VtepRecord::Path::place.
+  VersionedArray<HostRuleRecord> host_rules;  // By HostClass; absent: host_classes say it.
 
   // An IPv6 address is longer than a key, so another one may lead to the same VTEP.
   std::uint64_t vtep_key(const base::IpAddress& address) const noexcept {

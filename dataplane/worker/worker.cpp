@@ -57,6 +57,7 @@ void Worker::run() noexcept {
 std::uint32_t Worker::turn() noexcept {
   const std::uint64_t started = rte_rdtsc();
   environment_.generation = epoch_.enter_batch();
+  environment_.turn_cycles = started;
   // Acquire pairs with the release in assign().
   current_ = assignment_.load(std::memory_order_acquire);
   std::uint32_t frames = 0;
@@ -74,7 +75,7 @@ std::uint32_t Worker::serve(const RxSource& source) noexcept {
   const PortRecord* port =
       environment_.tables.ports.find(source.port.value, environment_.generation);
   if (port == nullptr) return 0;
-  AnyPipeline* pipeline = pipelines_[static_cast<std::size_t>(port->role)].get();
+  AnyPipeline* pipeline = pipelines_.by_role[static_cast<std::size_t>(port->role)].get();
   if (pipeline == nullptr) return 0;
 
   receive(*current_->ports[source.port.value], source.queue, batch_);
@@ -96,13 +97,25 @@ std::uint32_t Worker::serve(const RxSource& source) noexcept {
 
   environment_.in_port = port;
   batch_.reset_metas(source.port);
-  pipeline->run(batch_, exits_, choose_mode());
+  const Mode mode = choose_mode();
+  pipeline->run(batch_, exits_, mode);
+  if (!exits_.diverted().empty()) [[unlikely]]  // The host's own traffic is little beside RDMA.
+    run_diverted(mode);
+  if (mode == Mode::observed) tracer_.finish();
   return frames;
+}
+
+void Worker::run_diverted(Mode mode) noexcept {
+  Batch& diverted = exits_.diverted();
+  if (batch_.has_odd_buffers()) diverted.note_odd_buffers();
+  pipelines_.diverted->run(diverted, exits_, mode);
+  diverted.received(0);  // What was noted of these packets is no news of the next ones.
 }
 
 void Worker::send_for_housekeeper() noexcept {
   // It has frames for the underlay only.
-  AnyPipeline* pipeline = pipelines_[static_cast<std::size_t>(contract::PortRole::underlay)].get();
+  AnyPipeline* pipeline =
+      pipelines_.by_role[static_cast<std::size_t>(contract::PortRole::underlay)].get();
   if (pipeline == nullptr) return;
   while (!batch_.full()) {
     FrameRing::Frame frame = from_housekeeper_.pop();

@@ -17,9 +17,6 @@
 
 namespace dp {
 
-// By contract::PortRole; nullptr: frames of such ports are not read.
-using PipelinesByRole = std::array<std::unique_ptr<AnyPipeline>, 4>;
-
 class Worker final : public Egress {
  public:
   struct Config {
@@ -41,7 +38,7 @@ class Worker final : public Egress {
   // What the stages of this worker's pipelines are made with. The pipelines are set once, before
   // the thread starts.
   const Environment& environment() const noexcept { return environment_; }
-  void set_pipelines(PipelinesByRole pipelines) noexcept { pipelines_ = std::move(pipelines); }
+  void set_pipelines(Pipelines pipelines) noexcept { pipelines_ = std::move(pipelines); }
 
   // Housekeeper: the next turn uses `assignment`, which stays alive until all workers passed on.
   void assign(const Assignment* assignment) noexcept {
@@ -59,6 +56,7 @@ class Worker final : public Egress {
 
  private:
   std::uint32_t serve(const RxSource& source) noexcept;
+  void run_diverted(Mode mode) noexcept;
   void send_for_housekeeper() noexcept;
   Mode choose_mode() noexcept;
   void publish(std::uint32_t frames, std::uint64_t started) noexcept;
@@ -69,7 +67,7 @@ class Worker final : public Egress {
   Environment environment_;
   Tracer tracer_;
   Exits exits_;
-  PipelinesByRole pipelines_;
+  Pipelines pipelines_;
   Idle idle_;
   std::atomic<const Assignment*> assignment_{nullptr};
   std::atomic<bool> stopping_{false};

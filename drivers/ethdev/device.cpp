@@ -184,6 +184,7 @@ base::Status EthdevDevice::set_up() {
   }
   discard_early_frames();
   set_promiscuous(request_.promiscuous);
+  set_all_multicast(request_.all_multicast);
   rte_ether_addr mac{};
   if (int error = rte_eth_macaddr_get(dpdk_port_, &mac); error != 0) {
     return fail(Errc::device_failed, "the device has no MAC address", -error);
@@ -349,6 +350,15 @@ base::Status EthdevDevice::set_mtu(std::uint16_t mtu) {
               -error);
 }
 
+void EthdevDevice::set_all_multicast(bool all) noexcept {
+  const int error =
+      all ? rte_eth_allmulticast_enable(dpdk_port_) : rte_eth_allmulticast_disable(dpdk_port_);
+  // As with the promiscuous mode.
+  if (error != 0 && error != -ENOTSUP) {
+    LOG(warning, "all_multicast_refused", {"device", request_.device}, {"errno", -error});
+  }
+}
+
 void EthdevDevice::set_promiscuous(bool promiscuous) noexcept {
   const int error = promiscuous ? rte_eth_promiscuous_enable(dpdk_port_)
                                 : rte_eth_promiscuous_disable(dpdk_port_);
@@ -369,7 +379,8 @@ base::Status EthdevDevice::adjust(const DeviceRequest& request) {
   }
   facts_.mtu = wanted;
   set_promiscuous(request.promiscuous);
-  return {};
+  set_all_multicast(request.all_multicast);
+  return keep_own_mac(request, facts_);
 }
 
 Observation EthdevDevice::observe() noexcept {

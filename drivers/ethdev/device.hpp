@@ -44,6 +44,7 @@ class EthdevDevice final : public Device {
   void forbid_fragments() noexcept;
   base::Status set_mtu(std::uint16_t mtu);
   void set_promiscuous(bool promiscuous) noexcept;
+  void set_all_multicast(bool all) noexcept;
   void return_frames() noexcept;
   void discard_early_frames() noexcept;
 

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <linux/if_tun.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <utility>
@@ -56,6 +57,15 @@ Sizes sizes_of(const std::string& interface) noexcept {
   return {.mtu = ask(SIOCGIFMTU), .queue_length = ask(SIOCGIFTXQLEN)};
 }
 
+// The descriptor itself gives the right to, wherever the interface is.
+base::Status set_mac(int descriptor, const base::MacAddress& mac) {
+  ifreq request{};
+  request.ifr_hwaddr.sa_family = ARPHRD_ETHER;
+  std::memcpy(request.ifr_hwaddr.sa_data, mac.bytes.data(), mac.bytes.size());
+  if (::ioctl(descriptor, SIOCSIFHWADDR, &request) == 0) return {};
+  return fail(Errc::device_failed, "the TAP does not take its MAC address", errno);
+}
+
 base::Result<base::MacAddress> mac_of(int descriptor) {
   ifreq request{};
   if (::ioctl(descriptor, SIOCGIFHWADDR, &request) != 0) {
@@ -83,7 +93,9 @@ base::Status TapDevice::set_up(const DeviceRequest& request, rte_mempool& pool) 
   if (auto status = check_mtu(request.mtu); !status) return status;
   std::uint16_t queues = name_.queues != 0 ? name_.queues : request.rx_queues;
   if (queues == 0) queues = std::min(request.worker_count, tap_queues_max);
-  const auto mac = request.again_as ? request.again_as : name_.mac;
+  std::optional<base::MacAddress> mac = name_.mac;
+  if (!request.mac.is_zero()) mac = request.mac;
+  if (request.again_as) mac = request.again_as;
   auto descriptors = helper_.make_tap({.queues = queues,
                                        .mtu = request.mtu,
                                        .queue_length = request.rx_descriptors,
@@ -122,10 +134,14 @@ base::Status TapDevice::know_interface() {
 
 base::Status TapDevice::adjust(const DeviceRequest& request) {
   const std::uint16_t wanted = request.mtu != 0 ? request.mtu : mtu_at_open_;
-  if (wanted == facts_.mtu) return {};
-  if (auto status = check_mtu(wanted); !status) return status;
-  if (auto status = interface_->set_mtu(wanted); !status) return status;
-  facts_.mtu = wanted;
+  if (wanted != facts_.mtu) {
+    if (auto status = check_mtu(wanted); !status) return status;
+    if (auto status = interface_->set_mtu(wanted); !status) return status;
+    facts_.mtu = wanted;
+  }
+  if (request.mac.is_zero() || request.mac == facts_.mac) return {};
+  if (auto status = set_mac(queues_.front()->descriptor(), request.mac); !status) return status;
+  facts_.mac = request.mac;
   return {};
 }
 

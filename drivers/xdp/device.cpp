@@ -28,6 +28,7 @@ weir_steer_what what_for(PortRole role) noexcept {
     case PortRole::underlay: return weir_steer_vxlan;
     case PortRole::tenant: return weir_steer_all;
     case PortRole::transit: return weir_steer_roce;
+    case PortRole::host: return weir_steer_all;
   }
   return weir_steer_nothing;
 }
@@ -209,6 +210,7 @@ base::Status XdpDevice::adjust(const DeviceRequest& request) {
   if (const auto interface = ask_interface(name_.interface)) facts_.mtu = interface->mtu;
   if (auto status = check_mtu(request); !status) return status;
   if (auto status = check_addresses(request); !status) return status;
+  if (auto status = keep_own_mac(request, facts_); !status) return status;
   if (auto status = program_->steer_by(steering_for(request)); !status) return status;
   if (auto status = overhear(request); !status) return status;
   set_promiscuous(request.promiscuous);

@@ -34,6 +34,13 @@ bool Decapsulate::is_vtep(const base::IpAddress& address, contract::VtepKind kin
   return record != nullptr && record->kind == kind && record->address == address;
 }
 
+Verdict Decapsulate::refuse(DropReason reason) const noexcept {
+  if (environment_.in_port->twin == base::no_port) return reason;
+  const bool is_no_tunnels =
+      reason == DropReason::udp_port_not_handled || reason == DropReason::destination_not_local;
+  return is_no_tunnels ? divert : reason;
+}
+
 template <class Ip>
 Verdict Decapsulate::resolve(const Ip& ip, std::uint32_t vni, Tunnel<Ip>& tunnel) const noexcept {
   const base::Generation generation = environment_.generation;

@@ -89,6 +89,8 @@ class Decapsulate {
   };
 
   Verdict strip_ipv6(Packet packet) noexcept;
+  // What is no tunnel packet for a VTEP here is the host's, where that has a twin of the port.
+  Verdict refuse(DropReason reason) const noexcept;
 
   template <class Ip>
   Verdict strip(Packet packet, Tunnel<Ip>& last) noexcept {
@@ -99,12 +101,12 @@ class Decapsulate {
     const auto header = read_tunnel(packet, offset, outer.udp.destination,
                                     meta.l4_length - static_cast<std::uint32_t>(sizeof(UdpHeader)),
                                     static_cast<Tunnels*>(nullptr));
-    if (!header) return header.error();
+    if (!header) return refuse(header.error());
 
     if (!last.addresses.are(outer.ip) || header->vni != last.vni ||
         environment_.generation != last.generation) [[unlikely]] {
       const Verdict verdict = resolve(outer.ip, header->vni, last);
-      if (verdict != keep) return verdict;
+      if (verdict != keep) return refuse(verdict);
     }
 
     // Ethernet padding behind the outer packet is no part of the tenant's frame.

@@ -5,7 +5,7 @@
 #include "dataplane/packet/transport_checksum.hpp"
 #include "dataplane/packet/udp_tunnel.hpp"
 #include "dataplane/packet/vlan.hpp"
-#include "pipelines/stages/parse_frame.hpp"
+#include "pipelines/stages/neighbour_message.hpp"
 
 #include <cstddef>
 
@@ -41,22 +41,15 @@ bool is_extension_header(std::uint8_t next_header) noexcept {
   }
 }
 
-// ARP, and the neighbour messages of ICMPv6, for this MAC or for the groups that they are sent to.
-// Whether they are sound is the housekeeper's question.
-bool is_neighbour_message(Packet packet, const base::MacAddress& ours) noexcept {
-  constexpr base::MacAddress broadcast{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
-  constexpr std::uint32_t icmp6_at = sizeof(EthernetHeader) + sizeof(Ipv6Header);
-  constexpr std::uint8_t solicitation = 135;  // RFC 4861 §4.3, and §4.4 for 136.
-  constexpr std::uint8_t advertisement = 136;
-  const auto& ethernet = packet.header<EthernetHeader>(0);
-  const base::MacAddress& to = ethernet.destination;
-  if (ethernet.type == be16(ethertype::arp)) return to == ours || to == broadcast;
-  const bool is_ip6_group = to.bytes[0] == 0x33 && to.bytes[1] == 0x33;  // RFC 2464 §7.
-  if (ethernet.type != be16(ethertype::ipv6) || (to != ours && !is_ip6_group)) return false;
-  if (packet.contiguous() <= icmp6_at) return false;
-  const auto& ip = packet.header<Ipv6Header>(sizeof(EthernetHeader));
-  const std::uint8_t type = *(packet.data() + icmp6_at);
-  return ip.next_header == ip_protocol::icmp6 && (type == solicitation || type == advertisement);
+// The groups of a link that a host may be in: everybody, IPv4's and IPv6's, and of the reserved
+// ones those of LLDP (IEEE 802.1AB table 7-1) and of the slow protocols (IEEE 802.3 annex 57A.3).
+bool is_hosts_group(const base::MacAddress& destination) noexcept {
+  const auto& bytes = destination.bytes;
+  if (bytes[0] == 0x33 && bytes[1] == 0x33) return true;
+  if (bytes[0] == 0x01 && bytes[1] == 0x00 && bytes[2] == 0x5e) return bytes[3] < 0x80;
+  if (destination == base::MacAddress{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}) return true;
+  const std::uint64_t reserved = destination.to_integer() ^ 0x0180'c200'0000;
+  return reserved == 0x00 || reserved == 0x02 || reserved == 0x03 || reserved == 0x0e;
 }
 
 }  // namespace
@@ -64,14 +57,25 @@ bool is_neighbour_message(Packet packet, const base::MacAddress& ours) noexcept 
 Verdict ParseOuter::handle_rest(Packet packet) const noexcept {
   if (packet.contiguous() < sizeof(EthernetHeader)) return DropReason::frame_truncated;
   if (ethertype::is_vlan(packet.header<EthernetHeader>(0).type)) {
-    if (const Verdict verdict = strip_priority_tag(packet); verdict != keep) return verdict;
+    const Verdict verdict = strip_priority_tag(packet);
+    // The kernel may have VLANs of its own on the twin.
+    if (verdict == DropReason::unknown_vlan && is_hosts_mac(packet)) return for_host_or(verdict);
+    if (verdict != keep) return verdict;
   }
   const auto& ethernet = packet.header<EthernetHeader>(0);
-  if (is_neighbour_message(packet, environment_.in_port->mac)) return punt;
-  if (ethernet.destination != environment_.in_port->mac) return DropReason::wrong_destination_mac;
+  if (is_neighbour_message(packet, environment_.in_port->mac)) return for_host_or(punt);
+  if (ethernet.destination != environment_.in_port->mac) {
+    return is_hosts_group(ethernet.destination) ? for_host_or(DropReason::wrong_destination_mac)
+                                                : DropReason::wrong_destination_mac;
+  }
   if (ethernet.type == be16(ethertype::ipv6)) return judge_ipv6(packet);
   if (ethernet.type == be16(ethertype::ipv4)) return judge_ipv4(packet);
-  return DropReason::ethertype_not_handled;
+  return for_host_or(DropReason::ethertype_not_handled);
+}
+
+bool ParseOuter::is_hosts_mac(Packet packet) const noexcept {
+  const base::MacAddress& destination = packet.header<EthernetHeader>(0).destination;
+  return destination == environment_.in_port->mac || is_hosts_group(destination);
 }
 
 // A tag of VID 0 has only a priority: the frame is untagged (IEEE 802.1Q). At a port with a VLAN
@@ -88,21 +92,24 @@ Verdict ParseOuter::strip_priority_tag(Packet packet) const noexcept {
   return keep;
 }
 
-Verdict ParseOuter::judge_ipv4(Packet packet) noexcept {
+Verdict ParseOuter::judge_ipv4(Packet packet) const noexcept {
   using Outer = UdpTunnelHeader<Ipv4Header>;
-  if (packet.contiguous() < sizeof(Outer)) return DropReason::frame_truncated;
-  const auto& outer = packet.header<Outer>(0);
-  const Ipv4Header& ip = outer.ip;
+  constexpr std::uint32_t ip_end = sizeof(EthernetHeader) + sizeof(Ipv4Header);
+  if (packet.contiguous() < ip_end) return DropReason::frame_truncated;
+  const auto& ip = packet.header<Ipv4Header>(sizeof(EthernetHeader));
   if (ip.version() != 4) return DropReason::ipv4_bad_version;
   if (ip.header_bytes() < sizeof(Ipv4Header)) return DropReason::ipv4_bad_header_length;
-  if (ip.header_bytes() > sizeof(Ipv4Header)) return DropReason::ipv4_options;
+  if (ip.header_bytes() > sizeof(Ipv4Header)) return for_host_or(DropReason::ipv4_options);
   const std::uint32_t total = ip.total_length.host();
   if (total < sizeof(Ipv4Header) || total > packet.length() - sizeof(EthernetHeader)) {
     return DropReason::ipv4_bad_total_length;
   }
   if (!checksum_holds(ip)) return DropReason::ipv4_bad_checksum;
-  if (ip.is_fragment()) return DropReason::ipv4_fragment;
-  if (ip.protocol != ip_protocol::udp) return DropReason::protocol_not_handled;
+  if (ip.is_fragment()) return for_host_or(DropReason::ipv4_fragment);
+  if (ip.protocol != ip_protocol::udp) return for_host_or(DropReason::protocol_not_handled);
+  if (packet.contiguous() < sizeof(Outer)) return DropReason::frame_truncated;
+  const auto& outer = packet.header<Outer>(0);
+  if (is_hosts_udp(outer.udp)) return divert;
   if (outer.udp.length.host() != total - sizeof(Ipv4Header) ||
       outer.udp.length.host() < sizeof(UdpHeader)) {
     return DropReason::udp_bad_length;
@@ -112,7 +119,7 @@ Verdict ParseOuter::judge_ipv4(Packet packet) noexcept {
   return keep;
 }
 
-Verdict ParseOuter::judge_ipv6(Packet packet) noexcept {
+Verdict ParseOuter::judge_ipv6(Packet packet) const noexcept {
   using Outer = UdpTunnelHeader<Ipv6Header>;
   constexpr std::uint32_t ip_end = sizeof(EthernetHeader) + sizeof(Ipv6Header);
   if (packet.contiguous() < ip_end) return DropReason::frame_truncated;
@@ -121,12 +128,13 @@ Verdict ParseOuter::judge_ipv6(Packet packet) noexcept {
   const std::uint32_t payload = ip.payload_length.host();
   if (payload > packet.length() - ip_end) return DropReason::ipv6_bad_payload_length;
   if (ip.next_header != ip_protocol::udp) {
-    return is_extension_header(ip.next_header) ? DropReason::ipv6_extension_header
-                                               : DropReason::protocol_not_handled;
+    return for_host_or(is_extension_header(ip.next_header) ? DropReason::ipv6_extension_header
+                                                           : DropReason::protocol_not_handled);
   }
   if (payload < sizeof(UdpHeader)) return DropReason::udp_bad_length;
   if (packet.contiguous() < sizeof(Outer)) return DropReason::frame_truncated;
   const auto& outer = packet.header<Outer>(0);
+  if (is_hosts_udp(outer.udp)) return divert;
   if (outer.udp.length.host() != payload) return DropReason::udp_bad_length;
   if (!udp_checksum_holds(packet, outer)) return DropReason::udp_bad_checksum;
   note<Ipv6Header>(packet.meta(), ip.traffic_class(), payload);

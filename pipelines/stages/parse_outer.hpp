@@ -8,6 +8,7 @@
 #include "dataplane/packet/headers.hpp"
 #include "dataplane/pipeline/environment.hpp"
 #include "dataplane/pipeline/stage.hpp"
+#include "pipelines/tunnels/tunnels.hpp"
 
 namespace dp {
 
@@ -59,11 +60,20 @@ struct ParseOuter {
  private:
   static constexpr std::uint32_t l4_min = sizeof(Ipv4Header) + sizeof(UdpHeader);
 
-  // The same question by question, each with its reason; and IPv6.
+  // The same question by question, each with its reason; and IPv6. What is sound but no tunnel's is
+  // diverted to the host where it has a twin of the port.
   Verdict handle_rest(Packet packet) const noexcept;
+  bool is_hosts_mac(Packet packet) const noexcept;
   Verdict strip_priority_tag(Packet packet) const noexcept;
-  static Verdict judge_ipv4(Packet packet) noexcept;
-  static Verdict judge_ipv6(Packet packet) noexcept;
+  Verdict judge_ipv4(Packet packet) const noexcept;
+  Verdict judge_ipv6(Packet packet) const noexcept;
+  Verdict for_host_or(DropReason reason) const noexcept {
+    return environment_.in_port->twin == base::no_port ? reason : divert;
+  }
+  // Its lengths and checksum are the kernel's to judge, which costs nothing here.
+  bool is_hosts_udp(const UdpHeader& udp) const noexcept {
+    return !is_tunnel_port(udp.destination) && environment_.in_port->twin != base::no_port;
+  }
   template <class Ip>
   static void note(PacketMeta& meta, std::uint8_t tos, unsigned l4_length) noexcept {
     meta.outer_tos = tos;

@@ -1,18 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// pick_peer: what enters at one transit port leaves at the other one of its pair.
+// pick_peer: what enters at one transit port leaves at the other one of its pair, and what enters
+// at a host port at the underlay port whose twin that is.
 #pragma once
 
 #include "dataplane/pipeline/environment.hpp"
 #include "dataplane/pipeline/stage.hpp"
 #include "dataplane/table/last_record.hpp"
 
+#include <cstdint>
+
 namespace dp {
 
+enum class Tags : std::uint8_t { stay, follow };  // As it came; or tag_frame comes behind.
+
+template <Tags tags>
 struct PickPeer {
   static constexpr StageInfo info{
       .name = "pick_peer",
       .needs = {Fact::received},
-      .sets = {Fact::destination, Fact::finished, Fact::tagged},  // It passes as it came.
+      .sets = tags == Tags::stay ? Facts{Fact::destination, Fact::finished, Fact::tagged}
+                                 : Facts{Fact::destination, Fact::finished},
       .may_drop = {DropReason::port_without_peer, DropReason::mtu_exceeded}};
 
   explicit PickPeer(const Environment& environment) noexcept

@@ -95,7 +95,7 @@ void measure_pipeline(benchmark::State& state, const Workload& workload, dp::Mod
   const auto role = workload.direction == Direction::encap ? contract::PortRole::tenant
                                                            : contract::PortRole::underlay;
   const auto pipelines = dp::make_pipelines(bed.environment());
-  dp::AnyPipeline& pipeline = *pipelines[static_cast<std::size_t>(role)];
+  dp::AnyPipeline& pipeline = *pipelines.by_role[static_cast<std::size_t>(role)];
   const std::uint64_t dropped_before = bed.exits().totals().dropped;
   BurstCycles cycles;
   for (auto _ : state) {

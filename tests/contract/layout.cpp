@@ -91,6 +91,17 @@ TEST(Layout, overlay_records_are_as_released) {
   EXPECT_EQ(offsetof(EndpointRemove, mac), 2u);
 }
 
+TEST(Layout, host_rules_are_as_released) {
+  EXPECT_EQ(sizeof(HostRuleSet), 12u);
+  EXPECT_EQ(offsetof(HostRuleSet, action), 1u);
+  EXPECT_EQ(offsetof(HostRuleSet, rate), 4u);
+  EXPECT_EQ(offsetof(HostRuleSet, burst), 8u);
+  EXPECT_EQ(sizeof(HostRuleRemove), 1u);
+  EXPECT_EQ(static_cast<int>(HostClass::neighbour), 0);
+  EXPECT_EQ(static_cast<int>(HostClass::other), 8);
+  EXPECT_EQ(static_cast<int>(PortRole::host), 4);
+}
+
 TEST(Layout, trace_records_are_as_released) {
   EXPECT_EQ(sizeof(TraceAdd), 68u);
   EXPECT_EQ(offsetof(TraceAdd, count), 4u);
@@ -176,6 +187,8 @@ TEST(Layout, verbs_and_events_keep_their_numbers) {
   EXPECT_EQ(static_cast<int>(Verb::next_hop_set), 50);
   EXPECT_EQ(static_cast<int>(Verb::next_hop_remove), 51);
   EXPECT_EQ(static_cast<int>(Verb::trace_remove), 61);
+  EXPECT_EQ(static_cast<int>(Verb::host_rule_set), 70);
+  EXPECT_EQ(static_cast<int>(Verb::host_rule_remove), 71);
   EXPECT_EQ(static_cast<int>(EventType::hello_reply), 101);
   EXPECT_EQ(static_cast<int>(EventType::commit_reply), 103);
   EXPECT_EQ(static_cast<int>(EventType::trace_packet), 120);

@@ -64,14 +64,16 @@ T must(base::Result<T> result) {
 
 dp::Tables make_tables() {
   const dp::HashSeed seed{1, 2};
-  return {.ports = must(dp::VersionedArray<dp::PortRecord>::make(contract::port_count_max)),
-          .networks = must(dp::VersionedArray<dp::NetworkRecord>::make(16)),
-          .vteps = must(dp::VersionedArray<dp::VtepRecord>::make(16)),
-          .network_by_vni = must(dp::ExactMatch::make(16, seed)),
-          .vtep_by_address = must(dp::ExactMatch::make(16, seed)),
-          .port_by_vlan = must(dp::ExactMatch::make(16, seed)),
-          .endpoints = must(dp::ExactMatch::make(64, seed)),
-          .next_hops = must(dp::NextHopWords::make(15))};
+  return {
+      .ports = must(dp::VersionedArray<dp::PortRecord>::make(contract::port_count_max)),
+      .networks = must(dp::VersionedArray<dp::NetworkRecord>::make(16)),
+      .vteps = must(dp::VersionedArray<dp::VtepRecord>::make(16)),
+      .network_by_vni = must(dp::ExactMatch::make(16, seed)),
+      .vtep_by_address = must(dp::ExactMatch::make(16, seed)),
+      .port_by_vlan = must(dp::ExactMatch::make(16, seed)),
+      .endpoints = must(dp::ExactMatch::make(64, seed)),
+      .next_hops = must(dp::NextHopWords::make(15)),
+      .host_rules = must(dp::VersionedArray<dp::HostRuleRecord>::make(contract::host_class_count))};
 }
 
 std::size_t record_bytes(Verb verb) {
@@ -91,18 +93,20 @@ std::size_t record_bytes(Verb verb) {
     case Verb::endpoint_remove: return sizeof(contract::EndpointRemove);
     case Verb::next_hop_set: return sizeof(contract::NextHopSet);
     case Verb::next_hop_remove: return sizeof(contract::NextHopRemove);
+    case Verb::host_rule_set: return sizeof(contract::HostRuleSet);
+    case Verb::host_rule_remove: return sizeof(contract::HostRuleRemove);
     case Verb::trace_add: return sizeof(contract::TraceAdd);
     case Verb::trace_remove: return sizeof(contract::TraceRemove);
   }
   return 4;
 }
 
-constexpr std::array verbs{Verb::hello,        Verb::begin,          Verb::commit,
-                           Verb::abort,        Verb::port_add,       Verb::port_remove,
-                           Verb::port_set,     Verb::network_set,    Verb::vtep_set,
-                           Verb::vtep_remove,  Verb::network_remove, Verb::endpoint_set,
-                           Verb::trace_add,    Verb::trace_remove,   Verb::endpoint_remove,
-                           Verb::next_hop_set, Verb::next_hop_remove};
+constexpr std::array verbs{
+    Verb::hello,           Verb::begin,         Verb::commit,          Verb::abort,
+    Verb::port_add,        Verb::port_remove,   Verb::port_set,        Verb::network_set,
+    Verb::vtep_set,        Verb::vtep_remove,   Verb::network_remove,  Verb::endpoint_set,
+    Verb::trace_add,       Verb::trace_remove,  Verb::endpoint_remove, Verb::next_hop_set,
+    Verb::next_hop_remove, Verb::host_rule_set, Verb::host_rule_remove};
 
 class Session {
  public:

@@ -8,7 +8,10 @@ namespace {
 
 constexpr std::uint16_t transit_left = test::Model::wire + 1;
 constexpr std::uint16_t transit_right = transit_left + 1;
-constexpr std::uint16_t port_count = transit_right + 1;
+// An underlay port with a twin, and that.
+constexpr std::uint16_t twinned = transit_right + 1;
+constexpr std::uint16_t twin = twinned + 1;
+constexpr std::uint16_t port_count = twin + 1;
 
 }  // namespace
 
@@ -28,6 +31,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                          .tx_room = (choice & 8) != 0 ? SIZE_MAX : 2});
   gateway.add_port(transit_left, test::transit_port(transit_right));
   gateway.add_port(transit_right, test::transit_port(base::no_port.value));
+  dp::PortRecord record = test::underlay_port("02:70:63:61:70:00");
+  record.twin = base::PortId{twin};
+  gateway.add_port(twinned, record);
+  gateway.add_port(twin, test::host_port(twinned));
   test::Model model(gateway, input.number());
   model.change(100);
   gateway.commit();

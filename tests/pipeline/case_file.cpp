@@ -86,12 +86,18 @@ void program_port(Gateway& gateway, std::istringstream& line) {
     const auto peer = next<std::string>(line);
     gateway.add_port(port, transit_port(peer == "none" ? base::no_port.value
                                                        : static_cast<std::uint16_t>(stoi(peer))));
+  } else if (role == "host") {
+    const auto peer = next<std::uint16_t>(line);
+    gateway.add_port(port, host_port(peer, next<std::uint16_t>(line)));
   } else {
     const auto address = next<std::string>(line);
     const auto mtu = next<std::uint16_t>(line);
     std::uint16_t vlan = 0;
-    line >> vlan;  // May be left out.
-    gateway.add_port(port, underlay_port(address, mtu, vlan));
+    line >> vlan;  // May be left out, as the twin.
+    dp::PortRecord record = underlay_port(address, mtu, vlan);
+    std::uint16_t twin = 0;
+    if (line >> twin) record.twin = base::PortId{twin};
+    gateway.add_port(port, record);
   }
 }
 
@@ -104,6 +110,18 @@ void program_vlan(Gateway& gateway, std::istringstream& line) {
   line >> vlan.inner >> mtu;  // May be left out.
   if (mtu != 0) vlan.mtu = mtu;
   gateway.set_vlan(port, vlan);
+}
+
+void program_host_rule(Gateway& gateway, std::istringstream& line) {
+  const auto host_class =
+      named<contract::HostClass>(next<std::string>(line), contract::host_class_count);
+  const auto rate = next<std::string>(line);
+  dp::HostRuleRecord rule{.drops = rate == "drop", .reserved = {}, .rate = 1, .burst = 1};
+  if (!rule.drops) {
+    rule.rate = static_cast<std::uint32_t>(stoul(rate));
+    rule.burst = next<std::uint32_t>(line);
+  }
+  gateway.set_host_rule(host_class, rule);
 }
 
 void program_vtep(Gateway& gateway, std::istringstream& line) {
@@ -205,6 +223,7 @@ void program(Gateway& gateway, const std::vector<std::string>& topology) {
     if (what == "path") program_path(gateway, line);
     if (what == "network") program_network(gateway, line);
     if (what == "endpoint") program_endpoint(gateway, line);
+    if (what == "host_rule") program_host_rule(gateway, line);
   }
   gateway.commit();
 }

@@ -4,7 +4,9 @@
 //
 //   port 0 tenant 1 1500                        case encapsulates ARP
 //   port 1 underlay 02:70:63:61:70:00 1600
-//   vtep local 1 198.18.0.1                     in 0 0200…             (port, frame)
+//   port 2 host 1 1600 (the twin of 1)
+//   host_rule lldp 10 5 (or drop)
+//   vtep local 1 198.18.0.1 1                   in 0 0200…             (port, frame)
 //   network 1 100 flood 2 3                     out 1 0200…
 //   endpoint 1 02:00:00:00:0a:01 port 0         drop host_to_wire/flood no_flood_target 1
 //                                               punt
@@ -38,7 +40,7 @@ struct Case {
     std::uint64_t count;
   };
   struct Count {
-    std::string what;  // flooded, local, ecn_decap_INNER_OUTER.
+    std::string what;  // flooded, local, ecn_decap_INNER_OUTER; of a port host_CLASS.
     std::uint16_t index;
     std::uint64_t count;
   };

@@ -78,14 +78,16 @@ void forbid_tail(rte_mbuf* mbuf) {
 
 dp::Tables make_tables(const GatewayOptions& options) {
   const auto seed = dp::HashSeed{1, 2};
-  return {.ports = must(dp::VersionedArray<dp::PortRecord>::make(contract::port_count_max)),
-          .networks = must(dp::VersionedArray<dp::NetworkRecord>::make(id_count)),
-          .vteps = must(dp::VersionedArray<dp::VtepRecord>::make(id_count)),
-          .network_by_vni = must(dp::ExactMatch::make(id_count, seed)),
-          .vtep_by_address = must(dp::ExactMatch::make(id_count, seed)),
-          .port_by_vlan = must(dp::ExactMatch::make(id_count, seed)),
-          .endpoints = must(dp::ExactMatch::make(options.endpoints, seed)),
-          .next_hops = must(dp::NextHopWords::make(id_count))};
+  return {
+      .ports = must(dp::VersionedArray<dp::PortRecord>::make(contract::port_count_max)),
+      .networks = must(dp::VersionedArray<dp::NetworkRecord>::make(id_count)),
+      .vteps = must(dp::VersionedArray<dp::VtepRecord>::make(id_count)),
+      .network_by_vni = must(dp::ExactMatch::make(id_count, seed)),
+      .vtep_by_address = must(dp::ExactMatch::make(id_count, seed)),
+      .port_by_vlan = must(dp::ExactMatch::make(id_count, seed)),
+      .endpoints = must(dp::ExactMatch::make(options.endpoints, seed)),
+      .next_hops = must(dp::NextHopWords::make(id_count)),
+      .host_rules = must(dp::VersionedArray<dp::HostRuleRecord>::make(contract::host_class_count))};
 }
 
 std::span<std::byte> align_to_line(std::vector<std::byte>& memory, std::size_t bytes) {
@@ -125,7 +127,6 @@ base::Ipv4Address ipv4(std::string_view text) {
 
 dp::PortRecord tenant_port(std::uint16_t network, std::uint16_t mtu) {
   return {.role = contract::PortRole::tenant,
-          .reserved = 0,
           .network = base::NetworkId{network},
           .transit_peer = base::no_port,
           .mtu = mtu,
@@ -134,7 +135,6 @@ dp::PortRecord tenant_port(std::uint16_t network, std::uint16_t mtu) {
 
 dp::PortRecord underlay_port(std::string_view address, std::uint16_t mtu, std::uint16_t vlan) {
   return {.role = contract::PortRole::underlay,
-          .reserved = 0,
           .network = base::no_network,
           .transit_peer = base::no_port,
           .mtu = mtu,
@@ -144,11 +144,18 @@ dp::PortRecord underlay_port(std::string_view address, std::uint16_t mtu, std::u
 
 dp::PortRecord transit_port(std::uint16_t peer) {
   return {.role = contract::PortRole::transit,
-          .reserved = 0,
           .network = base::no_network,
           .transit_peer = base::PortId{peer},
           .mtu = 1600,
           .mac = mac("02:70:63:61:70:02")};
+}
+
+dp::PortRecord host_port(std::uint16_t peer, std::uint16_t mtu) {
+  return {.role = contract::PortRole::host,
+          .network = base::no_network,
+          .transit_peer = base::PortId{peer},
+          .mtu = mtu,
+          .mac = mac("02:70:63:61:70:00")};
 }
 
 dp::EndpointValue at_port(std::uint16_t port) {
@@ -300,6 +307,11 @@ void Gateway::remove_endpoint(std::uint16_t network, std::string_view address) {
                                 epoch_.current() + 1));
 }
 
+void Gateway::set_host_rule(contract::HostClass host_class, const dp::HostRuleRecord& rule) {
+  must(
+      tables_.host_rules.stage(static_cast<std::uint32_t>(host_class), rule, epoch_.current() + 1));
+}
+
 void Gateway::find_local_ports(base::Generation next) {
   std::vector<std::pair<std::uint32_t, dp::NetworkRecord>> changed;
   tables_.networks.for_each([&](std::uint32_t network, const dp::NetworkRecord& record) {
@@ -332,6 +344,7 @@ void Gateway::commit() {
   tables_.vtep_by_address.settle();
   tables_.port_by_vlan.settle();
   tables_.endpoints.settle();
+  tables_.host_rules.settle();
 }
 
 void Gateway::wait_for_workers(base::Generation next) {

@@ -108,6 +108,7 @@ class Gateway {
   void collide_vtep(std::uint16_t vtep, std::string_view address);
   void set_endpoint(std::uint16_t network, std::string_view mac, dp::EndpointValue value);
   void remove_endpoint(std::uint16_t network, std::string_view mac);
+  void set_host_rule(contract::HostClass host_class, const dp::HostRuleRecord& rule);
   void commit();
 
   // The workers run on threads of their own from start to stop; commit() then waits for them, and
@@ -148,6 +149,7 @@ class Gateway {
   contract::WorkerTotals totals() const;
   contract::NetworkCounters network_counters(std::uint16_t network) const;
   contract::VtepCounters vtep_counters(std::uint16_t vtep) const;
+  contract::PortCounters port_counters(std::uint16_t port) const;
   std::int64_t mismatch() const;  // Of the accounting identity, sum over workers.
   std::uint32_t mbufs_in_use() const;
 
@@ -197,6 +199,8 @@ dp::PortRecord underlay_port(std::string_view mac, std::uint16_t mtu = 1600,
 // A tenant port that maps VLANs; 0: untagged frames belong to no network.
 dp::PortRecord trunk_port(std::uint16_t untagged_network);
 dp::PortRecord transit_port(std::uint16_t peer);
+// The underlay port's record names it as its twin.
+dp::PortRecord host_port(std::uint16_t peer, std::uint16_t mtu = 1600);
 dp::EndpointValue at_port(std::uint16_t port);
 dp::EndpointValue at_vtep(std::uint16_t vtep);
 

@@ -115,6 +115,14 @@ contract::VtepCounters Gateway::vtep_counters(std::uint16_t vtep) const {
   return sum;
 }
 
+contract::PortCounters Gateway::port_counters(std::uint16_t port) const {
+  contract::PortCounters sum{};
+  for (std::uint32_t worker = 0; worker < options_.workers; ++worker) {
+    add_block(sum, contract::worker_block(region_, shape_, worker).ports[port]);
+  }
+  return sum;
+}
+
 std::int64_t Gateway::mismatch() const {
   return totals().mismatch();
 }

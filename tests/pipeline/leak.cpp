@@ -36,7 +36,8 @@ class Broken {
 };
 
 template <Fault fault>
-using BrokenTransit = dp::Pipeline<"broken_transit", Broken<fault>, dp::Pass<dp::PickPeer>>;
+using BrokenTransit =
+    dp::Pipeline<"broken_transit", Broken<fault>, dp::Pass<dp::PickPeer<dp::Tags::stay>>>;
 
 constexpr std::uint16_t left = 0;
 constexpr std::uint16_t right = 1;
@@ -49,8 +50,8 @@ void break_transit(test::Gateway& gateway, std::uint16_t worker_index) {
   gateway.add_port(right, test::transit_port(left));
   gateway.commit();
   dp::Worker& worker = gateway.worker(worker_index);
-  dp::PipelinesByRole pipelines;
-  pipelines[static_cast<std::size_t>(contract::PortRole::transit)] =
+  dp::Pipelines pipelines;
+  pipelines.by_role[static_cast<std::size_t>(contract::PortRole::transit)] =
       std::make_unique<BrokenTransit<fault>>(worker.environment(), dp::catalog()[2].first_stage);
   worker.set_pipelines(std::move(pipelines));
 }

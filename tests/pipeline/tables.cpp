@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <optional>
 #include <tuple>
 
 namespace {
@@ -58,7 +59,18 @@ Kinds count_kinds(const Gateway& gateway, const Case& one) {
   return kinds;
 }
 
+// host_bgp of a port: what its twin got of that class.
+std::optional<std::uint64_t> read_host_count(const Gateway& gateway, const Case::Count& wanted) {
+  const contract::PortCounters counters = gateway.port_counters(wanted.index);
+  for (const contract::HostClassText& text : contract::host_classes) {
+    const auto index = static_cast<std::size_t>(text.host_class);
+    if (wanted.what == "host_" + std::string(text.name)) return counters.host_passed[index];
+  }
+  return std::nullopt;
+}
+
 std::uint64_t read_count(const Gateway& gateway, const Case::Count& wanted) {
+  if (const auto host = read_host_count(gateway, wanted)) return *host;
   const contract::NetworkCounters counters = gateway.network_counters(wanted.index);
   if (wanted.what == "flooded") return counters.flooded_packets;
   if (wanted.what == "local") return counters.local_packets;

@@ -162,8 +162,8 @@ TEST_P(Threads, ten_thousand_commits_under_load_show_old_or_new_and_lose_nothing
   Clock clock;
   std::vector<SelfFeeding*> feeding;
   for (std::uint16_t worker = 0; worker < workers(); ++worker) {
-    dp::PipelinesByRole pipelines = dp::make_pipelines(gateway.worker(worker).environment());
-    auto& tenant = pipelines[static_cast<std::size_t>(contract::PortRole::tenant)];
+    dp::Pipelines pipelines = dp::make_pipelines(gateway.worker(worker).environment());
+    auto& tenant = pipelines.by_role[static_cast<std::size_t>(contract::PortRole::tenant)];
     auto feeder = std::make_unique<SelfFeeding>(std::move(tenant), gateway, worker, clock);
     feeding.push_back(feeder.get());
     for (std::uint32_t i = 0; i < in_flight; ++i) feeder->offer();

@@ -271,11 +271,13 @@ TEST_F(ApiTest, edits_with_a_batch) {
   const HttpReply reply = ask("POST", "/v1/batch", R"({"operations": [
       {"verb": "add", "kind": "network", "fields": {"name": "red", "vni": 200, "flood": ["gw2"]}},
       {"verb": "set", "kind": "port", "key": "host0", "fields": {"mtu": 1400}},
+      {"verb": "add", "kind": "host_rule", "fields": {"name": "icmp", "rate": 9}},
       {"verb": "delete", "kind": "endpoint", "key": "blue/02:00:00:00:0b:01"}]})");
 
   EXPECT_EQ(reply.status, 202u) << reply.body;
   EXPECT_EQ(get("/v1/networks/red").at("vni").as_int64(), 200);
   EXPECT_EQ(get("/v1/ports/host0").at("mtu").as_int64(), 1400);
+  EXPECT_EQ(get("/v1/host_rules/icmp").at("rate").as_int64(), 9);
   EXPECT_EQ(get("/v1/endpoints").at("endpoints").as_array().size(), 1u);
 }
 

@@ -29,6 +29,7 @@ Words complete(const Words& words) {
       case cp::ObjectKind::network: return {"blue"};
       case cp::ObjectKind::endpoint: return {"blue/02:00:00:00:0a:01"};
       case cp::ObjectKind::next_hop: return {"spine1", "spine2"};
+      case cp::ObjectKind::host_rule: return {"icmp"};
     }
     return {};
   });

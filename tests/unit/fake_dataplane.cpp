@@ -33,6 +33,9 @@ std::string key_of(const T& record) {
   } else if constexpr (std::is_same_v<T, contract::NextHopSet> ||
                        std::is_same_v<T, contract::NextHopRemove>) {
     return "vtep next_hop " + std::to_string(record.next_hop.value);
+  } else if constexpr (std::is_same_v<T, contract::HostRuleSet> ||
+                       std::is_same_v<T, contract::HostRuleRemove>) {
+    return "port rule " + std::to_string(static_cast<int>(record.host_class));
   } else {
     return "endpoint " + std::to_string(record.network.value) + base::to_string(record.mac);
   }
@@ -206,6 +209,8 @@ void FakeDataplane::take_records(const FrameView& frame, contract::Reply& reply)
     case Verb::network_remove: return erase<contract::NetworkRemove>(frame, next_);
     case Verb::vtep_remove: return erase<contract::VtepRemove>(frame, next_);
     case Verb::endpoint_remove: return erase<contract::EndpointRemove>(frame, next_);
+    case Verb::host_rule_set: return put<contract::HostRuleSet>(frame, next_);
+    case Verb::host_rule_remove: return erase<contract::HostRuleRemove>(frame, next_);
     case Verb::hello:
     case Verb::begin:
     case Verb::commit:

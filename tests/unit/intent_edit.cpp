@@ -46,7 +46,7 @@ TEST(IntentEdit, sets_the_named_fields_only) {
   const cp::Port& port = *find_port(intent, "wire0");
   EXPECT_FALSE(port.mtu.has_value());
   EXPECT_EQ(port.rx_queues, 2);
-  EXPECT_EQ(port.device, "net_af_packet0,iface=eth1");
+  EXPECT_EQ(port.device, "net_memif0,socket=/run/m0");
   EXPECT_EQ(text(cp::set(intent, ObjectKind::port, "wire", {{"mtu", "1500"}})),
             "port wire: there is no such port (nearest: wire0)");
   EXPECT_EQ(text(cp::set(intent, ObjectKind::port, "wire0", {{"name", "wire1"}})),

@@ -43,7 +43,7 @@ TEST(IntentRead, reads_the_example_file) {
   const auto intent = cp::read_intent(text, Syntax::yaml);
 
   ASSERT_TRUE(intent) << to_string(intent.error().front());
-  EXPECT_EQ(intent->ports.size(), 5u);
+  EXPECT_EQ(intent->ports.size(), 6u);
   EXPECT_EQ(intent->vteps.size(), 4u);
   EXPECT_EQ(intent->next_hops.size(), 2u);
   EXPECT_EQ(find_vtep(*intent, "gw2")->next_hop_mac, mac(0x0200'0000'ff02));
@@ -77,7 +77,7 @@ vteps:
   - {name: self, kind: local, address: 198.18.0.1, port: wire0}
 ports:
   - {network: blue, device: "net_tap0,iface=host0", role: tenant, name: host0}
-  - {mtu: 1600, device: "net_af_packet0,iface=eth1", role: underlay, name: wire0}
+  - {mtu: 1600, device: "net_memif0,socket=/run/m0", role: underlay, name: wire0}
 )",
                                       Syntax::yaml);
 
@@ -265,7 +265,7 @@ TEST(IntentRead, changes_only_what_a_body_names) {
 
   ASSERT_TRUE(changed);
   EXPECT_EQ(cp::to_json(*changed), R"({"name":"wire0","role":"underlay",)"
-                                   R"("device":"net_af_packet0,iface=eth1","rx_queues":2})");
+                                   R"("device":"net_memif0,socket=/run/m0","rx_queues":2})");
 }
 
 TEST(IntentRead, a_hundred_thousand_endpoints_take_well_under_two_seconds) {

@@ -11,7 +11,7 @@
 
 // Two gateways' worth of the usual objects; line 1 is the first line of the text.
 inline constexpr std::string_view sample_yaml = R"(ports:
-  - {name: wire0, role: underlay, device: "net_af_packet0,iface=eth1", mtu: 1600}
+  - {name: wire0, role: underlay, device: "net_memif0,socket=/run/m0", mtu: 1600}
   - {name: host0, role: tenant, device: "net_tap0,iface=host0", network: blue}
 vteps:
   - {name: self, kind: local, address: 198.18.0.1, port: wire0}

@@ -82,9 +82,9 @@ TEST(IntentValidate, fields_of_a_port_fit_its_role) {
   EXPECT_EQ(error_of(with_port("name: wire1, role: underlay, device: net_null7, network: blue")),
             "line 4:63: port wire1: network: only a tenant port has a network; this is an underlay "
             "port");
-  EXPECT_EQ(
-      error_of(with_port("name: wire1, role: underlay, device: net_null7, peer: wire0")),
-      "line 4:60: port wire1: peer: only a transit port has a peer; this is an underlay port");
+  EXPECT_EQ(error_of(with_port("name: wire1, role: underlay, device: net_null7, peer: wire0")),
+            "line 4:60: port wire1: peer: only a transit or host port has a peer; this is an "
+            "underlay port");
   EXPECT_EQ(error_of(with_port("name: host1, role: tenant, device: net_null7, network: bleu")),
             "line 4:61: port host1: network: there is no network \"bleu\" (nearest: blue)");
 }
@@ -161,6 +161,63 @@ TEST(IntentValidate, a_port_with_vlans_needs_no_network) {
       error_of(with_port("name: host1, role: tenant, device: net_null7}\n"
                          "  - {name: v, role: tenant, parent: host1, vlan: 9, network: blue")),
       "");
+}
+
+TEST(IntentValidate, a_host_port_is_the_one_twin_of_an_underlay_port) {
+  const std::string twin = "name: h0, role: host, device: \"tap:h0\"";
+  EXPECT_EQ(error_of(with_port(twin + ", peer: wire0")), "");
+  EXPECT_EQ(error_of(with_port(twin + ", peer: wire0, mtu: 1500")), "");
+  EXPECT_EQ(error_of(with_port(twin)),
+            "line 4:5: port h0: peer: is missing: a host port is the twin of an underlay port "
+            "(nearest: wire0)");
+  EXPECT_EQ(error_of(with_port(twin + ", peer: host0")),
+            "line 4:52: port h0: peer: \"host0\" is a tenant port; the peer of a host port is an "
+            "underlay port");
+  for (const std::string_view shared : {"xdp:eth7", "net_af_packet7,iface=eth7"}) {
+    std::string ports = "name: x0, role: underlay, device: \"";
+    ports.append(shared).append("\"}\n  - {").append(twin).append(", peer: x0");
+    EXPECT_EQ(error_of(with_port(ports)),
+              "line 5:52: port h0: peer: \"x0\" stands on an interface by which the kernel gets "
+              "its frames already: it needs no twin");
+  }
+  EXPECT_EQ(error_of(with_port("name: v0, role: underlay, device: net_null7, vlan: 300}\n"
+                               "  - {" +
+                               twin + ", peer: v0")),
+            "");
+  EXPECT_EQ(error_of(with_port(twin + ", peer: wire0, vlan: 300")),
+            "line 4:65: port h0: vlan: a host port is untagged; its peer has the VLAN, whose tag "
+            "Weir gives");
+  EXPECT_EQ(error_of(with_port(twin + ", peer: wire0, mtu: 1700")),
+            "line 4:64: port h0: mtu: is larger than that of its peer \"wire0\", where it leaves "
+            "(nearest: 1600)");
+  EXPECT_EQ(
+      error_of(with_port(twin + ", peer: wire0}\n"
+                                "  - {name: h1, role: host, device: \"tap:h1\", peer: wire0")),
+      "line 5:52: port h1: peer: \"wire0\" already has the twin \"h0\"");
+}
+
+TEST(IntentValidate, host_rules_are_about_classes_that_there_are) {
+  const auto with_rule = [](std::string_view fields) {
+    return std::string(sample_yaml) + "host_rules:\n  - {" + std::string(fields) + "}\n";
+  };
+  EXPECT_EQ(error_of(with_rule("name: icmp, rate: 100, burst: 20")), "");
+  EXPECT_EQ(error_of(with_rule("name: other, action: drop")), "");
+  const auto ends_with = [](const std::string& text, std::string_view end) {
+    EXPECT_TRUE(text.ends_with(end)) << text;
+  };
+  ends_with(error_of(with_rule("name: imcp, rate: 100")),
+            "host-rule imcp: name: there is no class \"imcp\" of traffic for the host (nearest: "
+            "icmp)");
+  ends_with(
+      error_of(with_rule("name: icmp, rate: 0")),
+      "host-rule icmp: rate: must be a number 1..10000000 (packets/s), not \"0\" (nearest: 1)");
+  ends_with(
+      error_of(with_rule("name: icmp, burst: 65536")),
+      "host-rule icmp: burst: must be a number 1..65535 (packets), not \"65536\" (nearest: 65535)");
+  ends_with(error_of(with_rule("name: icmp, action: drop, rate: 5")),
+            "host-rule icmp: rate: says nothing where the action is drop");
+  ends_with(error_of(with_rule("name: icmp}\n  - {name: icmp, rate: 5")),
+            "host-rule icmp: name: there are two host_rules of this name");
 }
 
 TEST(IntentValidate, transit_ports_name_each_other) {

@@ -38,6 +38,7 @@ class DataPlane {
     for (const auto& [id, record] : vteps) sum.vteps += contract::record_digest(record);
     for (const auto& [id, record] : next_hops) sum.vteps += contract::record_digest(record);
     for (const auto& [id, record] : endpoints) sum.endpoints += contract::record_digest(record);
+    for (const auto& [id, record] : host_rules) sum.ports += contract::record_digest(record);
     return sum;
   }
 
@@ -47,6 +48,7 @@ class DataPlane {
   std::map<std::uint16_t, contract::VtepSet> vteps;
   std::map<std::uint16_t, contract::NextHopSet> next_hops;
   std::map<std::pair<std::uint16_t, base::MacAddress>, contract::EndpointSet> endpoints;
+  std::map<contract::HostClass, contract::HostRuleSet> host_rules;
 
  private:
   void take(const contract::PortAdd& record) {
@@ -101,6 +103,10 @@ class DataPlane {
   void take(const contract::EndpointSet& record) {
     ASSERT_TRUE(networks.contains(record.network.value));
     endpoints[{record.network.value, record.mac}] = record;
+  }
+  void take(const contract::HostRuleSet& record) { host_rules[record.host_class] = record; }
+  void take(const contract::HostRuleRemove& record) {
+    ASSERT_EQ(host_rules.erase(record.host_class), 1u);
   }
   void take(const contract::EndpointRemove& record) {
     ASSERT_EQ((endpoints.erase({record.network.value, record.mac})), 1u);

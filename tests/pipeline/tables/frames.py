@@ -179,9 +179,10 @@ class Table:
         self.lines.append(f"drop {stage} {reason} {count}\n")
         return self
 
-    def is_punted(self, frame=b""):
-        """All frames of the case go to the housekeeper: as they are, or as `frame`."""
-        self.lines.append(f"punt {bytes(frame).hex()}\n")
+    def is_punted(self, frame=b"", is_so=True):
+        """All frames of the case go to the housekeeper, as they are or as `frame`, or copies do."""
+        if is_so:
+            self.lines.append(f"punt {bytes(frame).hex()}\n")
         return self
 
     def is_kind(self, port, kind, ecn=NOT_ECT, count=1):

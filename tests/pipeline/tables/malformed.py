@@ -78,7 +78,7 @@ def cut_everywhere(table):
         whole = wrap(frame)
         for length in range(len(whole)):
             table.case(f"{name}: tunnel packet cut to {length} bytes").enters(WIRE, whole[:length])
-            table.dies(OUTER, "frame_truncated" if length < 42 else "ipv4_bad_total_length")
+            table.dies(OUTER, "frame_truncated" if length < 34 else "ipv4_bad_total_length")
     # Sound IP and UDP headers around less than VXLAN needs.
     for length in range(8):
         short = bytes(Ether(src=NEXT_HOP, dst=WIRE_MAC) / IP(src=GW2, dst=SELF) /

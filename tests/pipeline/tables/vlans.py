@@ -277,7 +277,7 @@ def uplink(table):
             table.case(f"ends {name} within its tag, at byte {length}")
             table.enters(TAGGED, tagged[:length])
             table.dies("wire_to_host/untag_frame", "frame_truncated")
-        for length in (18, 30, 45):
+        for length in (18, 30, 37):
             table.case(f"ends {name} behind its tag, at byte {length}")
             table.enters(TAGGED, tagged[:length])
             table.dies("wire_to_host/parse_outer", "frame_truncated")

@@ -40,6 +40,9 @@ class MemoryDevice final : public dp::Device {
               .receives_segmented = false,
               .can_reopen = true,
               .kernel_shares = request.device.starts_with("shared")};
+    // "…,other_mac" has another one; "…,own_mac" keeps it whatever is asked.
+    if (request.device.ends_with("mac")) facts_.mac = {{2, 0, 0, 0, 0, 0x88}};
+    keeps_mac_ = request.device.ends_with("own_mac");
     ++opener_.opened;
   }
   ~MemoryDevice() override { ++opener_.closed; }
@@ -50,6 +53,9 @@ class MemoryDevice final : public dp::Device {
     const std::uint16_t mtu = request.mtu;
     if (mtu > 9000) return base::fail(base::Errc::device_failed, "this MTU is too much");
     facts_.mtu = mtu != 0 ? mtu : std::uint16_t{1500};
+    if (request.mac.is_zero() || request.mac == facts_.mac) return {};
+    if (keeps_mac_) return base::fail(base::Errc::device_failed, "this device keeps its MAC");
+    facts_.mac = request.mac;
     return {};
   }
   dp::Observation observe() noexcept override {
@@ -64,6 +70,7 @@ class MemoryDevice final : public dp::Device {
  private:
   dp::Port port_;
   dp::DeviceFacts facts_{};
+  bool keeps_mac_ = false;
   MemoryOpener& opener_;
   char number_;  // Of "memory1".
 };
@@ -91,6 +98,9 @@ base::Result<std::unique_ptr<dp::Device>> MemoryOpener::open(const dp::DeviceReq
   }
   if (request.again_as && absent.load(std::memory_order_relaxed)) {  // Orders nothing.
     return base::fail(base::Errc::not_found, "its interface is not there");
+  }
+  if (request.again_as && request.role == contract::PortRole::host) {
+    twin_returned_as.store(request.again_as->to_integer(), std::memory_order_relaxed);  // Likewise.
   }
   if (request.device.starts_with("slow")) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));

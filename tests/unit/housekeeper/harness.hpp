@@ -88,6 +88,7 @@ class MemoryOpener final : public dp::DeviceOpener {
   std::atomic<bool> absent{false};  // Nothing that is gone can be opened anew.
   std::atomic<int> vanishing{0};    // So many devices that are asked say that they are gone.
   std::atomic<char> down{0};        // Number of a device without a link.
+  std::atomic<std::uint64_t> twin_returned_as{0};  // The MAC that the last one should have.
 };
 
 struct HousekeeperOptions {

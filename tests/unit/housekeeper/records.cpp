@@ -286,6 +286,56 @@ TEST_F(Records, references_to_nothing_are_refused_at_the_commit) {
   });
 }
 
+TEST_F(Records, host_rules) {
+  const contract::HostRuleSet right{.host_class = contract::HostClass::icmp,
+                                    .action = contract::HostAction::to_host,
+                                    .reserved = 0,
+                                    .rate = 1,
+                                    .burst = 1};
+  auto rule = right;
+  rule.host_class = contract::HostClass::count;
+  refuses(Verb::host_rule_set, rule, Errc::unsupported);
+  rule = right;
+  rule.action = static_cast<contract::HostAction>(2);
+  refuses(Verb::host_rule_set, rule, Errc::invalid_argument);
+  rule = right;
+  rule.reserved = 1;
+  refuses(Verb::host_rule_set, rule, Errc::invalid_argument);
+  for (const std::uint32_t rate : {0U, contract::host_rate_max + 1}) {
+    rule = right;
+    rule.rate = rate;
+    refuses(Verb::host_rule_set, rule, Errc::invalid_argument);
+  }
+  for (const std::uint32_t burst : {0U, contract::host_burst_max + 1}) {
+    rule = right;
+    rule.burst = burst;
+    refuses(Verb::host_rule_set, rule, Errc::invalid_argument);
+  }
+  refuses(Verb::host_rule_remove, contract::HostRuleRemove{contract::HostClass::icmp},
+          Errc::not_found);
+  refuses(Verb::host_rule_remove, contract::HostRuleRemove{contract::HostClass::count},
+          Errc::not_found);
+}
+
+TEST_F(Records, a_host_port_is_the_one_twin_of_an_underlay_port) {
+  const auto refuses_peers = [this](Errc code, std::vector<std::uint16_t> peers) {
+    refuses_commit(code, [&](std::uint32_t transaction) {
+      for (std::uint16_t id = 2; const std::uint16_t peer : peers) {
+        const std::string device = "memory" + std::to_string(id);
+        ASSERT_TRUE(controller_.send(Verb::port_add, transaction, port_add(id, device)).ok());
+        auto set = port_set(id, PortRole::host);
+        set.transit_peer = {peer};
+        ASSERT_TRUE(controller_.send(Verb::port_set, transaction, set).ok());
+        ++id;
+      }
+    });
+  };
+  refuses_peers(Errc::not_found, {9});
+  refuses_peers(Errc::invalid_argument, {0});  // A tenant's.
+  refuses_peers(Errc::invalid_argument, {3, 2});
+  refuses_peers(Errc::already_exists, {1, 1});
+}
+
 TEST_F(Records, frames_of_the_underlay_have_no_way_to_a_tenant_port) {
   const auto refuses_roles = [this](const contract::PortSet& set) {
     refuses_commit(Errc::invalid_argument, [&](std::uint32_t transaction) {
