@@ -14,6 +14,9 @@ namespace {
 // thousand samples a second under load.
 constexpr std::uint32_t bursts_per_sample = 256;
 
+// Of one worker that has other work (README.md, 2026-11-29).
+constexpr std::uint64_t twin_reads_per_second = 20'000;
+
 std::uint64_t sleep_for(std::uint64_t ns) noexcept {
   timespec before;
   timespec after;
@@ -35,7 +38,8 @@ Worker::Worker(const Config& config, const Tables& tables, Epoch& epoch,
       environment_{.tables = tables, .counters = counters, .pool = pool},
       tracer_(links.board, links.traces, config.id),
       exits_(counters, *this, tracer_, links.frames.to_housekeeper),
-      idle_(config.idle) {}
+      idle_(config.idle),
+      twins_rest_cycles_(rte_get_tsc_hz() / twin_reads_per_second) {}
 
 void Worker::run() noexcept {
   CHECK(epoch_.register_worker(id_));
@@ -62,7 +66,11 @@ std::uint32_t Worker::turn() noexcept {
   current_ = assignment_.load(std::memory_order_acquire);
   std::uint32_t frames = 0;
   if (current_ != nullptr) {
-    for (const RxSource& source : current_->sources) frames += serve(source);
+    frames = serve_all(Round::all_but_twins);
+    if (frames == 0 || started - twins_read_at_ > twins_rest_cycles_) {
+      twins_read_at_ = started;
+      frames += serve_all(Round::twins);
+    }
     if (!from_housekeeper_.empty()) [[unlikely]]  // Some a second.
       send_for_housekeeper();
   }
@@ -71,10 +79,17 @@ std::uint32_t Worker::turn() noexcept {
   return frames;
 }
 
-std::uint32_t Worker::serve(const RxSource& source) noexcept {
+std::uint32_t Worker::serve_all(Round round) noexcept {
+  std::uint32_t frames = 0;
+  for (const RxSource& source : current_->sources) frames += serve(source, round);
+  return frames;
+}
+
+std::uint32_t Worker::serve(const RxSource& source, Round round) noexcept {
   const PortRecord* port =
       environment_.tables.ports.find(source.port.value, environment_.generation);
   if (port == nullptr) return 0;
+  if ((port->role == contract::PortRole::host) != (round == Round::twins)) return 0;
   AnyPipeline* pipeline = pipelines_.by_role[static_cast<std::size_t>(port->role)].get();
   if (pipeline == nullptr) return 0;
 

@@ -55,7 +55,11 @@ class Worker final : public Egress {
   Sent send(base::PortId port, std::span<rte_mbuf*> frames) noexcept override;
 
  private:
-  std::uint32_t serve(const RxSource& source) noexcept;
+  // Of which ports the queues are read.
+  enum class Round : std::uint8_t { all_but_twins, twins };
+
+  std::uint32_t serve_all(Round round) noexcept;
+  std::uint32_t serve(const RxSource& source, Round round) noexcept;
   void run_diverted(Mode mode) noexcept;
   void send_for_housekeeper() noexcept;
   Mode choose_mode() noexcept;
@@ -73,6 +77,8 @@ class Worker final : public Egress {
   std::atomic<bool> stopping_{false};
   const Assignment* current_ = nullptr;  // Of the turn under way.
   std::uint32_t bursts_until_sample_ = 0;
+  std::uint64_t twins_rest_cycles_;
+  std::uint64_t twins_read_at_ = 0;  // TSC.
   Batch batch_;
 };
 

@@ -218,6 +218,27 @@ TEST_P(HostPolicing, a_twin_that_takes_no_more_drops_visibly) {
   EXPECT_EQ(gateway->mismatch(), 0);
 }
 
+TEST_P(HostPolicing, a_busy_worker_reads_the_twin_seldom_but_for_ever) {
+  auto gateway = make_gateway();
+  constexpr std::size_t burst = dp::burst_max;
+  for (std::size_t i = 0; i < 20 * burst; ++i) gateway->offer(twin, arp(), 0);
+  std::size_t sent = 0;
+  const auto turn_busily = [&] {
+    gateway->offer(wire, test::wrap(test::make({.destination_mac = inside})), 0);
+    gateway->worker(0).turn();
+    gateway->take_sent(tenant);
+    sent += gateway->take_sent(wire).size();
+  };
+
+  const auto started = std::chrono::steady_clock::now();
+  for (int i = 0; i < 100; ++i) turn_busily();
+  const auto passed = std::chrono::steady_clock::now() - started;
+
+  EXPECT_LE(sent, burst * static_cast<std::size_t>(passed / std::chrono::microseconds(50) + 2));
+  for (int i = 0; i < 100'000 && sent < 20 * burst; ++i) turn_busily();
+  EXPECT_EQ(sent, 20 * burst);
+}
+
 TEST_P(HostPolicing, a_trace_tells_both_pipelines_of_a_diverted_frame) {
   auto gateway = make_gateway();
   contract::TraceAdd wanted{};
