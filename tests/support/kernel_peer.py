@@ -171,10 +171,10 @@ class KernelPeer:
                                              check=False)
 
     def iperf3(self, *options):
-        """From the host to the kernel's side and back, 3 seconds."""
+        """From the host to the kernel's side and back, 2 seconds."""
         server = self.bed.start("iperf3-server", self.peer.inside("iperf3", "-s", "-1"))
         time.sleep(0.5)
-        output = self.host.namespace.run("iperf3", "-J", "-t", 3, "--bidir", *options)
+        output = self.host.namespace.run("iperf3", "-J", "-t", 2, "--bidir", *options)
         server.stop()
         return json.loads(output)["end"]
 
@@ -190,7 +190,7 @@ class KernelPeer:
             assert tcp[way]["bytes"] > 100_000, tcp[way]
         udp = self.iperf3("-c", KERNEL.kernel6.ip, "-u", "-b", "4M", "-l", 1200)
         for way in ("sum", "sum_bidir_reverse"):
-            assert udp[way]["packets"] > 500 and udp[way]["lost_packets"] == 0, udp[way]
+            assert udp[way]["packets"] > 400 and udp[way]["lost_packets"] == 0, udp[way]
 
 
 class KernelPeerOverXdp(KernelPeer):

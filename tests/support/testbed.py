@@ -215,7 +215,8 @@ class Testbed:
         return path
 
     def save_logs(self):
-        target = build_folder() / "system-logs" / self.name
+        form = "" if shape() == (1, 1) else "-{}x{}".format(*shape())
+        target = build_folder() / "system-logs" / (self.name + form)
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(self.folder, target,
                         ignore=lambda folder, names: [n for n in names if not is_file(folder, n)])

@@ -6,8 +6,8 @@ get it back, while RoCE crosses other ports of the same gateway:
     host1 ── gw1 ══ gw2 ── host2         network blue: nothing is lost
              gw1: plug0 (xdp), plug1 (TAP), plug2 (af_packet)      network green
 
-Times are those of `weir event watch`. The median counts: others run on this machine, too.
-WEIR_ROUNDS=1000 is the long form."""
+Times are those of `weir event watch`. Nine of ten have to be in time: others run on this machine,
+too. WEIR_ROUNDS=1000 is the long form."""
 
 import contextlib
 import fcntl
@@ -100,7 +100,7 @@ class Plugs:
         wait_for(lambda: all(port["link_up"] for port in self.gateway.show("stats", "show")[
             "ports"]), "all links")
         self.events.used = len(self.events.process.log().splitlines())
-        self.times_ms = {name: [] for name in LIMITS_MS}
+        self.times_ms = {}
 
     def hears(self):
         for up in (False, True):
@@ -108,30 +108,35 @@ class Plugs:
             time.sleep(0.2)
         return "plug0" in self.events.process.log()
 
-    def note(self, what, began, told):
-        self.times_ms[what].append(max(0.0, (told - began) * 1000))
+    def note(self, port, what, began, told):
+        self.times_ms.setdefault((port, what), []).append(max(0.0, (told - began) * 1000))
 
     def flap(self, port):
-        began = set_link(self.far, port, False)
-        self.note("down", began, self.events.wait(port, up=False, gone=False))
-        began = set_link(self.far, port, True)
-        self.note("up", began, self.events.wait(port, up=True))
+        # The link of a TAP is its own: it has no other end.
+        namespace = self.gateway.namespace if port == "plug1" else self.far
+        began = set_link(namespace, port, False)
+        self.note(port, "down", began, self.events.wait(port, up=False, gone=False))
+        began = set_link(namespace, port, True)
+        self.note(port, "up", began, self.events.wait(port, up=True))
+
+    def remove_cable(self, port):
+        began = time.time()
+        self.far.ip("link", "delete", port)
+        self.note(port, "removed", began, self.events.wait(port, up=False, gone=True))
 
     def replug_cable(self):
-        began = time.time()
-        self.far.ip("link", "delete", "plug0")
-        self.note("removed", began, self.events.wait("plug0", up=False, gone=True))
+        self.remove_cable("plug0")
         self.scenario.lay("plug0")
         began = time.time()                      # The far end came up last, so the link did now.
-        self.note("returned", began, self.events.wait("plug0", up=True, gone=False))
+        self.note("plug0", "returned", began, self.events.wait("plug0", up=True, gone=False))
 
     def delete_tap(self):
         namespace = self.gateway.namespace
         began = time.time()
         namespace.ip("link", "delete", "plug1")
         gone = self.events.wait("plug1", up=False, gone=True)
-        self.note("removed", began, gone)
-        self.note("returned", gone, self.events.wait("plug1", up=True, gone=False))
+        self.note("plug1", "removed", began, gone)
+        self.note("plug1", "returned", gone, self.events.wait("plug1", up=True, gone=False))
         assert TAP_MAC in namespace.ip("link", "show", "plug1")
 
     def forward(self):
@@ -162,12 +167,12 @@ class Plugs:
         return self.gateway.descriptors_held(), kilobytes, int(float(mbufs.split()[-1]))
 
     def report(self):
-        for what, times in self.times_ms.items():
+        for (port, what), times in self.times_ms.items():
             limit = LIMITS_MS[what]
             late = sum(taken > limit for taken in times)
-            print(f"# {what}: median {statistics.median(times):.1f} ms, slowest {max(times):.1f} "
-                  f"ms of {len(times)}, {late} later than {limit} ms")
-            assert statistics.median(times) <= limit, what
+            print(f"# {port} {what}: median {statistics.median(times):.1f} ms, slowest "
+                  f"{max(times):.1f} ms of {len(times)}, {late} later than {limit} ms")
+            assert late <= max(1, len(times) // 10), (port, what)
 
 
 def noise(plugs, stop):
@@ -185,8 +190,8 @@ def noise(plugs, stop):
 def flap_all(plugs, rounds, failures):
     try:
         for _ in range(rounds):
-            plugs.flap("plug0")
-            plugs.flap("plug2")
+            for number in range(3):
+                plugs.flap(f"plug{number}")
             plugs.replug_cable()
             plugs.delete_tap()
     except Exception as failure:  # pylint: disable=broad-except  # The caller raises it.
@@ -222,7 +227,7 @@ def links_and_interfaces_come_and_go_while_others_lose_nothing():
         print(f"# descriptors, kB, mbufs: {before} → {after}")
         assert after[0] == before[0] and after[1] - before[1] < 2048
         # Rings are full or empty of what was just received, and so are the pool's caches.
-        assert abs(after[2] - before[2]) <= 1024
+        assert abs(after[2] - before[2]) <= 128
 
 
 @test
@@ -244,19 +249,21 @@ def an_af_packet_port_says_that_its_interface_is_gone_and_how_to_get_it_back():
         plugs = Plugs(bed, scenario)
         gateway = plugs.gateway
 
-        plugs.far.ip("link", "delete", "plug2")
-        plugs.events.wait("plug2", up=False, gone=True)
-        scenario.lay("plug2")
-
-        row = next(line for line in gateway.weir("port", "show").splitlines() if "plug2" in line)
-        assert " gone " in row, row
+        for _ in range(3):
+            plugs.remove_cable("plug2")
+            scenario.lay("plug2")
+            row = next(line for line in gateway.weir("port", "show").splitlines()
+                       if "plug2" in line)
+            assert " gone " in row, row
+            gateway.weir("port", "delete", "plug2")
+            gateway.weir("port", "add", "plug2", "role", "tenant", "network", "green", "device",
+                         scenario.devices[2])
+            plugs.events.wait("plug2", up=True)
+        plugs.report()
         said = [line for line in gateway.dataplane.log().splitlines()
                 if "port_interface_gone" in line and "plug2" in line]
-        assert len(said) == 1 and "delete and add the port" in said[0], said
-        gateway.weir("port", "delete", "plug2")
-        gateway.weir("port", "add", "plug2", "role", "tenant", "network", "green", "device",
-                     scenario.devices[2])
-        plugs.events.wait("plug2", up=True)
+        assert len(said) == 3, said
+        assert all("delete and add the port" in line for line in said), said
         plugs.forward()
 
 

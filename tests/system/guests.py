@@ -6,7 +6,8 @@ Machines and data planes come and go, and who was not started anew goes on.
 
     guest1 ── gw1 ══ a cable ══ gw2 ── guest2
 
-Weir is the server of guest1's socket and the client of guest2's."""
+Weir is the server of guest1's socket and the client of guest2's. Each starts anew once;
+WEIR_ROUNDS=100 is the long form."""
 
 import json
 import os
@@ -24,8 +25,10 @@ FAULTS = ("TcpInErrs", "TcpInCsumErrors", "UdpInErrors", "UdpInCsumErrors", "Udp
           "Udp6InCsumErrors", "IcmpInCsumErrors", "Icmp6InCsumErrors", "IpInHdrErrors",
           "Ip6InHdrErrors")
 FILE_BYTES, WWW_PORT = 8 << 20, 9000
+TCP_BYTES = 4 << 20
 # A burst of a sender that does not know our rings may find one full: TCP's own business.
 FULL = ("tx_ring_full", "kernel_dropped")
+ROUNDS = int(os.environ.get("WEIR_ROUNDS", "1"))
 
 
 class Guests:
@@ -68,6 +71,8 @@ class Guests:
         features = guest.run("ethtool -k eth0")
         for offload in OFFLOADS:
             assert re.search(rf"\s?{offload}: on", features), features
+        # Neither DPDK's net_vhost nor this kernel's virtio-net has USO: TAPs show it (tap.py).
+        assert "tx-udp-segmentation: off [fixed]" in features, features
 
     def reach(self):
         for address in (FAR.kernel.ip, FAR.kernel6.ip):
@@ -86,15 +91,16 @@ class Guests:
     def tcp(self, sender, receiver, address):
         """Most of what is sent comes in large frames, and leaves in full segments."""
         before = self.created()
-        answer = self.iperf3(sender, receiver, address, "-t 1")
+        answer = self.iperf3(sender, receiver, address, f"-n {TCP_BYTES}")
         received = answer["end"]["sum_received"]["bytes"]
         created = self.created() - before
         print(f"# {sender.name} → {address}: {received} bytes, {created} segments created",
               flush=True)
         mss = self.mtu - HEADER_BYTES[ip_address(address).version]
         assert answer["start"]["tcp_mss_default"] == mss, answer["start"]
-        assert received > 300_000
-        assert created > received / self.mtu / 4, created
+        # What is under way when the sender is done, a window and its buffer, does not count.
+        assert received > TCP_BYTES / 2
+        assert created > received / self.mtu / 2, created
 
     def udp(self, sender, receiver, address):
         answer = self.iperf3(sender, receiver, address, "-u -b 4M -l 1200 -t 1")
@@ -172,29 +178,25 @@ def packets_of_9000_bytes_cross_the_overlay():
 
 
 @test
-def machines_start_anew_while_weir_goes_on():
-    with Testbed("guests-reboot") as bed:
+def machines_and_weir_start_anew_while_the_others_go_on():
+    with Testbed("guests-anew") as bed:
         guests = Guests(bed)
-        before = [gateway.dataplane_pid() for gateway in guests.gateways]
         near, far = guests.guests
-        for guest, again in ((near, lambda: near.reboot("reboot -f")),
-                             (far, lambda: far.reboot("echo b >/proc/sysrq-trigger")),
-                             (near, near.replace), (far, far.replace)):
-            again()
-            guests.join(guest)
-            guests.traffic()
-        assert [gateway.dataplane_pid() for gateway in guests.gateways] == before
-        guests.check()
-
-
-@test
-def weir_starts_anew_while_machines_go_on():
-    with Testbed("guests-restart") as bed:
-        guests = Guests(bed)
-        for number in (0, 1, 0, 1):
-            guests.kill_dataplane(number)
-            guests.traffic()
-        assert [guest.boots for guest in guests.guests] == [1, 1]
+        ways = ((lambda: near.reboot("reboot -f"), near.replace),
+                (lambda: far.reboot("echo b >/proc/sysrq-trigger"), far.replace))
+        for number in range(ROUNDS):
+            pids = [gateway.dataplane_pid() for gateway in guests.gateways]
+            for place, guest in enumerate(guests.guests):
+                # Either form of the test takes the other way with a machine.
+                ways[place][(number + place + guests.queues) % 2]()
+                guests.join(guest)
+                guests.traffic()
+            assert [gateway.dataplane_pid() for gateway in guests.gateways] == pids
+            boots = [guest.boots for guest in guests.guests]
+            for place in range(2):
+                guests.kill_dataplane(place)
+                guests.traffic()
+            assert [guest.boots for guest in guests.guests] == boots
         guests.check()
 
 
