@@ -208,7 +208,8 @@ struct Description<Vtep> {
                          .most = 255}),
       field(&Vtep::udp_checksum,
             {.help = "UDP checksum of packets to this remote VTEP: none (zero), or over the whole "
-                     "payload (full), which costs a look at every byte.",
+                     "payload (full), which costs a look at every byte. Over IPv6, full also "
+                     "refuses packets from it that have none (RFC 6935).",
              .example = "full",
              .initial = "zero"}),
   };

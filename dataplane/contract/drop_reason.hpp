@@ -75,6 +75,7 @@ enum class DropReason : std::uint8_t {
   checksum_unfinished,
   host_policed,
   host_refused,
+  udp_checksum_missing,
 
   count,
 };
@@ -190,6 +191,9 @@ inline constexpr std::array<DropReasonText, drop_reason_count> drop_reasons{{
      "The frame is for the host itself, and its class came faster than its rule allows."},
     {DropReason::host_refused, "host_refused",
      "The frame is for the host itself, and a rule drops its class."},
+    {DropReason::udp_checksum_missing, "udp_checksum_missing",
+     "The outer UDP checksum over IPv6 is zero, and udp_checksum of the VTEP that sent it is full "
+     "(RFC 6935)."},
 }};
 
 constexpr bool drop_reasons_in_order() {

@@ -59,6 +59,8 @@ Verdict Decapsulate::resolve(const Ip& ip, std::uint32_t vni, Tunnel<Ip>& tunnel
   tunnel = {.generation = generation,
             .addresses = {},
             .vni = vni,
+            .summed = environment_.tables.vteps.find(remote.value, generation)->form ==
+                      OuterForm::ipv6_summed,
             .network = NetworkId{static_cast<std::uint16_t>(network)},
             .source = remote,
             .network_counters = &environment_.counters.networks[network],

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <expected>
 #include <tuple>
+#include <type_traits>
 
 namespace dp {
 
@@ -53,7 +54,8 @@ class Decapsulate {
       .sets = {Fact::network},
       .may_drop = {DropReason::destination_not_local, DropReason::udp_port_not_handled,
                    DropReason::frame_truncated, DropReason::vxlan_bad_flags,
-                   DropReason::unknown_vni, DropReason::unknown_vtep}};
+                   DropReason::unknown_vni, DropReason::unknown_vtep,
+                   DropReason::udp_checksum_missing}};
 
   explicit Decapsulate(const Environment& environment) noexcept : environment_(environment) {}
 
@@ -82,6 +84,7 @@ class Decapsulate {
     base::Generation generation = 0;
     Addresses<Ip> addresses{};
     std::uint32_t vni = 0xffff'ffff;
+    bool summed = false;  // Over IPv6: no packet without a UDP checksum.
     NetworkId network = base::no_network;
     VtepId source = base::no_vtep;
     contract::NetworkCounters* network_counters = nullptr;
@@ -107,6 +110,9 @@ class Decapsulate {
         environment_.generation != last.generation) [[unlikely]] {
       const Verdict verdict = resolve(outer.ip, header->vni, last);
       if (verdict != keep) return refuse(verdict);
+    }
+    if constexpr (std::is_same_v<Ip, Ipv6Header>) {
+      if (last.summed && outer.udp.checksum == be16(0)) return DropReason::udp_checksum_missing;
     }
 
     // Ethernet padding behind the outer packet is no part of the tenant's frame.

@@ -125,8 +125,9 @@ def out_of_tunnel(table):
             table.case(f"takes padding to {padded} bytes off, checksum {checksum}")
             table.enters(WIRE, outer.ljust(padded, b"\xee")).leaves(HOST, tiny)
     for gateway in (GW6, PINNED6, LATE6, SUMMED6):
-        table.case(f"believes {gateway}").enters(WIRE, wrap6(tiny, source=gateway))
-        table.leaves(HOST, tiny)
+        checksum = None if gateway == SUMMED6 else 0
+        table.case(f"believes {gateway}")
+        table.enters(WIRE, wrap6(tiny, source=gateway, checksum=checksum)).leaves(HOST, tiny)
     table.case("sends from no tunnel into a tunnel").enters(WIRE, wrap6(write_middle(B6, B4)))
     table.dies("wire_to_host/look_up_endpoint", "split_horizon")
 
@@ -156,6 +157,14 @@ def checksums(table):
         assert whole[at:at + 2] in (b"\0\0", b"\xff\xff")
         whole = whole[:at] + b"\xff\xff" + whole[at + 2:]
         table.case(f"a checksum of zero in IPv{family}").enters(WIRE, whole).leaves(HOST, inner)
+    # Over IPv6 none may be missing where the intent wants it full; over IPv4 it always may.
+    inner = write_middle(B6, A1)
+    table.case("no checksum from a VTEP whose checksum is full, in IPv6")
+    table.enters(WIRE, wrap6(inner, source=SUMMED6)).dies(DECAPSULATE, "udp_checksum_missing")
+    table.case("a checksum from a VTEP whose checksum is full, in IPv6")
+    table.enters(WIRE, wrap6(inner, source=SUMMED6, checksum=None)).leaves(HOST, inner)
+    table.case("no checksum from a VTEP whose checksum is full, in IPv4")
+    table.enters(WIRE, wrap(inner, source=SUMMED4)).leaves(HOST, inner)
 
 
 def sizes(table):
