@@ -72,13 +72,15 @@ base::Status check(const TapRequest& request, std::size_t descriptors) {
       request.mtu == 0 || (request.mtu >= tap_mtu_min && request.mtu <= tap_mtu_max);
   const bool makes = request.queues > 0 && request.queues <= tap_queues_max && descriptors == 0;
   const bool tends = request.queues == 0 && descriptors == 1 && request.mac == base::MacAddress{} &&
-                     request.interface == InterfaceName{};
+                     request.interface == InterfaceName{} && request.take_over == 0;
   if (makes) {
     if (auto status = check_interface(request.interface); !status) return status;
   }
   // The kernel would fill in a pattern.
   const bool named = to_view(request.interface).find('%') == std::string_view::npos;
-  if ((makes || tends) && mtu_fits && named && !request.mac.is_group()) return {};
+  if ((makes || tends) && mtu_fits && named && !request.mac.is_group() && request.take_over <= 1) {
+    return {};
+  }
   return fail(Errc::malformed, "the request for a TAP is wrong");
 }
 

@@ -83,6 +83,7 @@ struct TapRequest {
   std::uint16_t queue_length = 0;  // Best effort; 0: as it is.
   base::MacAddress mac{};          // All zero: the kernel chooses.
   InterfaceName interface{};
+  std::uint32_t take_over = 0;  // 1: also a persistent one of this name that nobody reads.
 };
 inline constexpr std::uint16_t tap_mtu_min = 68;
 inline constexpr std::uint16_t tap_mtu_max = 65521;  // Of the kernel: with a header, 65,535.
@@ -97,7 +98,7 @@ struct HelperReply {
 };
 
 static_assert(sizeof(XdpProgramRequest) == 28 && sizeof(XdpSocketRequest) == 32 &&
-              sizeof(XdpPinRequest) == 28 && sizeof(TapRequest) == 32 &&
+              sizeof(XdpPinRequest) == 28 && sizeof(TapRequest) == 36 &&
               sizeof(HelperReply) == 256);
 static_assert(offsetof(XdpProgramRequest, mode) == 24 && offsetof(XdpSocketRequest, offset) == 16 &&
               offsetof(XdpPinRequest, pinned) == 24 && offsetof(TapRequest, interface) == 16);

@@ -10,7 +10,9 @@
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <memory>
 #include <net/if.h>
 #include <net/if_arp.h>
@@ -45,7 +47,9 @@ base::Error refusal_of_queue(int error) noexcept {
   return fail(Errc::device_failed, "the kernel does not make this TAP", error).error();
 }
 
-base::Result<Descriptor> open_queue(const InterfaceName& interface, bool first) {
+enum class TapQueueOf : std::uint8_t { new_interface, existing };
+
+base::Result<Descriptor> open_queue(const InterfaceName& interface, TapQueueOf of) {
   Descriptor queue(::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
   if (!queue) {
     return fail(Errc::unsupported, "a TAP takes /dev/net/tun, which cannot be opened", errno);
@@ -54,7 +58,7 @@ base::Result<Descriptor> open_queue(const InterfaceName& interface, bool first) 
   std::ranges::copy(interface, request.ifr_name);
   unsigned flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE;
   // Otherwise it would be a further queue of a TAP that somebody else reads.
-  if (first) flags |= IFF_TUN_EXCL;
+  if (of == TapQueueOf::new_interface) flags |= IFF_TUN_EXCL;
   request.ifr_flags = static_cast<short>(flags);
   if (::ioctl(queue.get(), TUNSETIFF, &request) != 0) {
     return std::unexpected(refusal_of_queue(errno));
@@ -110,6 +114,27 @@ class VisitedNamespace {
 bool ask(unsigned long what, ifreq& request) noexcept {
   const Descriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   return socket && ::ioctl(socket.get(), what, &request) == 0;
+}
+
+// Without a queue a TAP has no carrier.
+bool is_unread(const InterfaceName& interface) noexcept {
+  ethtool_value link{.cmd = ETHTOOL_GLINK, .data = 1};
+  ifreq request{};
+  std::ranges::copy(interface, request.ifr_name);
+  request.ifr_data = reinterpret_cast<char*>(&link);
+  return ask(SIOCETHTOOL, request) && link.data == 0;
+}
+
+// Of a TAP that outlived the data plane before, or that an operator has made for it.
+base::Result<Descriptor> take_over(const InterfaceName& interface) {
+  if (!is_unread(interface)) return std::unexpected(refusal_of_queue(EBUSY));
+  auto queue = open_queue(interface, TapQueueOf::existing);
+  if (!queue) return std::unexpected(refusal_of_queue(EBUSY));  // It is of another kind.
+  ifreq named{};
+  if (::ioctl(queue->get(), TUNGETIFF, &named) != 0 || (named.ifr_flags & IFF_PERSIST) == 0) {
+    return std::unexpected(refusal_of_queue(EBUSY));
+  }
+  return queue;
 }
 
 base::Status set_sizes(const TapRequest& request, ifreq interface) {
@@ -168,7 +193,11 @@ std::optional<std::uint64_t> tx_drops(const char* interface) noexcept {
 base::Result<HelperAnswer> make_tap(const TapRequest& request) {
   HelperAnswer answer;
   for (std::uint16_t i = 0; i < request.queues; ++i) {
-    auto queue = open_queue(request.interface, i == 0);
+    const auto of = i == 0 ? TapQueueOf::new_interface : TapQueueOf::existing;
+    auto queue = open_queue(request.interface, of);
+    if (i == 0 && !queue && request.take_over != 0 && queue.error().code == Errc::already_exists) {
+      queue = take_over(request.interface);
+    }
     if (!queue) return std::unexpected(queue.error());
     answer.descriptors.push_back(std::move(*queue));
   }

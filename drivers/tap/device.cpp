@@ -100,7 +100,8 @@ base::Status TapDevice::set_up(const DeviceRequest& request, rte_mempool& pool) 
                                        .mtu = request.mtu,
                                        .queue_length = request.rx_descriptors,
                                        .mac = mac.value_or(base::MacAddress{}),
-                                       .interface = to_interface_name(name_.interface)});
+                                       .interface = to_interface_name(name_.interface),
+                                       .take_over = name_.persist ? 1U : 0U});
   if (!descriptors) return std::unexpected(descriptors.error());
   for (base::Descriptor& descriptor : *descriptors) {
     queues_.push_back(std::make_unique<TapQueue>(std::move(descriptor), pool));
@@ -123,6 +124,9 @@ base::Status TapDevice::know_interface() {
   interface_.emplace(descriptor, helper_);
   facts_.ifindex = interface_->ifindex();
   if (auto status = take_offloads(descriptor); !status) return status;
+  if (name_.persist) {
+    if (auto status = set_persistent(*name_.persist); !status) return status;
+  }
   const auto mac = mac_of(descriptor);
   if (!mac) return std::unexpected(mac.error());
   facts_.mac = *mac;
@@ -130,6 +134,16 @@ base::Status TapDevice::know_interface() {
   facts_.mtu = mtu_at_open_ = sizes.mtu;
   facts_.rx_descriptors = sizes.queue_length;  // Of each queue's ring in the kernel.
   return {};
+}
+
+base::Status TapDevice::set_persistent(bool persistent) noexcept {
+  const unsigned long value = persistent ? 1 : 0;
+  if (::ioctl(queues_.front()->descriptor(), TUNSETPERSIST, value) == 0) return {};
+  return fail(Errc::device_failed, "the TAP does not become persistent", errno);
+}
+
+void TapDevice::leave() noexcept {
+  if (name_.persist.value_or(false)) (void)set_persistent(false);
 }
 
 base::Status TapDevice::adjust(const DeviceRequest& request) {

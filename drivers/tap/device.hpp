@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A TAP as a port ("tap:host0"): an interface of the kernel whose other end is Weir, for the host
-// itself or a network namespace. It is made when the port is, and goes with it.
+// itself or a network namespace. It is made when the port is, and goes with it; a persistent one
+// goes with the port, too, but not with the process.
 #pragma once
 
 #include "drivers/device.hpp"
@@ -26,12 +27,14 @@ class TapDevice final : public Device {
   const DeviceFacts& facts() const noexcept override { return facts_; }
   base::Status adjust(const DeviceRequest& request) override;
   Observation observe() noexcept override;
+  void leave() noexcept override;
 
  private:
   TapDevice(TapDeviceString name, PortHelper& helper) : name_(std::move(name)), helper_(helper) {}
 
   base::Status set_up(const DeviceRequest& request, rte_mempool& pool);
   base::Status know_interface();
+  base::Status set_persistent(bool persistent) noexcept;
 
   TapDeviceString name_;
   PortHelper& helper_;

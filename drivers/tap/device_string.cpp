@@ -34,7 +34,14 @@ base::Status set_option(TapDeviceString& device, std::string_view option) {
     }
     return {};
   }
-  return fail(Errc::invalid_argument, "a tap port has the options queues= and mac=");
+  if (key == "persist") {
+    if (value != "yes" && value != "no") {
+      return fail(Errc::invalid_argument, "persist= of a tap port is yes or no");
+    }
+    device.persist = value == "yes";
+    return {};
+  }
+  return fail(Errc::invalid_argument, "a tap port has the options queues=, mac= and persist=");
 }
 
 }  // namespace

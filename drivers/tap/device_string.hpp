@@ -19,6 +19,7 @@ struct TapDeviceString {
   std::string interface;
   std::uint16_t queues = 0;             // 0: as many as workers.
   std::optional<base::MacAddress> mac;  // Not said: the kernel chooses one.
+  std::optional<bool> persist;          // Not said: a new one goes with the port.
 };
 
 bool is_tap_device(std::string_view device) noexcept;

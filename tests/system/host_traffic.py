@@ -34,8 +34,9 @@ OTHER_MAC = "02:70:63:61:70:77"
 class KernelPeerOverMemif(KernelPeer):
     """Weir and the twin both have the VTEP's address, and both ask for the kernel's."""
 
-    def __init__(self, bed, *, twin_addresses=True):
+    def __init__(self, bed, *, twin_addresses=True, twin=None):
         self.converter = None
+        self.twin = twin or TWIN_PORT
         super().__init__(bed, link=Link())
         if twin_addresses:
             self.give_twin_addresses()
@@ -65,7 +66,7 @@ class KernelPeerOverMemif(KernelPeer):
         intent = super().intent(wire_device)
         for port in intent["ports"]:
             port["rx_queues"] = self.queues
-        intent["ports"].append(TWIN_PORT)
+        intent["ports"].append(self.twin)
         return intent
 
     def set_up_kernel(self, ip):
@@ -198,6 +199,32 @@ def the_kernel_is_reached_through_the_twin_while_tunnels_run():
             assert classes[name]["passed"] >= least, classes
         assert all(entry["policed"] == 0 for entry in classes.values()), classes
         peer.check()
+
+
+@test
+def a_connection_lives_through_restarts_of_the_data_plane():
+    with Testbed("host-restart") as bed:
+        peer = KernelPeerOverMemif(bed, twin=TWIN_PORT | {"device": f"tap:{TWIN},persist=yes"})
+        gateway = peer.gateway
+        with InNamespace(gateway.namespace.name):
+            listener = socket.create_server((WEIR.vtep, 22))
+        with InNamespace(peer.peer.name):
+            client = socket.create_connection((WEIR.vtep, 22), 10)
+        server, _ = listener.accept()
+        server.settimeout(30)
+        client.settimeout(30)
+        for end in ("kill", "stop", "kill"):
+            client.sendall(b"before")
+            assert server.recv(100) == b"before"
+            getattr(gateway.dataplane, end)()
+            wait_for(lambda: gateway.link_state() != "in_sync", "the data plane is missed")
+            client.sendall(b"there")
+            server.sendall(b"back")
+            gateway.start_dataplane()
+            gateway.wait_in_sync()
+            assert (server.recv(100), client.recv(100)) == (b"there", b"back")
+        for one in (client, server, listener):
+            one.close()
 
 
 @test

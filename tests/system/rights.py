@@ -203,7 +203,7 @@ def request(verb, *words):
 
 
 def tap_request(queues, name):
-    return struct.pack("IHHH6s16s", 4, queues, 9000, 0, bytes(6), name)
+    return struct.pack("IHHH6s16sI", 4, queues, 9000, 0, bytes(6), name, 0)
 
 
 def tap_of(bed):
@@ -320,6 +320,70 @@ def an_interface_that_exists_is_not_taken_for_a_tap():
                                             "blue", "device", "tap:late0")
         assert status == 1 and "interface of this name exists" in said, said
         assert "UP" not in link_in(gateway.namespace)["flags"]
+
+
+def persistent_port(**changes):
+    return tap_port(1400) | {"device": "tap:late0,persist=yes"} | changes
+
+
+@test
+def a_persistent_tap_outlives_the_data_plane_and_goes_with_its_port():
+    """As a kernel needs it whose ssh and BGP shall live through a restart of Weir."""
+    with Testbed("rights-persist") as bed:
+        gateway = Gateway(bed, "gw1").start()
+        gateway.apply(with_ports(persistent_port()))
+        gateway.namespace.ip("addr", "add", "10.78.0.1/24", "dev", "late0")
+        before = link_in(gateway.namespace)
+        for end in ("kill", "stop", "kill"):
+            getattr(gateway.dataplane, end)()
+            wait_for(lambda: gateway.link_state() != "in_sync", "the data plane is missed")
+            assert "10.78.0.1" in gateway.namespace.ip("addr", "show", "late0")
+            gateway.start_dataplane()
+            gateway.wait_in_sync()
+            wait_for(lambda: Counters(gateway).port("late0")["link_up"], "the TAP has its carrier")
+            link = link_in(gateway.namespace)
+            assert [link[key] for key in ("ifindex", "address", "mtu")] == \
+                [before[key] for key in ("ifindex", "address", "mtu")], (before, link)
+            assert "10.78.0.1" in gateway.namespace.ip("addr", "show", "late0")
+        must_have_no_rights(gateway.dataplane_pid())
+        must_carry(gateway, "late0")
+        # Another number of queues, and another port with the same interface.
+        gateway.apply(with_ports(persistent_port(device="tap:late0,persist=yes,queues=3")))
+        gateway.apply(with_ports(persistent_port(name="late1")))
+        assert "10.78.0.1" in gateway.namespace.ip("addr", "show", "late0")
+        gateway.apply(with_ports())
+        wait_for(lambda: not gateway.namespace.has_interface("late0"), "the TAP goes")
+
+
+def must_carry(gateway, interface):
+    """A frame of the kernel's side is received."""
+    port = RawPort(gateway.namespace.name, interface)
+    before = Counters(gateway).port("late0")["rx_packets"]
+    assert port.send(roce.cnp_like(HOST.device, KERNEL.device, ecn=roce.ECT0))
+    wait_for(lambda: Counters(gateway).port("late0")["rx_packets"] > before, "a frame is received")
+    port.close()
+
+
+@test
+def only_a_persistent_tap_that_nobody_reads_is_taken_over():
+    with Testbed("rights-over") as bed:
+        gateway = without_rights(bed)
+        ip = gateway.namespace.ip
+        ip("tuntap", "add", "late0", "mode", "tap")
+        ip("link", "add", "late1", "type", "bridge")
+        with InNamespace(gateway.namespace.name):
+            tap = os.open("/dev/net/tun", os.O_RDWR)
+            fcntl.ioctl(tap, TUNSETIFF, struct.pack("16sH22x", b"late2", IFF_TAP | 0x0100))
+        ip("link", "set", "late2", "up")
+        for number, what in enumerate(("one queue", "no TAP", "somebody reads it")):
+            status, said = add_port(gateway, f"tap:late{number},persist=yes", f"late{number}")
+            assert status == 1 and "interface of this name exists" in said, f"{what}: {said}"
+        os.close(tap)
+        ip("tuntap", "add", "late3", "mode", "tap", "multi_queue")
+        index = link_in(gateway.namespace, "late3")["ifindex"]
+        status, said = add_port(gateway, "tap:late3,persist=yes", "late3")
+        assert status == 0, said
+        assert link_in(gateway.namespace, "late3")["ifindex"] == index
 
 
 def harmless_devices(gateway):

@@ -156,6 +156,8 @@ TEST(porthelper, refuses_each_value_of_a_tap_out_of_its_range) {
   EXPECT_FALSE(tap([](auto& r) { r.mtu = 65522; }));
   EXPECT_TRUE(tap([](auto& r) { r.mac = {}; }));
   EXPECT_FALSE(tap([](auto& r) { r.mac.bytes[0] = 1; })) << "the address of a group";
+  EXPECT_TRUE(tap([](auto& r) { r.take_over = 1; }));
+  EXPECT_FALSE(tap([](auto& r) { r.take_over = 2; }));
   EXPECT_FALSE(tap([](auto& r) { r.interface = to_interface_name("tap%d"); }))
       << "a pattern, which the kernel would fill in";
 
@@ -164,6 +166,7 @@ TEST(porthelper, refuses_each_value_of_a_tap_out_of_its_range) {
   };
   EXPECT_FALSE(tending([](auto& r) { r.mtu = 67; }));
   EXPECT_FALSE(tending([](auto& r) { r.queues = 1; }));
+  EXPECT_FALSE(tending([](auto& r) { r.take_over = 1; }));
   EXPECT_FALSE(tending([](auto& r) { r.mac.bytes[5] = 1; }));
   EXPECT_FALSE(tending([](auto& r) { r.interface = to_interface_name("lo"); }));
 }

@@ -16,15 +16,18 @@ TEST(TapDeviceString, names_an_interface_and_leaves_the_rest_to_weir) {
   EXPECT_EQ(device->interface, "host0");
   EXPECT_EQ(device->queues, 0);
   EXPECT_FALSE(device->mac.has_value());
+  EXPECT_FALSE(device->persist.has_value());
 }
 
 TEST(TapDeviceString, every_option_is_read_in_any_order) {
-  const auto device = parse_tap_device("tap:vm-1.eth0,mac=02:00:00:00:11:01,queues=64");
+  const auto device = parse_tap_device("tap:vm-1.eth0,persist=yes,mac=02:00:00:00:11:01,queues=64");
 
   ASSERT_TRUE(device.has_value());
   EXPECT_EQ(device->interface, "vm-1.eth0");
   EXPECT_EQ(device->queues, 64);
   EXPECT_EQ(device->mac, base::parse_mac("02:00:00:00:11:01"));
+  EXPECT_EQ(device->persist, true);
+  EXPECT_EQ(parse_tap_device("tap:host0,persist=no")->persist, false);
 }
 
 TEST(TapDeviceString, what_is_wrong_is_refused) {
@@ -48,6 +51,8 @@ TEST(TapDeviceString, what_is_wrong_is_refused) {
                                  "tap:host0,mac=02:00:00:00:11",
                                  "tap:host0,mac=ff:ff:ff:ff:ff:ff",
                                  "tap:host0,mac=01:00:5e:00:00:01",
+                                 "tap:host0,persist",
+                                 "tap:host0,persist=1",
                                  "tap:host0,mtu=9000"}) {
     const auto device = parse_tap_device(text);
 
