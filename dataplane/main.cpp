@@ -14,6 +14,7 @@
 #include <rte_cycles.h>
 
 #include <cstring>
+#include <unistd.h>
 
 namespace {
 
@@ -21,6 +22,10 @@ void log_ready(const dp::Options& options, const dp::Eal& eal) {
   LOG(info, "ready", {"runtime_dir", options.runtime_dir}, {"workers", options.workers},
       {"mbufs", options.mbufs}, {"endpoints", options.endpoints}, {"networks", options.networks},
       {"vteps", options.vteps}, {"next_hops", options.next_hops}, {"hugepages", eal.hugepages()});
+  if (options.user.empty() && ::geteuid() == 0) {
+    LOG(warning, "rights_kept",
+        {"effect", "frames are forwarded with all rights of root: --user NAME gives them up"});
+  }
 }
 
 base::Status run(const dp::Options& options) {

@@ -26,6 +26,13 @@ void append(std::string& devargs, std::string_view key, std::uint32_t value) {
   devargs += std::to_string(value);
 }
 
+// "0000:3b:00.0", "3b:00.0" or either behind "pci:".
+bool is_pci_address(std::string_view name) noexcept {
+  if (name.starts_with("pci:")) return true;
+  return name.find_first_not_of("0123456789abcdefABCDEF:.") == std::string_view::npos &&
+         name.contains(':');
+}
+
 }  // namespace
 
 std::string_view device_name(std::string_view devargs) noexcept {
@@ -80,6 +87,7 @@ bool takes_privilege(std::string_view devargs) noexcept {
            !devargs_value(devargs, "tx_iface").empty();
   }
   if (driver == "net_virtio_user") return devargs_value(devargs, "path").starts_with("/dev/");
+  if (is_pci_address(device_name(devargs))) return true;  // VFIO pins the packet pool.
   return driver == "net_tap" || driver == "net_tun" || driver == "net_af_packet" ||
          driver == "net_af_xdp";
 }

@@ -281,12 +281,13 @@ TEST(Devargs, tell_which_devices_take_privilege) {
   for (const char* device :
        {"net_tap0,iface=a", "net_tun3", "net_af_packet0,iface=a", "net_af_xdp1,iface=a",
         "net_pcap0,iface=lo", "net_pcap0,rx_pcap=x,tx_iface=lo", "net_pcap0,rx_iface=lo",
-        "net_pcap0,rx_iface_in=lo", "net_virtio_user0,path=/dev/vhost-net"}) {
+        "net_pcap0,rx_iface_in=lo", "net_virtio_user0,path=/dev/vhost-net", "0000:3b:00.0",
+        "3B:00.1,key=value", "pci:0000:3b:00.0"}) {
     EXPECT_TRUE(takes_privilege(device)) << device;
   }
   for (const char* device : {"net_ring0", "net_memif0,role=server", "net_null0",
                              "net_vhost0,iface=/run/weir/vm0", "net_pcap0,rx_pcap=x,tx_pcap=y",
-                             "net_virtio_user0,path=/run/weir/vm0", "0000:3b:00.0", "xdp:eth0"}) {
+                             "net_virtio_user0,path=/run/weir/vm0", "xdp:eth0", "tap:ab"}) {
     EXPECT_FALSE(takes_privilege(device)) << device;
   }
 }
