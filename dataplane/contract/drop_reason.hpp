@@ -167,7 +167,8 @@ inline constexpr std::array<DropReasonText, drop_reason_count> drop_reasons{{
     {DropReason::rx_too_long, "rx_too_long",
      "The frame did not fit a buffer of an xdp port; raise --mbuf-bytes."},
     {DropReason::port_unread, "port_unread",
-     "An xdp port's program dropped the frame, as no data plane read its queue (absent=drop)."},
+     "No data plane read the frame's queue at an xdp port: its program dropped the frame "
+     "(absent=drop), or left it to the kernel (absent=pass)."},
     {DropReason::ipv6_extension_header, "ipv6_extension_header",
      "The outer IPv6 header is followed by an extension header or is a fragment's; no VTEP sends "
      "either."},
@@ -186,7 +187,7 @@ inline constexpr std::array<DropReasonText, drop_reason_count> drop_reasons{{
      "maps VLANs: it would end in another one (RFC 7348 section 6.1)."},
     {DropReason::checksum_unfinished, "checksum_unfinished",
      "The sender left the frame's TCP or UDP checksum to a device, which XDP does not pass on; at "
-     "the tenant's end of a veth: ethtool -K IFACE tx off."},
+     "the other end of a veth: ethtool -K IFACE tx off."},
     {DropReason::host_policed, "host_policed",
      "The frame is for the host itself, and its class came faster than its rule allows."},
     {DropReason::host_refused, "host_refused",
