@@ -76,6 +76,8 @@ enum class DropReason : std::uint8_t {
   host_policed,
   host_refused,
   udp_checksum_missing,
+  punt_rate_exceeded,
+  own_frame_refused,
 
   count,
 };
@@ -195,6 +197,12 @@ inline constexpr std::array<DropReasonText, drop_reason_count> drop_reasons{{
     {DropReason::udp_checksum_missing, "udp_checksum_missing",
      "The outer UDP checksum over IPv6 is zero, and udp_checksum of the VTEP that sent it is full "
      "(RFC 6935)."},
+    {DropReason::punt_rate_exceeded, "punt_rate_exceeded",
+     "The frame is for the housekeeper (ARP, neighbour discovery), and its port has had more than "
+     "a worker hands on: 4,000 a second to groups, 8,000 to us alone."},
+    {DropReason::own_frame_refused, "own_frame_refused",
+     "A question or an answer of Weir's own (ARP, neighbour discovery) that the port did not take; "
+     "what gets no answer is asked again."},
 }};
 
 constexpr bool drop_reasons_in_order() {

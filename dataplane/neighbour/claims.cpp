@@ -133,7 +133,11 @@ void Neighbours::answer(base::PortId port_id, PortState& port, const NeighbourMe
                         std::uint64_t now) {
   const auto found = claims_.find({port_id, message.asked});
   if (found == claims_.end() || found->second.state != ClaimState::usable) return;
-  if (!port.answers.take(now)) {
+  // Whom our frames go to must know us, whoever else asks.
+  const auto asking = next_hops_.find({port_id, message.claimed});
+  const bool by_next_hop = asking != next_hops_.end() && !asking->second.mac.is_zero() &&
+                           asking->second.mac == message.mac;
+  if (!(by_next_hop ? port.answers_to_next_hops : port.answers).take(now)) {
     ++counters_.answers_limited;
     return;
   }

@@ -136,6 +136,7 @@ class Neighbours {
     TokenBucket solicitations{
         1000};  // 1,000 next hops are asked for at once, then as many a second.
     TokenBucket answers{1000};
+    TokenBucket answers_to_next_hops{1000};
     TokenBucket claims{100};  // Unasked; a router that moves tells us some at once.
   };
   struct Claim {

@@ -1,9 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/pipeline/exits.hpp"
 
+#include <rte_cycles.h>
+
 #include <bit>
 
 namespace dp {
+
+Exits::Exits(const Environment& environment, Egress& egress, Tracer& tracer,
+             FrameRing& to_housekeeper) noexcept
+    : counters_(environment.counters),
+      egress_(egress),
+      tracer_(tracer),
+      to_housekeeper_(to_housekeeper),
+      environment_(environment),
+      punt_limit_(rte_get_tsc_hz()) {}
 
 Exits::~Exits() {
   free_dead();
@@ -32,12 +43,22 @@ void Exits::end(std::uint16_t stage, rte_mbuf* mbuf, PacketMeta& meta, Verdict v
     return;
   }
   if (verdict != punt) return drop(stage, mbuf, meta, verdict);
-  if (!to_housekeeper_.push(mbuf, meta.in_port)) {
-    return drop(stage, mbuf, meta, DropReason::punt_queue_full);
-  }
+  const DropReason refused = punt_frame(mbuf, meta.in_port);
+  if (refused != DropReason::none) return drop(stage, mbuf, meta, refused);
   ++totals_.punted;
   // Its story ends here, without a reason.
   if (meta.trace_slot != no_trace) tracer_.punted(stage, meta);
+}
+
+// Whoever is punted has an Ethernet header.
+DropReason Exits::punt_frame(rte_mbuf* mbuf, base::PortId port) noexcept {
+  const bool is_to_group = (*rte_pktmbuf_mtod(mbuf, const std::uint8_t*) & 1) != 0;
+  if (!punt_limit_.take(port, is_to_group, environment_.turn_cycles)) {
+    return DropReason::punt_rate_exceeded;
+  }
+  // However many ports are flooded, answers find the other half.
+  const std::uint32_t room = is_to_group ? FrameRing::capacity / 2 : FrameRing::capacity;
+  return to_housekeeper_.push(mbuf, port, room) ? DropReason::none : DropReason::punt_queue_full;
 }
 
 void Exits::drop(std::uint16_t stage, rte_mbuf* mbuf, const PacketMeta& meta,
@@ -113,8 +134,7 @@ void Exits::flush_port(base::PortId port, std::uint16_t transmit_stage) noexcept
   const Egress::Sent sent = egress_.send(port, frames);
   if (sent.count < frames.size()) [[unlikely]] {
     const std::span<rte_mbuf*> refused = frames.subspan(sent.count);
-    const DropReason reason =
-        sent.port_present ? DropReason::tx_ring_full : DropReason::port_missing;
+    const DropReason reason = sent.port_present ? refused_ : DropReason::port_missing;
     for (const rte_mbuf* mbuf : refused) {
       bytes -= mbuf->pkt_len;
       tracer_.refused(mbuf, reason);
@@ -136,6 +156,13 @@ void Exits::flush(std::uint16_t transmit_stage) noexcept {
     if (outboxes_[port].size() > 0) flush_port(base::PortId{port}, transmit_stage);
   }
   free_dead();
+}
+
+void Exits::send_own(Batch& batch, std::uint16_t transmit_stage) noexcept {
+  refused_ = DropReason::own_frame_refused;
+  send(batch, transmit_stage);
+  flush(transmit_stage);
+  refused_ = DropReason::tx_ring_full;
 }
 
 std::uint32_t Exits::count_held() const noexcept {

@@ -9,6 +9,8 @@
 #include "dataplane/contract/region.hpp"
 #include "dataplane/packet/batch.hpp"
 #include "dataplane/pipeline/egress.hpp"
+#include "dataplane/pipeline/environment.hpp"
+#include "dataplane/pipeline/punt_limit.hpp"
 #include "dataplane/pipeline/stage.hpp"
 #include "dataplane/pipeline/trace.hpp"
 #include "dataplane/queue/frame_ring.hpp"
@@ -24,9 +26,8 @@ namespace dp {
 class Exits {
  public:
   // All outlive this.
-  Exits(const contract::WorkerBlock& counters, Egress& egress, Tracer& tracer,
-        FrameRing& to_housekeeper) noexcept
-      : counters_(counters), egress_(egress), tracer_(tracer), to_housekeeper_(to_housekeeper) {}
+  Exits(const Environment& environment, Egress& egress, Tracer& tracer,
+        FrameRing& to_housekeeper) noexcept;
   ~Exits();
   Exits(const Exits&) = delete;
   Exits& operator=(const Exits&) = delete;
@@ -52,6 +53,8 @@ class Exits {
   void send(Batch& batch, std::uint16_t transmit_stage) noexcept;
   // Hands the outboxes to the ports. Called at the end of every burst.
   void flush(std::uint16_t transmit_stage) noexcept;
+  // The same for a batch of frames that Weir made itself, while the outboxes are empty.
+  void send_own(Batch& batch, std::uint16_t transmit_stage) noexcept;
 
   // Packets in the outboxes now, by walking them.
   std::uint32_t count_held() const noexcept;
@@ -72,6 +75,8 @@ class Exits {
   void flush_port(base::PortId port, std::uint16_t transmit_stage) noexcept;
   void count_drop(std::uint16_t stage, DropReason reason, std::uint16_t packets) noexcept;
   void free_dead() noexcept;
+  // none: the housekeeper has it.
+  DropReason punt_frame(rte_mbuf* mbuf, base::PortId port) noexcept;
 
   contract::WorkerBlock counters_;
   Egress& egress_;
@@ -85,6 +90,9 @@ class Exits {
   std::uint64_t used_ = 0;                 // Bit n: outbox n has ever had a frame.
   std::array<Outbox, contract::port_count_max> outboxes_;
   Batch diverted_;
+  DropReason refused_ = DropReason::tx_ring_full;  // What a port does not take dies as.
+  const Environment& environment_;
+  PuntLimit punt_limit_;
 };
 static_assert(contract::port_count_max == 64, "touched_ has one bit per port");
 

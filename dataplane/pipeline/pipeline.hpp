@@ -24,7 +24,7 @@ class AnyPipeline {
   // Ends the life of every packet of the batch in `exits`, which are flushed, or leaves it among
   // the diverted.
   virtual void run(Batch& batch, Exits& exits, Mode mode) noexcept = 0;
-  // Frames that are finished already, to their out_port: only the last stage.
+  // Frames that Weir made and finished itself, to their out_port: only the last stage.
   virtual void send(Batch& batch, Exits& exits) noexcept = 0;
 };
 
@@ -41,7 +41,8 @@ inline constexpr StageInfo transmit_info{
     .name = "transmit",
     .needs = {Fact::finished, Fact::tagged},
     .sets = {},
-    .may_drop = {DropReason::port_missing, DropReason::tx_ring_full}};
+    .may_drop = {DropReason::port_missing, DropReason::tx_ring_full,
+                 DropReason::own_frame_refused}};
 
 // A literal as a template argument.
 template <std::size_t N>
@@ -108,8 +109,9 @@ class Pipeline final : public AnyPipeline {
     exits.flush(transmit_stage());
   }
   void send(Batch& batch, Exits& exits) noexcept override {
-    transmit<Mode::fast>(batch, exits);
-    exits.flush(transmit_stage());
+    StageVisit<Mode::fast> visit(counters_, transmit_stage(), batch.size());
+    exits.send_own(batch, transmit_stage());
+    visit.finish();
   }
 
  private:

@@ -30,11 +30,11 @@ class FrameRing {
   FrameRing(const FrameRing&) = delete;
   FrameRing& operator=(const FrameRing&) = delete;
 
-  // The writing thread. False: full, and the frame is still the caller's.
-  bool push(rte_mbuf* mbuf, base::PortId port) noexcept {
+  // The writing thread. False: `room` frames wait already, and this one is still the caller's.
+  bool push(rte_mbuf* mbuf, base::PortId port, std::uint32_t room = capacity) noexcept {
     const std::uint32_t tail = tail_.load(std::memory_order_relaxed);
     // Acquire pairs with the release in pop(): the place has been read before it is written again.
-    if (tail - head_.load(std::memory_order_acquire) == capacity) return false;
+    if (tail - head_.load(std::memory_order_acquire) >= room) return false;
     places_[tail % capacity] = {mbuf, port};
     tail_.store(tail + 1, std::memory_order_release);  // Pairs with the acquire in pop().
     return true;

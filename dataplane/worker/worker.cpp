@@ -37,7 +37,7 @@ Worker::Worker(const Config& config, const Tables& tables, Epoch& epoch,
       from_housekeeper_(links.frames.from_housekeeper),
       environment_{.tables = tables, .counters = counters, .pool = pool},
       tracer_(links.board, links.traces, config.id),
-      exits_(counters, *this, tracer_, links.frames.to_housekeeper),
+      exits_(environment_, *this, tracer_, links.frames.to_housekeeper),
       idle_(config.idle),
       twins_rest_cycles_(rte_get_tsc_hz() / twin_reads_per_second) {}
 
@@ -58,10 +58,10 @@ void Worker::run() noexcept {
   epoch_.unregister_worker(id_);
 }
 
-std::uint32_t Worker::turn() noexcept {
+std::uint32_t Worker::turn(std::uint64_t later_cycles) noexcept {
   const std::uint64_t started = rte_rdtsc();
   environment_.generation = epoch_.enter_batch();
-  environment_.turn_cycles = started;
+  environment_.turn_cycles = started + later_cycles;
   // Acquire pairs with the release in assign().
   current_ = assignment_.load(std::memory_order_acquire);
   std::uint32_t frames = 0;

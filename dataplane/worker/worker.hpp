@@ -49,8 +49,9 @@ class Worker final : public Egress {
 
   // The worker's thread: until stop().
   void run() noexcept;
-  // One round over all queues; returns the frames found. For tests that are their own worker.
-  std::uint32_t turn() noexcept;
+  // One round over all queues; returns the frames found. For tests that are their own worker, and
+  // let time pass by `later_cycles` more than it did.
+  std::uint32_t turn(std::uint64_t later_cycles = 0) noexcept;
 
   Sent send(base::PortId port, std::span<rte_mbuf*> frames) noexcept override;
 

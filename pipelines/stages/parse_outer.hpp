@@ -25,7 +25,7 @@ struct ParseOuter {
                    DropReason::ipv6_bad_payload_length, DropReason::ipv6_extension_header,
                    DropReason::protocol_not_handled, DropReason::udp_bad_length,
                    DropReason::udp_bad_checksum, DropReason::unknown_vlan,
-                   DropReason::punt_queue_full}};
+                   DropReason::punt_rate_exceeded, DropReason::punt_queue_full}};
 
   explicit ParseOuter(const Environment& environment) noexcept : environment_(environment) {}
 

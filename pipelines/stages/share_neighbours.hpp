@@ -17,7 +17,8 @@ class ShareNeighbours {
   static constexpr StageInfo info{.name = "share_neighbours",
                                   .needs = {Fact::received, Fact::gathered},
                                   .sets = {},
-                                  .may_drop = {DropReason::no_mbuf, DropReason::punt_queue_full}};
+                                  .may_drop = {DropReason::no_mbuf, DropReason::punt_rate_exceeded,
+                                               DropReason::punt_queue_full}};
 
   explicit ShareNeighbours(const Environment& environment) noexcept : environment_(environment) {}
 

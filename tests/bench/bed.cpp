@@ -149,7 +149,7 @@ Bed::Bed(const Workload& workload)
       environment_(gateway_.worker(0).environment()),
       pool_(make_packed_pool(workload.qp_count + dp::burst_max)),
       tracer_(board_, ring_, base::WorkerId{0}),
-      exits_(environment().counters, *this, tracer_, punts_) {
+      exits_(environment_, *this, tracer_, punts_) {
   program();
   make_frames();
 }

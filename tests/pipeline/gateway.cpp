@@ -4,6 +4,7 @@
 #include "dataplane/base/check.hpp"
 #include "pipelines/catalog.hpp"
 
+#include <rte_cycles.h>
 #include <rte_mbuf.h>
 
 #include <chrono>
@@ -349,7 +350,7 @@ void Gateway::commit() {
 
 void Gateway::wait_for_workers(base::Generation next) {
   if (threads_.empty()) {
-    for (auto& worker : workers_) worker->turn();
+    for (auto& worker : workers_) worker->turn(later_cycles_);
     CHECK(epoch_.all_passed(next));
   } else {
     // Asleep, not spinning: the workers may need this core to pass.
@@ -394,8 +395,12 @@ void Gateway::run() {
   std::uint32_t frames;
   do {
     frames = 0;
-    for (auto& worker : workers_) frames += worker->turn();
+    for (auto& worker : workers_) frames += worker->turn(later_cycles_);
   } while (frames > 0);
+}
+
+void Gateway::let_pass(std::uint64_t ns) {
+  later_cycles_ += ns * (rte_get_tsc_hz() / 1'000'000) / 1'000;
 }
 
 std::vector<Bytes> Gateway::take_sent(std::uint16_t port) {

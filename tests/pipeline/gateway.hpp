@@ -125,6 +125,8 @@ class Gateway {
   void offer(std::uint16_t port, const Bytes& frame);
   // Turns of all workers until nothing more is received.
   void run();
+  // For the workers' clocks, besides what does pass.
+  void let_pass(std::uint64_t ns);
   // Frames sent at the port since the last call, of all tx queues in worker order.
   std::vector<Bytes> take_sent(std::uint16_t port);
   std::vector<Bytes> take_sent_by(std::uint16_t port, std::uint16_t worker);
@@ -189,6 +191,7 @@ class Gateway {
     std::uint16_t mtu;
   };
   std::map<std::uint16_t, Known> next_hops_;
+  std::uint64_t later_cycles_ = 0;    // let_pass()
   std::vector<std::thread> threads_;  // None: the test takes the turns.
 };
 

@@ -187,12 +187,31 @@ TEST_P(HostPolicing, a_housekeeper_that_is_behind_takes_nothing_from_the_host) {
                          {.drops = false, .reserved = {}, .rate = 1, .burst = 1'000});
   gateway->commit();
 
-  offer_to_all(*gateway, wire, arp(), 300);
+  for (const int times : {100, 100, 100}) {
+    offer_to_all(*gateway, wire, arp(), times);
+    gateway->let_pass(100'000'000);
+  }
 
   EXPECT_EQ(gateway->take_sent(twin).size(), each(300));
   EXPECT_EQ(gateway->take_punted().size(), each(256));
   EXPECT_EQ(gateway->stage_drops("to_host/share_neighbours", DropReason::punt_queue_full),
             each(300 - 256));
+  EXPECT_EQ(gateway->mismatch(), 0);
+}
+
+TEST_P(HostPolicing, a_flood_that_the_housekeeper_is_spared_takes_nothing_from_the_host) {
+  auto gateway = make_gateway();
+  gateway->set_host_rule(HostClass::neighbour,
+                         {.drops = false, .reserved = {}, .rate = 1, .burst = 1'000});
+  gateway->commit();
+
+  offer_to_all(*gateway, wire, arp("ff:ff:ff:ff:ff:ff"), 300);
+
+  EXPECT_EQ(gateway->take_sent(twin).size(), each(300));
+  const std::uint64_t spared =
+      gateway->stage_drops("to_host/share_neighbours", DropReason::punt_rate_exceeded);
+  EXPECT_EQ(gateway->take_punted().size() + spared, each(300));
+  EXPECT_GE(spared, each(200));
   EXPECT_EQ(gateway->mismatch(), 0);
 }
 

@@ -54,18 +54,12 @@ class Counters:
         return [sum(network[way] for network in self.stats["networks"])
                 for way in ("encap_packets", "decap_packets")]
 
-    def was_its_own(self, drop):
-        """A question of Weir's own that met a link which just went, as that of a TAP does which is
-        moved to another namespace. Two at most: whether a frame of the hosts was lost, those who
-        send them say."""
-        return (drop["reason"] == "tx_ring_full" and drop["packets"] <= min(
-            2, self.totals()["created"]))
-
     def faults(self, but=()):
         """What no gateway that only does its work may show; drops for `but` are right."""
+        # Weir asks again; that no frame of the hosts was lost, all other reasons say.
+        but = (*but, "own_frame_refused")
         texts = [f"{drop['packets']} dropped: {drop['reason']} ({drop['help']})"
-                 for drop in self.drops if drop["packets"] and drop["reason"] not in but and
-                 not self.was_its_own(drop)]
+                 for drop in self.drops if drop["packets"] and drop["reason"] not in but]
         if self.totals()["mismatch"] != 0:
             texts.append(f"{self.totals()['mismatch']} frames are unaccounted for")
         if self.totals()["held"] != 0:

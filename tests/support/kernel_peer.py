@@ -26,6 +26,8 @@ WIRE_MTU = 1500                                  # net_tap of DPDK 22.11 takes n
 TUNNEL_BYTES = {4: 50, 6: 70}
 # What the kernel says to neighbours by itself (MLD reports): group addresses die there.
 KERNEL_NOISE = {4: (), 6: ("wrong_destination_mac",)}
+# A TAP that is moved to another namespace is down meanwhile, and takes nothing that Weir asks.
+MOVED_NOISE = ("own_frame_refused",)
 
 
 def link_local(mac):
@@ -65,7 +67,9 @@ class KernelPeer:
 
     def wire_up(self):
         # The port keeps its MAC when the kernel's side of the TAP gets another one.
-        self.apply(f"net_tap1,iface=wire0,mac={WEIR.wire_mac}")
+        self.noise += MOVED_NOISE
+        self.wire_device = f"net_tap1,iface=wire0,mac={WEIR.wire_mac}"
+        self.apply(self.wire_device)
         wait_for(lambda: self.gateway.namespace.has_interface("wire0"), "the TAP wire0")
         self.gateway.namespace.ip("link", "set", "wire0", "netns", self.peer.name)
 

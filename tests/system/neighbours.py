@@ -8,10 +8,11 @@ import json
 import re
 import socket
 import struct
+import threading
 import time
 
-from context import (SIDES, VNI, Gateway, InNamespace, KernelPeer, KernelPeerOverXdp, Link, Testbed,
-                     check_gateways, run, shape, test, wait_for)
+from context import (SIDES, VNI, Counters, Gateway, InNamespace, KernelPeer, KernelPeerOverXdp,
+                     Link, Testbed, check_gateways, run, shape, test, wait_for)
 
 WEIR, KERNEL = SIDES
 MOVED = "02:00:00:00:ff:72"
@@ -137,9 +138,8 @@ def cross(name, **shape):
         peer = KernelPeer(bed, **shape)
         peer.wait_resolved()
         peer.cross()
-        # A TAP that is moved between namespaces is down meanwhile, and refuses questions.
         check_gateways([peer.gateway],
-                       but=("next_hop_unresolved", "wrong_destination_mac", "tx_ring_full"))
+                       but=("next_hop_unresolved", "wrong_destination_mac", *peer.noise))
 
 
 @test
@@ -223,7 +223,7 @@ def moves_without_loss(family):
         hop = peer.next_hop()
         assert hop["moves"] == len(MOVED_ON) and hop["losses"] == hop["conflicts"] == 0, hop
         check_gateways([peer.gateway], but=("next_hop_unresolved", "wrong_destination_mac",
-                                            "tx_ring_full"))
+                                            *peer.noise))
 
 
 @test
@@ -234,6 +234,99 @@ def a_next_hop_that_moves_by_gratuitous_arp_loses_nothing_where_it_hears_its_old
 @test
 def a_next_hop_that_moves_by_unsolicited_nas_loses_nothing_where_it_hears_its_old_mac():
     moves_without_loss(6)
+
+
+class Flood:
+    """ARP to everybody from as many hosts as there are frames, three times what one worker's budget
+    lets through; each fifth asks for the VTEP, which is more than Weir answers."""
+
+    PER_MS = 12
+
+    def __init__(self, peer):
+        self.peer = peer
+        self.sent = 0
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    def __enter__(self):
+        self.thread.start()
+        wait_for(lambda: self.refused() > 1000, "the flood is bounded")
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        self.thread.join()
+
+    def refused(self):
+        return Counters(self.peer.gateway).drops_of("wire_to_host").get("punt_rate_exceeded", 0)
+
+    def ping(self, count):
+        """Nothing is lost but what the TAP had no room for, which Weir has not seen: where a worker
+        waits for a processor of a busy machine."""
+        share = self.peer.host.ping(KERNEL.kernel.ip, count, 0.01)
+        if share < 1.0:
+            wait_for(lambda: Counters(self.peer.gateway).drops_of_devices("wire0").get(
+                "kernel_dropped"), f"frames that the TAP dropped, as only {share:.1%} came back", 3)
+
+    def run(self):
+        with InNamespace(self.peer.peer.name):
+            raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+        raw.bind(("wire0", 0))
+        due = time.monotonic()
+        while not self.stopping.is_set():
+            for _ in range(self.PER_MS):
+                raw.send(self.frame())
+                self.sent += 1
+            due = max(due + 0.001, time.monotonic() - 0.01)  # No bursts that a TAP has no room for.
+            time.sleep(max(0.0, due - time.monotonic()))
+        raw.close()
+
+    def frame(self):
+        mac = struct.pack("!HI", 0x0200, self.sent)
+        sender = mac + struct.pack("!I", 0xc6131000 + self.sent % 60000)
+        asked = WEIR.vtep if self.sent % 5 == 0 else f"198.18.0.{100 + self.sent % 100}"
+        packet = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + sender + bytes(6)
+        return b"\xff" * 6 + mac + b"\x08\x06" + packet + socket.inet_aton(asked) + bytes(18)
+
+
+def flood(family):
+    """The next hop stays, the kernel at the other end goes on knowing us, and tunnels lose nothing;
+    and a next hop that is configured meanwhile is found."""
+    with Testbed(f"neighbours-flood-{family}") as bed:
+        peer = KernelPeer(bed, family=family, link=Link())
+        peer.wait_resolved()
+        peer.wait_usable()
+        assert peer.host.ping(KERNEL.kernel.ip) == 1.0
+        # The kernel asks for us each second or two, three times a second apart.
+        peer.peer.run("sysctl", "-q", "-w", "net.ipv4.neigh.wire0.base_reachable_time_ms=500",
+                      "net.ipv6.neigh.wire0.base_reachable_time_ms=500")
+        with Flood(peer) as running:
+            running.ping(400)
+            hop = peer.next_hop()
+            assert hop["losses"] == hop["moves"] == hop["conflicts"] == 0, hop
+            whole = peer.intent(peer.wire_device)
+            without = {**whole, "vteps": whole["vteps"][:1], "endpoints": whole["endpoints"][:2],
+                       "networks": [{"name": "blue", "vni": VNI}]}
+            peer.gateway.apply(without)
+            wait_for(lambda: not peer.next_hop(), "the next hop is wanted no more")
+            peer.gateway.apply(whole)
+            peer.wait_resolved()
+            running.ping(50)
+        drops = Counters(peer.gateway).drops_of("wire_to_host")
+        print(f"# {running.sent} frames of a flood: {drops}", flush=True)
+        check_gateways([peer.gateway], but=("next_hop_unresolved", "punt_rate_exceeded",
+                                            "punt_queue_full", "wrong_destination_mac",
+                                            "kernel_dropped", *peer.noise))
+
+
+@test
+def a_flood_of_arp_takes_no_next_hop_away():
+    flood(4)
+
+
+@test
+def a_flood_of_arp_takes_no_next_hop_of_ipv6_away():
+    flood(6)
 
 
 @test

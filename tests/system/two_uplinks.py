@@ -21,7 +21,7 @@ ROUNDS = int(os.environ.get("WEIR_ROUNDS", "4"))
 # With several workers the one that has the last frames of the lost link may wait for a processor,
 # while another goes on with those of the second link: for as long as the promise at most.
 OVERTAKEN_MAX = 0 if shape()[0] == 1 else round(PROMISED_MS / 1000 / INTERVAL)
-MEANWHILE = ("tx_ring_full", "tx_device_error")
+MEANWHILE = ("tx_ring_full", "tx_device_error", "own_frame_refused")
 # Before the first answer, and until the next one where a link returns.
 UNKNOWN_YET = ("next_hop_unresolved", "wrong_destination_mac")
 QUESTIONS = 4                                    # And answers of Weir's own in a fifth of a second.

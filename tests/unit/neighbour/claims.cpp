@@ -155,6 +155,20 @@ TEST_P(Claims, flood_of_questions_is_answered_within_limits) {
   EXPECT_EQ(neighbours.take_frames().size(), 1U);
 }
 
+TEST_P(Claims, flood_of_questions_keeps_no_answer_from_a_next_hop) {
+  own(ours, bits);
+  resolve(peer, them);
+  const base::IpAddress stranger = ours.is_v4() ? ip("198.18.0.99") : ip("fd00:18::99");
+  for (int i = 0; i < 2'000; ++i) asked(ours, stranger, others);
+  EXPECT_EQ(neighbours.take_frames().size(), 1000U);
+
+  asked(ours, peer, them);
+  EXPECT_EQ(neighbours.take_frames().size(), 1U);
+  for (int i = 0; i < 2'000; ++i) asked(ours, peer, them);
+  EXPECT_EQ(neighbours.take_frames().size(), 999U) << "bounded as well";
+  EXPECT_EQ(neighbours.counters().answers_limited, 2'001U);
+}
+
 TEST_P(Claims, our_own_frames_that_come_back_are_no_rivals) {
   neighbours.own(wire, ours, bits, now);
   neighbours.poll(now);
