@@ -81,6 +81,13 @@ def intent_of(side, *, tenant_device, wire_device, queues=1, mtu=UNDERLAY_MTU, f
             "endpoints": endpoints}
 
 
+def sockets_lost(*namespaces):
+    """Datagrams for which a socket had no room, by the kernel's count."""
+    texts = (one.run("nstat", "-az", "UdpRcvbufErrors", "Udp6RcvbufErrors") for one in namespaces)
+    return sum(int(line.split()[1]) for text in texts for line in text.splitlines()
+               if "RcvbufErrors" in line)
+
+
 class TenantHost:
     """A host whose only interface, host0, is plugged into a gateway's tenant port: by moving the
     gateway's TAP here, or by a cable (which stays when the gateway dies)."""

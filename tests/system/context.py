@@ -14,7 +14,7 @@ from guest import Guest  # noqa: E402
 from kernel_peer import KernelPeer, KernelPeerOverXdp, Link  # noqa: E402
 from ovs_peer import OvsPeer  # noqa: E402
 from scenario import (SIDES, UNDERLAY_MTU, VNI, TenantHost, TwoGateways, all_shots,  # noqa: E402
-                      intent_of, settle)
+                      intent_of, settle, sockets_lost)
 from tagged import TaggedPort, tag  # noqa: E402
 from tap import Skip, run, test  # noqa: E402
 from testbed import (ROOT, USER, Gateway, Namespace, Testbed, TestbedError,  # noqa: E402
@@ -27,7 +27,7 @@ __all__ = [
     "RawPort", "Replay", "Shot", "Skip", "TaggedPort", "TenantHost", "Testbed", "TestbedError",
     "TwoGateways", "all_shots", "build_folder",
     "check_gateways", "check_replay", "command", "find_program", "intent_of", "roce", "run",
-    "settle", "shape", "tag", "test", "wait_for"]
+    "settle", "shape", "sockets_lost", "tag", "test", "wait_for"]
 
 
 def check_replay(replay):

@@ -10,8 +10,8 @@ kernel does, and passes the inner field on; an outer CE would become an inner on
 import json
 import time
 
-from context import (OvsPeer, RawPort, SIDES, Testbed, check_gateways, roce, run, settle, test,
-                     wait_for)
+from context import (OvsPeer, RawPort, SIDES, Testbed, check_gateways, roce, run, settle,
+                     sockets_lost, test, wait_for)
 
 WEIR, OVS = SIDES
 FIELDS = (roce.NOT_ECT, roce.ECT0, roce.ECT1, roce.CE)
@@ -44,9 +44,12 @@ def kernels_speak(peer):
     for way in ("sum_received", "sum_received_bidir_reverse"):
         assert tcp[way]["bytes"] > 100_000, tcp[way]
     before = counted(peer)
+    sockets = sockets_lost(near.namespace, far.namespace)
     udp = iperf3(peer, "-c", far.side.kernel6.ip, "-u", "-b", "4M", "-l", 1200)
-    for way in ("sum", "sum_bidir_reverse"):
-        assert udp[way]["packets"] > 500 and udp[way]["lost_packets"] == 0, udp[way]
+    ways = udp["sum"], udp["sum_bidir_reverse"]
+    assert all(way["packets"] > 500 for way in ways), ways
+    sockets = sockets_lost(near.namespace, far.namespace) - sockets
+    assert sum(way["lost_packets"] for way in ways) <= sockets, (ways, sockets)
     settle([peer.gateway])
     for now, then, way in zip(counted(peer), before, ("sum", "sum_bidir_reverse")):
         assert now - then >= udp[way]["packets"], (now, then, udp[way])
