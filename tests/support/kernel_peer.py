@@ -201,7 +201,8 @@ class KernelPeer:
             assert self.host.ping(theirs.ip, 10) == 1.0
             assert self.ping_back(ours.ip)
         # Window and rate stay below the smallest ring, so that a loss would be ours.
-        tcp = self.iperf3("-c", KERNEL.kernel.ip, "-w", "48K", "-P", streams)
+        window = max(12, 48 // streams)
+        tcp = self.iperf3("-c", KERNEL.kernel.ip, "-w", f"{window}K", "-P", streams)
         for way in ("sum_received", "sum_received_bidir_reverse"):
             assert tcp[way]["bytes"] > 100_000, tcp[way]
         self.udp_crosses(KERNEL.kernel6.ip)

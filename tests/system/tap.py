@@ -180,7 +180,7 @@ def what_a_tap_cannot_be_is_refused():
         gateway = Gateway(bed, "gw1").start()
         gateway.namespace.ip("tuntap", "add", "taken", "mode", "tap", "multi_queue")
         for device, word in (("tap:taken", "exists"), ("tap:host0,queues=65", "1 to 64"),
-                             ("tap:host0,mtu=1500", "queues= and mac=")):
+                             ("tap:host0,mtu=1500", "queues=, mac= and persist=")):
             port = {"name": "port0", "role": "tenant", "network": "blue", "device": device}
             try:
                 gateway.apply({"networks": [{"name": "blue", "vni": 100}], "ports": [port]})

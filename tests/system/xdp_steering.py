@@ -274,8 +274,9 @@ def priority_tags_on_the_underlay(mode):
         for tpid, priority in PRIORITY_TAGS:
             wire.receive_all()
             wire.send(tag(solicitation(theirs, ours), 0, tpid=tpid, priority=priority))
-            answers = [one for one in wire.receive_all(1.0)
-                       if one[12:14] == b"\x86\xdd" and one[54:55] == b"\x88"]
+            # To the asker: Weir also tells everybody of an address that has become usable.
+            answers = [one for one in wire.receive_all(1.0) if one[:6] == roce.mac_bytes(theirs.mac)
+                       and one[12:14] == b"\x86\xdd" and one[54:55] == b"\x88"]
             assert len(answers) == 1 and answers[0][6:12] == roce.mac_bytes(ours.mac), answers
         # Tags with a VLAN never got here, or they would have ended as unknown_vlan.
         check_gateways([peer.gateway], but=("next_hop_unresolved", *peer.noise))
