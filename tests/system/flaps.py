@@ -6,8 +6,9 @@ get it back, while RoCE crosses other ports of the same gateway:
     host1 ── gw1 ══ gw2 ── host2         network blue: nothing is lost
              gw1: plug0 (xdp), plug1 (TAP), plug2 (af_packet)      network green
 
-Times are those of `weir event watch`. Nine of ten have to be in time: others run on this machine,
-too. WEIR_ROUNDS=1000 is the long form."""
+Times are those of `weir event watch`. Nine of ten have to be in time, and half of the returns, for
+which the kernel has to verify a program and pin the packet pool: others run on this machine, too.
+WEIR_ROUNDS=1000 is the long form."""
 
 import contextlib
 import fcntl
@@ -172,7 +173,8 @@ class Plugs:
             late = sum(taken > limit for taken in times)
             print(f"# {port} {what}: median {statistics.median(times):.1f} ms, slowest "
                   f"{max(times):.1f} ms of {len(times)}, {late} later than {limit} ms")
-            assert late <= max(1, len(times) // 10), (port, what)
+            allowed = len(times) // (2 if what == "returned" else 10)
+            assert late <= max(1, allowed), (port, what)
 
 
 def noise(plugs, stop):
