@@ -7,8 +7,8 @@
 
 #include "dataplane/base/id.hpp"
 #include "dataplane/contract/limits.hpp"
+#include "dataplane/pipeline/rate_limit.hpp"
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -26,37 +26,22 @@ class PuntLimit {
   static constexpr Budget to_host{.per_second = 8'000, .burst = 128};
 
   explicit PuntLimit(std::uint64_t cycles_per_second) noexcept
-      : groups_(to_group, cycles_per_second), hosts_(to_host, cycles_per_second) {}
+      : groups_(to_group.per_second, to_group.burst, cycles_per_second),
+        hosts_(to_host.per_second, to_host.burst, cycles_per_second) {}
 
   // False: too many of this kind at this port lately.
   bool take(base::PortId port, bool is_to_group, std::uint64_t now_cycles) noexcept {
-    return is_to_group ? groups_.take(port, now_cycles) : hosts_.take(port, now_cycles);
+    return is_to_group ? groups_.take(groups_full_at_[port.value], now_cycles)
+                       : hosts_.take(hosts_full_at_[port.value], now_cycles);
   }
 
  private:
-  // Token buckets, each as the time at which it is full again (GCRA).
-  class Buckets {
-   public:
-    Buckets(const Budget& budget, std::uint64_t cycles_per_second) noexcept
-        : interval_(std::max<std::uint64_t>(cycles_per_second / budget.per_second, 1)),
-          tolerance_(interval_ * (budget.burst - 1)) {}
+  using Buckets = std::array<std::uint64_t, contract::port_count_max>;
 
-    bool take(base::PortId port, std::uint64_t now) noexcept {
-      std::uint64_t& full_at = full_at_[port.value];
-      const std::uint64_t before = std::max(full_at, now);
-      if (before - now > tolerance_) return false;
-      full_at = before + interval_;
-      return true;
-    }
-
-   private:
-    std::uint64_t interval_;   // Cycles between two frames at the budget's rate.
-    std::uint64_t tolerance_;  // Cycles that a full bucket takes to fill, less one frame's.
-    std::array<std::uint64_t, contract::port_count_max> full_at_{};
-  };
-
-  Buckets groups_;
-  Buckets hosts_;
+  RateLimit groups_;
+  RateLimit hosts_;
+  Buckets groups_full_at_{};
+  Buckets hosts_full_at_{};
 };
 
 }  // namespace dp

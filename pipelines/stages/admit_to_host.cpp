@@ -108,10 +108,7 @@ AdmitToHost::Limit AdmitToHost::limit_of(HostClass host_class) const noexcept {
           environment_.tables.host_rules.find(index, environment_.generation)) {
     rule = *record;
   }
-  const std::uint64_t interval = cycles_per_second_ / std::max<std::uint32_t>(rule.rate, 1);
-  return {.drops = rule.drops,
-          .interval_cycles = interval,
-          .tolerance_cycles = interval * (std::max<std::uint32_t>(rule.burst, 1) - 1)};
+  return {.drops = rule.drops, .rate = RateLimit(rule.rate, rule.burst, cycles_per_second_)};
 }
 
 // A bucket whose rule stays the same stays as it is: a commit must not fill it.
@@ -125,14 +122,6 @@ void AdmitToHost::learn_limits() noexcept {
   generation_ = environment_.generation;
 }
 
-bool AdmitToHost::conforms(const Limit& limit, std::uint64_t& full_at) const noexcept {
-  const std::uint64_t now = environment_.turn_cycles;
-  const std::uint64_t before = std::max(full_at, now);
-  if (before - now > limit.tolerance_cycles) return false;
-  full_at = before + limit.interval_cycles;
-  return true;
-}
-
 Verdict AdmitToHost::handle(Packet packet) noexcept {
   if (generation_ != environment_.generation) learn_limits();
   const PortId in_port = packet.meta().in_port;
@@ -143,7 +132,7 @@ Verdict AdmitToHost::handle(Packet packet) noexcept {
     contract::add(counters.host_refused[index], 1);
     return DropReason::host_refused;
   }
-  if (!conforms(limit, full_at_[in_port.value][index])) {
+  if (!limit.rate.take(full_at_[in_port.value][index], environment_.turn_cycles)) {
     contract::add(counters.host_policed[index], 1);
     return DropReason::host_policed;
   }

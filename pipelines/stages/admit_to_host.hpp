@@ -6,6 +6,7 @@
 
 #include "dataplane/contract/host_class.hpp"
 #include "dataplane/pipeline/environment.hpp"
+#include "dataplane/pipeline/rate_limit.hpp"
 #include "dataplane/pipeline/stage.hpp"
 
 #include <array>
@@ -30,19 +31,15 @@ class AdmitToHost {
   Verdict handle(Packet packet) noexcept;
 
  private:
-  // A token bucket as one number (GCRA): a frame conforms if the time at which the bucket will be
-  // full again is not further away than it takes to fill it.
   struct Limit {
     bool drops = false;
-    std::uint64_t interval_cycles = 0;   // Between two frames at the class's rate.
-    std::uint64_t tolerance_cycles = 0;  // How long a full bucket takes to fill, less one frame.
+    RateLimit rate;
 
     friend bool operator==(const Limit&, const Limit&) = default;
   };
 
   void learn_limits() noexcept;
   Limit limit_of(contract::HostClass host_class) const noexcept;
-  bool conforms(const Limit& limit, std::uint64_t& full_at) const noexcept;
 
   const Environment& environment_;
   std::uint64_t cycles_per_second_;
