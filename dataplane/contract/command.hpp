@@ -38,11 +38,12 @@ enum class Verb : std::uint16_t {
   endpoint_remove = 41,
   next_hop_set = 50,
   next_hop_remove = 51,
-  host_rule_set = 70,
-  host_rule_remove = 71,
 
   trace_add = 60,
   trace_remove = 61,
+
+  host_rule_set = 70,
+  host_rule_remove = 71,
 };
 
 struct Hello {

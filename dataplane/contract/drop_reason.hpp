@@ -191,15 +191,16 @@ inline constexpr std::array<DropReasonText, drop_reason_count> drop_reasons{{
      "The sender left the frame's TCP or UDP checksum to a device, which XDP does not pass on; at "
      "the other end of a veth: ethtool -K IFACE tx off."},
     {DropReason::host_policed, "host_policed",
-     "The frame is for the host itself, and its class came faster than its rule allows."},
+     "The frame is for the host itself, and its class came faster than its rule allows "
+     "(weir host show, weir host-rule set)."},
     {DropReason::host_refused, "host_refused",
      "The frame is for the host itself, and a rule drops its class."},
     {DropReason::udp_checksum_missing, "udp_checksum_missing",
      "The outer UDP checksum over IPv6 is zero, and udp_checksum of the VTEP that sent it is full "
      "(RFC 6935)."},
     {DropReason::punt_rate_exceeded, "punt_rate_exceeded",
-     "The frame is for the housekeeper (ARP, neighbour discovery), and its port has had more than "
-     "a worker hands on: 4,000 a second to groups, 8,000 to us alone."},
+     "More ARP or neighbour discovery came at the port than a worker hands on: somebody on that "
+     "link floods it."},
     {DropReason::own_frame_refused, "own_frame_refused",
      "A question or an answer of Weir's own (ARP, neighbour discovery) that the port did not take; "
      "what gets no answer is asked again."},
