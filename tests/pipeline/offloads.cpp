@@ -186,15 +186,19 @@ Bytes with_pseudo_sum(Bytes frame) {
   return frame;
 }
 
+bool is_unfinished(Gateway& gateway, const Bytes& bytes) {
+  rte_mbuf* frame = test::make_mbuf(gateway.pool(), bytes);
+  const bool unfinished = dp::has_unfinished_checksum(*frame);
+  rte_pktmbuf_free(frame);
+  return unfinished;
+}
+
 // Of every 65,536 right checksums one is the sum of the pseudo header: the last one here is, by its
 // payload.
 TEST_P(Offloads, an_unfinished_checksum_is_told_from_a_right_one_that_looks_the_same) {
   auto gateway = make_gateway();
   const auto judge = [&gateway](const Bytes& bytes) {
-    rte_mbuf* frame = test::make_mbuf(gateway->pool(), bytes);
-    const bool unfinished = dp::has_unfinished_checksum(*frame);
-    rte_pktmbuf_free(frame);
-    return unfinished;
+    return is_unfinished(*gateway, bytes);
   };
   Bytes bytes = tcp_frame(100);
   auto& frame = *reinterpret_cast<TcpFrame*>(bytes.data());
@@ -238,10 +242,7 @@ TEST_P(Offloads, an_unfinished_checksum_is_told_from_a_right_one_that_looks_the_
 TEST_P(Offloads, an_unfinished_checksum_is_found_in_a_tunnel_packet_and_inside) {
   auto gateway = make_gateway();
   const auto judge = [&gateway](const Bytes& bytes) {
-    rte_mbuf* frame = test::make_mbuf(gateway->pool(), bytes);
-    const bool unfinished = dp::has_unfinished_checksum(*frame);
-    rte_pktmbuf_free(frame);
-    return unfinished;
+    return is_unfinished(*gateway, bytes);
   };
   const Bytes good = test::make({});
   const Bytes unfinished = with_pseudo_sum(good);
