@@ -8,9 +8,10 @@ import os
 import subprocess
 import sys
 import time
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import NamedTuple
+
+import test_report
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -94,54 +95,61 @@ def tests_of(stage):
     return names, sorted(needed | set(stage.programs))
 
 
-def cut_off(folder):
-    """Names of the programs that meson ended in its last run. A gtest program writes its own log at
-    its end, so one that was ended is in none."""
-    lines = (ROOT / folder / "meson-logs" / "testlog.json").read_text().splitlines()
-    results = [json.loads(line) for line in lines]
-    return [f"{each['name']}: {each['result'].lower()} after {each['duration']:.0f} s"
-            for each in results if each["result"] in ("TIMEOUT", "INTERRUPT")]
+class StepError(Exception):
+    """A step of a stage did not succeed; the text says which."""
 
 
-def count(folder):
-    """Passed tests, names of failed ones, names of skipped ones of meson's last run."""
-    log = ROOT / folder / "meson-logs" / "testlog.junit.xml"
-    if not log.exists():
-        return 0, [f"{folder}: meson wrote no test log"], []
-    passed, failed, skipped = 0, cut_off(folder), []
-    for suite in ElementTree.parse(log).getroot().iter("testsuite"):
-        for case in suite.findall("testcase"):
-            name = f"{suite.get('name')}: {case.get('name')}"
-            if case.find("failure") is not None or case.find("error") is not None:
-                failed.append(name)
-            elif case.find("skipped") is not None or case.get("status") == "notrun":
-                skipped.append(name)
-            else:
-                passed += 1
-    return passed, failed, skipped
+def prepare(stage):
+    if stage.prepare and run(stage.prepare, 900) != 0:
+        raise StepError(f"{' '.join(stage.prepare)} failed")
+    if not set_up(stage):
+        raise StepError(f"meson cannot set up {stage.folder}")
+
+
+def build(stage):
+    """Names of the tests that the stage runs (none: all)."""
+    names, programs = tests_of(stage)
+    if stage.suites and not names:
+        raise StepError(f"{stage.folder} has no test of {' or '.join(stage.suites)}")
+    if run(["ninja", "-C", stage.folder, *programs], 2400) != 0:
+        raise StepError("does not build")
+    return names
+
+
+def run_tests(stage, names, result):
+    logs = ROOT / stage.folder / "meson-logs"
+    for name in ("testlog.json", "testlog.junit.xml"):
+        (logs / name).unlink(missing_ok=True)
+    status = run(["meson", "test", "-C", stage.folder, "--no-rebuild", "--print-errorlogs",
+                  *stage.test_options, *(f"--suite={suite}" for suite in stage.suites), *names],
+                 stage.seconds)
+    result.programs = test_report.read_programs(logs / "testlog.json")
+    result.cases = test_report.read_cases(logs / "testlog.junit.xml")
+    if not result.cases:
+        raise StepError("meson wrote no test log")
+    if status != 0 and not result.failed():
+        raise StepError(f"meson test ended with status {status}")
 
 
 def run_stage(name):
     stage = STAGES[name]
     print(f"\n== {name}", flush=True)
-    if stage.prepare and run(stage.prepare, 900) != 0:
-        return 0, [f"{name}: {' '.join(stage.prepare)} failed"], []
-    if not set_up(stage):
-        return 0, [f"{name}: meson cannot set up {stage.folder}"], []
-    names, programs = tests_of(stage)
-    if stage.suites and not names:
-        return 0, [f"{name}: {stage.folder} has no test of {' or '.join(stage.suites)}"], []
-    if run(["ninja", "-C", stage.folder, *programs], 2400) != 0:
-        return 0, [f"{name}: does not build"], []
-    log = ROOT / stage.folder / "meson-logs" / "testlog.junit.xml"
-    log.unlink(missing_ok=True)
-    status = run(["meson", "test", "-C", stage.folder, "--no-rebuild", "--print-errorlogs",
-                  *stage.test_options, *(f"--suite={suite}" for suite in stage.suites), *names],
-                 stage.seconds)
-    passed, failed, skipped = count(stage.folder)
-    if status != 0 and not failed:
-        failed = [f"{name}: meson test ended with status {status}"]
-    return passed, failed, skipped
+    result = test_report.Result(name)
+
+    def timed(step, function, *arguments):
+        started = time.monotonic()
+        try:
+            return function(stage, *arguments)
+        finally:
+            result.seconds[step] = time.monotonic() - started
+
+    try:
+        timed("set-up", prepare)
+        names = timed("build", build)
+        timed("tests", run_tests, names, result)
+    except StepError as error:
+        result.failures.append(f"{name}: {error}")
+    return result
 
 
 def main(names):
@@ -150,19 +158,10 @@ def main(names):
         print(f"tools/test: no stage '{unknown[0]}' (known: {', '.join(STAGES)})", file=sys.stderr)
         return 2
     started = time.monotonic()
-    passed, failed, skipped = 0, [], []
-    for name in names or STAGES:
-        results = run_stage(name)
-        passed += results[0]
-        failed += results[1]
-        skipped += results[2]
+    results = [run_stage(name) for name in names or STAGES]
     print(f"\ntook {time.monotonic() - started:.0f} s")
-    for name in skipped:
-        print(f"skipped: {name}")
-    for name in failed:
-        print(f"failed: {name}")
-    print(f"{passed} passed, {len(failed)} failed", flush=True)
-    return 1 if failed else 0
+    print("\n".join(test_report.end_of_run(results)), flush=True)
+    return 1 if any(result.failed() for result in results) else 0
 
 
 if __name__ == "__main__":
