@@ -10,7 +10,9 @@ from typing import NamedTuple
 BAD = ("FAIL", "TIMEOUT", "INTERRUPT", "UNEXPECTEDPASS", "ERROR")
 SLOWEST = 15
 # At most so many lines: of one program, of all programs, of the names of failed and skipped tests.
-LOG_LINES, ALL_LOG_LINES, FAILED_LINES, SKIPPED_LINES = 60, 90, 20, 10
+LOG_LINES, ALL_LOG_LINES, FAILED_LINES, SKIPPED_LINES = 60, 80, 20, 10
+UNSTEADY_LOG_LINES = 40
+MOST_UNSTEADY = 2                                # Programs that may pass at their second run only.
 COLUMNS = 200
 
 
@@ -23,6 +25,12 @@ class Program(NamedTuple):
 
     def failed(self):
         return self.result in BAD
+
+    def is_of(self, suite):
+        return suite in self.name.partition(" / ")[0].partition(":")[2].split("+")
+
+    def plain_name(self):
+        return self.name.rpartition(" / ")[2]
 
 
 class Case(NamedTuple):
@@ -49,6 +57,18 @@ class Result:
     failures: list = field(default_factory=list)
     programs: list = field(default_factory=list)
     cases: list = field(default_factory=list)
+    unsteady: list = field(default_factory=list)  # First runs of programs that passed at the second.
+
+    def again(self, programs, cases):
+        """Takes what a second run says of programs that passed in it."""
+        for second in programs:
+            first = next((each for each in self.programs if each.name == second.name), None)
+            if first is None or second.result != "OK":
+                continue
+            self.unsteady.append(first)
+            self.programs[self.programs.index(first)] = second
+            self.cases = [case for case in self.cases if not case.of(first.name)]
+            self.cases += [case for case in cases if case.of(first.name)]
 
     def names(self, outcome):
         return [str(case) for case in self.cases if case.outcome == outcome]
@@ -59,7 +79,11 @@ class Result:
         silent = [f"{each.name}: {each.result.lower()} after {each.seconds:.0f} s"
                   for each in self.programs
                   if each.failed() and not any(case.of(each.name) for case in cases)]
-        return self.failures + silent + self.names("failed")
+        many = []
+        if len(self.unsteady) > MOST_UNSTEADY:
+            many = [f"{self.stage}: too many unsteady tests: {len(self.unsteady)}, of which "
+                    f"{MOST_UNSTEADY} are borne"]
+        return self.failures + many + silent + self.names("failed")
 
 
 def read_programs(path):
@@ -101,12 +125,12 @@ def last_lines(program, number):
     return [line[:COLUMNS] for line in lines[-number:]]
 
 
-def logs(programs, what, most=LOG_LINES, together=ALL_LOG_LINES):
-    """The ends of the outputs of (stage, program)."""
-    shown = programs[:together // 10]
-    number = min(most, together // max(1, len(shown)))
+def logs(programs):
+    """The ends of the outputs of (stage, program, what happened, most lines)."""
+    shown = programs[:ALL_LOG_LINES // 10]
     lines = []
-    for stage, program in shown:
+    for stage, program, what, most in shown:
+        number = min(most, ALL_LOG_LINES // len(shown))
         lines.append(f"-- {stage}: {program.name}: {what} after {program.seconds:.0f} s, the last "
                      f"{number} lines of its output:")
         lines += last_lines(program, number)
@@ -131,7 +155,11 @@ def end_of_run(results):
     slowest = sorted(programs, key=lambda pair: -pair[1].seconds)[:SLOWEST]
     lines += [f"slowest: {program.seconds:6.1f} s {stage}: {program.name}"
               for stage, program in slowest]
-    lines += logs([pair for pair in programs if pair[1].failed()], "failed")
+    unsteady = [(each.stage, program) for each in results for program in each.unsteady]
+    lines += logs([(*pair, "failed", LOG_LINES) for pair in programs if pair[1].failed()] +
+                  [(*pair, "failed once", UNSTEADY_LOG_LINES) for pair in unsteady])
+    lines += listed("unsteady", [f"{program.plain_name()} (passed when run again)"
+                                 for _, program in unsteady], SKIPPED_LINES)
     failed = [name for each in results for name in each.failed()]
     lines += listed("skipped", [name for each in results for name in each.names("skipped")],
                     SKIPPED_LINES)

@@ -86,16 +86,54 @@ def the_end_tells_times_logs_and_sums():
 
 
 @test
+def a_program_that_passes_when_run_again_is_unsteady():
+    result = Result("release", {}, [], [FLAPS, WIDE], CASES)
+    second = FLAPS._replace(result="OK", lines=["ok"])
+    result.again([second], [Case(CASES[0].suite, "1 - loses nothing", "passed"),
+                            CASES[1], Case("weir.weir:system / other", "1", "failed")])
+    lines = test_report.end_of_run([result])
+    assert "not ok 1 - loses nothing" in lines and "# row 99" in lines and "# row 61" not in lines
+    assert lines[-3:] == ["unsteady: flaps (passed when run again)",
+                          "skipped: weir: weir:lint / text", "3 passed, 0 failed"], lines
+
+
+@test
+def a_program_that_fails_again_has_failed():
+    result = Result("release", {}, [], [FLAPS, WIDE], CASES)
+    for outcome in ("FAIL", "TIMEOUT", "SKIP"):
+        result.again([FLAPS._replace(result=outcome)], [CASES[0]])
+        assert (result.unsteady, result.cases) == ([], CASES)
+        assert result.failed() == ["weir.weir:system / flaps: 1 - loses nothing"]
+
+
+@test
+def more_than_two_unsteady_programs_are_a_failure():
+    programs = [FLAPS._replace(name=f"weir:system / {number}") for number in range(3)]
+    result = Result("release", {}, [], list(programs), [])
+    result.again([each._replace(result="OK") for each in programs[:2]], [])
+    assert len(result.failed()) == 1             # The third.
+    result.again([programs[2]._replace(result="OK")], [])
+    assert result.failed() == ["release: too many unsteady tests: 3, of which 2 are borne"]
+
+
+@test
+def suites_are_told_apart():
+    assert FLAPS.is_of("system") and KILLED.is_of("threads") and KILLED.is_of("unit")
+    assert not WIDE.is_of("system") and not WIDE.is_of("wide") and WIDE.plain_name() == "wide"
+
+
+@test
 def the_end_is_bounded_but_counts_all():
     long = [Program(f"weir:unit / {number}", "FAIL", number, ["x" * 500] * 500)
             for number in range(300)]
     lines = test_report.end_of_run([
         Result(stage, {"tests": 1.0}, [f"{stage}: does not build"], long,
-               [Case("weir", f"weir:lint / {number}", "skipped") for number in range(300)])
+               [Case("weir", f"weir:lint / {number}", "skipped") for number in range(300)],
+               long[:20])
         for stage in ("a", "b", "c", "d")])
     assert len(lines) <= 160, len(lines)
     assert max(map(len, lines)) <= 200
-    assert lines[-1] == "0 passed, 1204 failed"
+    assert lines[-1] == "0 passed, 1208 failed"
 
 
 run()
