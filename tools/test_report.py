@@ -57,7 +57,7 @@ class Result:
     failures: list = field(default_factory=list)
     programs: list = field(default_factory=list)
     cases: list = field(default_factory=list)
-    unsteady: list = field(default_factory=list)  # First runs of programs that passed at the second.
+    unsteady: list = field(default_factory=list)  # First runs of what passed at the second.
 
     def again(self, programs, cases):
         """Takes what a second run says of programs that passed in it."""
