@@ -5,6 +5,7 @@ program included. A stage that does not build counts as one failed test."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -12,8 +13,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import test_report
+from test_processes import ROOT, Beside, exit_on_signals, run
 
-ROOT = Path(__file__).resolve().parent.parent
+BUILD_BESIDE = "--build-beside"                  # We start ourselves with it.
 
 CLANG = {"CC": "clang-19", "CXX": "clang++-19"}
 # Benchmarks are left out where their numbers would mean nothing.
@@ -48,16 +50,6 @@ STAGES = {
 }
 
 
-def run(command, seconds, **keywords):
-    print("+", " ".join(command), flush=True)
-    try:
-        done = subprocess.run(command, cwd=ROOT, timeout=seconds, check=False, **keywords)
-        return done.returncode
-    except subprocess.TimeoutExpired:
-        print(f"tools/test: {command[0]} ran for more than {seconds} s and was ended", flush=True)
-        return 124
-
-
 def set_up(stage):
     if (ROOT / stage.folder / "build.ninja").exists():
         # tools/demo may have made it without the tests.
@@ -65,6 +57,8 @@ def set_up(stage):
         # What meson says of its tests is as old as build.ninja.
         return (run(["meson", "configure", stage.folder, *options], 120) == 0 and
                 run(["ninja", "-C", stage.folder, "build.ninja"], 300) == 0)
+    # Of a set-up that was ended; meson would take it for a whole one.
+    shutil.rmtree(ROOT / stage.folder / "meson-private", ignore_errors=True)
     command = ["meson", "setup", stage.folder, "--buildtype=release", *stage.options]
     return run(command, 600, env={**os.environ, **stage.environment}) == 0
 
@@ -108,7 +102,10 @@ def prepare(stage):
 
 def build(stage):
     """Names of the tests that the stage runs (none: all)."""
-    names, programs = tests_of(stage)
+    try:
+        names, programs = tests_of(stage)
+    except subprocess.SubprocessError as error:
+        raise StepError(f"meson does not say what {stage.folder} has: {error}") from error
     if stage.suites and not names:
         raise StepError(f"{stage.folder} has no test of {' or '.join(stage.suites)}")
     if run(["ninja", "-C", stage.folder, *programs], 2400) != 0:
@@ -142,7 +139,21 @@ def run_tests(stage, names, result):
         result.again(*meson_test(stage, failed, options, 900, log="testlog-again")[1:])
 
 
-def run_stage(name):
+def build_beside(names):
+    """Builds stages while tests run; what fails fails again in its own stage."""
+    status = 0
+    for name in names:
+        try:
+            prepare(STAGES[name])
+            build(STAGES[name])
+        except StepError as error:
+            print(f"{name}: {error}", flush=True)
+            status = 1
+    return status
+
+
+def run_stage(name, later):
+    """`later`: stages that are built meanwhile, as many tests only wait."""
     stage = STAGES[name]
     print(f"\n== {name}", flush=True)
     result = test_report.Result(name)
@@ -150,26 +161,40 @@ def run_stage(name):
     def timed(step, function, *arguments):
         started = time.monotonic()
         try:
-            return function(stage, *arguments)
+            return function(*arguments)
         finally:
             result.seconds[step] = time.monotonic() - started
 
+    beside = None
     try:
-        timed("set-up", prepare)
-        names = timed("build", build)
-        timed("tests", run_tests, names, result)
+        timed("set-up", prepare, stage)
+        names = timed("build", build, stage)
+        if later:
+            beside = Beside([sys.executable, __file__, BUILD_BESIDE, *later],
+                            ROOT / stage.folder / "meson-logs" / "beside.txt")
+        timed("tests", run_tests, stage, names, result)
+        if beside:
+            timed("rest of later builds", beside.finish, 3600)
     except StepError as error:
         result.failures.append(f"{name}: {error}")
+    finally:
+        if beside:
+            beside.end()
     return result
 
 
 def main(names):
+    exit_on_signals()
+    if names[:1] == [BUILD_BESIDE]:
+        return build_beside(names[1:])
     unknown = [name for name in names if name not in STAGES]
     if unknown:
         print(f"tools/test: no stage '{unknown[0]}' (known: {', '.join(STAGES)})", file=sys.stderr)
         return 2
     started = time.monotonic()
-    results = [run_stage(name) for name in names or STAGES]
+    names = names or list(STAGES)
+    results = [run_stage(name, names[1:] if number == 0 else [])
+               for number, name in enumerate(names)]
     print(f"\ntook {time.monotonic() - started:.0f} s")
     print("\n".join(test_report.end_of_run(results)), flush=True)
     return 1 if any(result.failed() for result in results) else 0
