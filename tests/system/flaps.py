@@ -8,6 +8,7 @@ get it back, while RoCE crosses other ports of the same gateway:
 
 Times are those of `weir event watch`. Nine of ten have to be in time, and half of the returns, for
 which the kernel has to verify a program and pin the packet pool: others run on this machine, too.
+What happened while the machine itself stood still is not judged.
 WEIR_ROUNDS=1000 is the long form."""
 
 import contextlib
@@ -22,14 +23,18 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from context import (InNamespace, RawPort, Replay, Testbed, TwoGateways, all_shots, check_replay,
-                     command, roce, run, settle, shape, test, wait_for)
+from context import (InNamespace, RawPort, Replay, Stops, Testbed, TwoGateways, all_shots,
+                     check_replay, command, overlaps, roce, run, settle, shape, test, wait_for)
 
 ROUNDS = int(os.environ.get("WEIR_ROUNDS", "50"))
 QUEUES = shape()[1]
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 TAP_MAC = "02:00:00:00:31:01"
 LIMITS_MS = {"down": 20, "up": 100, "removed": 100, "returned": 100}
+# What a queue of plug0 may hold more or less than at another moment: received and not yet replaced
+# in its fill ring (a portion), sent and taken back with the next frame (a burst). What lies in the
+# workers' caches of the pool is not in use, and the other ports give back what they have sent.
+MBUFS_THAT_VARY = QUEUES * (64 + 64)
 
 
 def set_link(namespace, interface, up):
@@ -101,7 +106,8 @@ class Plugs:
         wait_for(lambda: all(port["link_up"] for port in self.gateway.show("stats", "show")[
             "ports"]), "all links")
         self.events.used = len(self.events.process.log().splitlines())
-        self.times_ms = {}
+        self.stops = Stops(bed)
+        self.times = {}                          # (began, told) by (port, what)
 
     def hears(self):
         for up in (False, True):
@@ -110,7 +116,7 @@ class Plugs:
         return "plug0" in self.events.process.log()
 
     def note(self, port, what, began, told):
-        self.times_ms.setdefault((port, what), []).append(max(0.0, (told - began) * 1000))
+        self.times.setdefault((port, what), []).append((began, max(began, told)))
 
     def flap(self, port):
         # The link of a TAP is its own: it has no other end.
@@ -138,7 +144,8 @@ class Plugs:
         gone = self.events.wait("plug1", up=False, gone=True)
         self.note("plug1", "removed", began, gone)
         self.note("plug1", "returned", gone, self.events.wait("plug1", up=True, gone=False))
-        assert TAP_MAC in namespace.ip("link", "show", "plug1")
+        shown = namespace.ip("link", "show", "plug1")
+        assert TAP_MAC in shown, f"no {TAP_MAC} in {shown}"
 
     def forward(self):
         """A frame of each reaches both others."""
@@ -148,7 +155,7 @@ class Plugs:
         hosts = [roce.Host(f"02:00:00:00:30:0{number}", f"10.78.0.{number}") for number in (1, 2)]
         for sender in (0, 2):                    # What a raw socket says on a TAP is not received.
             frame = roce.cnp_like(*hosts, ecn=sender)
-            assert ports[sender].send(frame)
+            assert ports[sender].send(frame), f"plug{sender} takes no frame"
             for number in {0, 1, 2} - {sender}:
                 arrived = ports[number].receive_within(2.0)
                 while arrived not in (None, frame):
@@ -168,13 +175,35 @@ class Plugs:
         return self.gateway.descriptors_held(), kilobytes, int(float(mbufs.split()[-1]))
 
     def report(self):
-        for (port, what), times in self.times_ms.items():
-            limit = LIMITS_MS[what]
-            late = sum(taken > limit for taken in times)
-            print(f"# {port} {what}: median {statistics.median(times):.1f} ms, slowest "
-                  f"{max(times):.1f} ms of {len(times)}, {late} later than {limit} ms")
-            allowed = len(times) // (2 if what == "returned" else 10)
-            assert late <= max(1, allowed), (port, what)
+        """Prints all times, and asserts them where the machine ran all the while."""
+        gaps = self.stops.gaps()
+        judged = {key: [(told - began) * 1000 for began, told in times
+                        if not overlaps(gaps, began, told)] for key, times in self.times.items()}
+        events = sum(map(len, self.times.values()))
+        left = sum(map(len, judged.values()))
+        print(f"# the machine stood still {len(gaps)} times, for "
+              f"{max([(end - begin) * 1000 for begin, end in gaps], default=0):.0f} ms at most; "
+              f"{events - left} of {events} times are not judged")
+        late = {key: judge(*key, times, len(self.times[key])) for key, times in judged.items()}
+        if left * 2 < events:
+            print("# no times were judged: the machine stood still during most")
+            return
+        for (port, what), number in late.items():
+            times = judged[(port, what)]
+            allowed = max(1, len(times) // (2 if what == "returned" else 10))
+            assert number <= allowed, \
+                f"{port} {what}: {number} of {len(times)} later than {LIMITS_MS[what]} ms, " \
+                f"{allowed} may be; the slowest: {[f'{ms:.0f}' for ms in sorted(times)[-20:]]} ms"
+
+
+def judge(port, what, times, events):
+    """How many were late."""
+    limit = LIMITS_MS[what]
+    late = sum(taken > limit for taken in times)
+    print(f"# {port} {what}: median {statistics.median(times or [0]):.1f} ms, slowest "
+          f"{max(times, default=0):.1f} ms of {len(times)}, {late} later than {limit} ms, "
+          f"{events - len(times)} not judged")
+    return late
 
 
 def noise(plugs, stop):
@@ -224,12 +253,14 @@ def links_and_interfaces_come_and_go_while_others_lose_nothing():
         check_replay(replay)
         plugs.forward()
         plugs.report()
-        assert settle([plugs.gateway])[0].totals()["mismatch"] == 0
+        mismatch = settle([plugs.gateway])[0].totals()["mismatch"]
+        assert mismatch == 0, f"{mismatch} frames are not accounted for"
         after = plugs.held()
         print(f"# descriptors, kB, mbufs: {before} → {after}")
-        assert after[0] == before[0] and after[1] - before[1] < 2048
-        # Rings are full or empty of what was just received, and so are the pool's caches.
-        assert abs(after[2] - before[2]) <= 128
+        assert after[0] == before[0], f"{after[0] - before[0]} descriptors more"
+        assert after[1] - before[1] < 2048, f"{after[1] - before[1]} kB more"
+        assert abs(after[2] - before[2]) <= MBUFS_THAT_VARY, \
+            f"{after[2] - before[2]} mbufs more, {MBUFS_THAT_VARY} may be"
 
 
 @test
@@ -264,7 +295,7 @@ def an_af_packet_port_says_that_its_interface_is_gone_and_how_to_get_it_back():
         plugs.report()
         said = [line for line in gateway.dataplane.log().splitlines()
                 if "port_interface_gone" in line and "plug2" in line]
-        assert len(said) == 3, said
+        assert len(said) == 3, f"{len(said)} times: {said}"
         assert all("delete and add the port" in line for line in said), said
         plugs.forward()
 
