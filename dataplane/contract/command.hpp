@@ -44,6 +44,9 @@ enum class Verb : std::uint16_t {
 
   host_rule_set = 70,
   host_rule_remove = 71,
+
+  queue_set = 80,
+  queue_remove = 81,
 };
 
 struct Hello {
@@ -121,6 +124,11 @@ struct PortSet {
   std::array<PortAddress, port_addresses_max> addresses;  // The first that are given.
   std::uint16_t parent;      // PortId + 1 of the tenant port whose VLAN this is; 0: none.
   std::uint16_t inner_vlan;  // 1..4094: two tags, as in IEEE 802.1ad; 0: one.
+  // What leaves here at most, bits of frames a second (FCS, preamble and gap not counted); 0: as
+  // much as the device takes.
+  std::uint64_t rate;
+  std::uint32_t burst;  // Bytes that may leave at once after a pause; 0: burst_default(rate).
+  std::uint32_t reserved;
 };
 
 inline constexpr std::uint16_t vlan_max = 4094;  // 4095 is reserved.
@@ -220,6 +228,69 @@ struct HostRuleRemove {
   HostClass host_class;
 };
 
+// What a traffic class takes whatever its DSCP; bits of QueueSet::carries.
+enum class RoceTraffic : std::uint8_t {
+  data = 1 << 0,  // All RoCE packets that are none of the following.
+  ack = 1 << 1,   // ACK, NAK and RNR NAK.
+  cnp = 1 << 2,   // Its class goes before all others.
+  cm = 1 << 3,    // Connection management: QP 1.
+};
+
+// Which IP header a marker sets CE in. Without a tunnel there is one, whatever is asked for.
+enum class MarkPlace : std::uint8_t {
+  outer = 0,
+  inner = 1,  // For a remote VTEP that does not propagate ECN (RFC 6040 section 4.3).
+  both = 2,
+};
+
+// One traffic class of a port. A port with a rate or any such record has all eight; those that no
+// record names have queue_buffer_default and no rate, no marker and no DSCP.
+struct QueueSet {
+  base::PortId port;           // With a device of its own.
+  std::uint8_t traffic_class;  // 0..7.
+  MarkPlace mark;
+  std::uint8_t carries;  // Bits of RoceTraffic. CNPs that no class carries go to cnp_class.
+  std::uint8_t
+      drop_not_ect;  // 1: a Not-ECT packet dies where an ECT one would be marked; 0: passes.
+  std::uint8_t mark_control;  // 1: ACK, CNP and CM are marked, or dropped, like data; 0: they pass.
+  std::uint8_t reserved;
+  std::uint64_t dscp;   // Bit n: packets of DSCP n, in one class at most. The rest goes to class 0.
+  std::uint64_t rate;   // As in PortSet.
+  std::uint32_t burst;  // As in PortSet.
+  std::uint32_t buffer;  // Bytes that may wait; 0: queue_buffer_default.
+  // The marker (DCQCN, SIGCOMM 2015 section 3.1), by bytes in the class as a packet leaves it, that
+  // packet included: never up to kmin, always above kmax, between them rising from 0 to pmax.
+  std::uint32_t kmin;  // Up to kmax.
+  std::uint32_t kmax;  // Up to the buffer; 0: no marker.
+  std::uint32_t pmax;  // Parts of a million, up to 1,000,000.
+  std::uint32_t reserved_2;
+};
+
+struct QueueRemove {
+  base::PortId port;
+  std::uint8_t traffic_class;
+  std::uint8_t reserved;
+};
+
+inline constexpr std::uint64_t queue_rate_min = 1'000'000;  // Bits a second.
+inline constexpr std::uint64_t queue_rate_max = 1'000'000'000'000;
+inline constexpr std::uint32_t queue_burst_min = 9'216;  // One jumbo frame.
+inline constexpr std::uint32_t queue_burst_max = 16 * 1024 * 1024;
+inline constexpr std::uint32_t queue_buffer_min = 16 * 1024;
+inline constexpr std::uint32_t queue_buffer_max = 64 * 1024 * 1024;
+inline constexpr std::uint32_t queue_buffer_default = 1024 * 1024;
+inline constexpr std::uint32_t queue_pmax_max = 1'000'000;
+// Of CNPs that no class carries: what ConnectX and SONiC use.
+inline constexpr std::uint8_t cnp_class = 6;
+
+// 100 us of the rate, but no less than a few jumbo frames, which the kernel's sleep needs, and no
+// more than a switch would take without a queue.
+constexpr std::uint32_t burst_default(std::uint64_t rate) noexcept {
+  const std::uint64_t bytes = rate / 8 / 10'000;
+  if (bytes < 32 * 1024) return 32 * 1024;
+  return bytes > 256 * 1024 ? 256 * 1024 : static_cast<std::uint32_t>(bytes);
+}
+
 // Which frames a trace wants: every field whose bit is set in `fields` must be equal.
 enum class TraceField : std::uint16_t {
   port = 1 << 0,
@@ -265,12 +336,13 @@ static_assert(Record<VtepSet> && Record<VtepRemove>);
 static_assert(Record<NextHopSet> && Record<NextHopRemove>);
 static_assert(Record<EndpointSet> && Record<EndpointRemove>);
 static_assert(Record<HostRuleSet> && Record<HostRuleRemove>);
+static_assert(Record<QueueSet> && Record<QueueRemove>);
 static_assert(Record<TraceAdd> && Record<TraceRemove>);
 
 // Golden sizes: a change here is a change of the contract (README.md says how).
-static_assert(sizeof(Hello) == 80 && sizeof(PortAdd) == 296 && sizeof(PortSet) == 160);
+static_assert(sizeof(Hello) == 80 && sizeof(PortAdd) == 296 && sizeof(PortSet) == 176);
 static_assert(sizeof(NetworkSet) == 268 && sizeof(VtepSet) == 38 && sizeof(EndpointSet) == 12);
-static_assert(sizeof(NextHopSet) == 26);
+static_assert(sizeof(NextHopSet) == 26 && sizeof(QueueSet) == 48);
 static_assert(sizeof(TraceAdd) == 68 && sizeof(HostRuleSet) == 12);
 
 }  // namespace contract

@@ -17,6 +17,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <string_view>
 
 namespace contract {
 
@@ -108,6 +109,35 @@ struct PortState {
   std::array<char, 32> name;
   std::array<char, 32> driver;  // "net_tap"; of an xdp port also how: "xdp native copy".
   std::uint64_t interface_gone;
+};
+
+inline constexpr std::size_t depth_slots = 24;  // Of QueueCounters::depth_packets_at.
+// Where each of them ends; the last has no end.
+inline constexpr std::array<std::string_view, depth_slots> depth_names{
+    "1KiB",   "2KiB",   "4KiB",   "8KiB",   "16KiB", "32KiB", "64KiB", "128KiB",
+    "256KiB", "512KiB", "1MiB",   "2MiB",   "4MiB",  "8MiB",  "16MiB", "32MiB",
+    "64MiB",  "128MiB", "256MiB", "512MiB", "1GiB",  "2GiB",  "4GiB",  "unbounded"};
+
+// Per port and traffic class, written by the port's home worker.
+struct QueueCounters {
+  std::uint64_t tx_packets;  // That left the queue for the port, or passed it while it was empty.
+  std::uint64_t tx_bytes;
+  std::uint64_t waited_packets;  // Of them, those that were held.
+  std::uint64_t marked_packets;  // ECT until here, CE from here on.
+  std::uint64_t marked_bytes;
+  std::uint64_t marked_before_packets;   // To be marked, and CE already.
+  std::uint64_t not_ect_packets;         // To be marked, but Not-ECT; passed.
+  std::uint64_t exempt_packets;          // To be marked, but ACK, CNP or CM; passed.
+  std::uint64_t marker_dropped_packets;  // To be marked, but Not-ECT; dropped.
+  std::uint64_t full_dropped_packets;
+  // Time that a rate would have let frames pass and the worker was not there, beyond the burst.
+  std::uint64_t late_ns;
+  std::uint64_t depth_bytes;  // Waiting now, on their way from other workers included.
+  std::uint64_t depth_packets;
+  std::uint64_t depth_bytes_max;  // Highest since the queue was configured.
+  // Packets that left, by the bytes that waited then, themselves included: position 0 below 1 KiB,
+  // each next one up to twice as many.
+  std::array<std::uint64_t, depth_slots> depth_packets_at;
 };
 
 // Per next hop, written by the housekeeper once a second and when it changes.

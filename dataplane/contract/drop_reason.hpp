@@ -78,6 +78,9 @@ enum class DropReason : std::uint8_t {
   udp_checksum_missing,
   punt_rate_exceeded,
   own_frame_refused,
+  queue_full,
+  marker_dropped,
+  hand_over_full,
 
   count,
 };
@@ -204,6 +207,14 @@ inline constexpr std::array<DropReasonText, drop_reason_count> drop_reasons{{
     {DropReason::own_frame_refused, "own_frame_refused",
      "A question or an answer of Weir's own (ARP, neighbour discovery) that the port did not take; "
      "what gets no answer is asked again."},
+    {DropReason::queue_full, "queue_full",
+     "As much waited in the traffic class of the outgoing port as its buffer holds (weir queue "
+     "show)."},
+    {DropReason::marker_dropped, "marker_dropped",
+     "The packet was Not-ECT, so it died where the marker would have set CE (not_ect: drop)."},
+    {DropReason::hand_over_full, "hand_over_full",
+     "The ring to the worker that owns the outgoing port's queue was full: that worker is too "
+     "slow."},
 }};
 
 constexpr bool drop_reasons_in_order() {

@@ -10,6 +10,7 @@ namespace contract {
 
 inline constexpr std::size_t port_count_max = 64;  // One bit each in a network's port set.
 inline constexpr std::size_t worker_count_max = 64;
+inline constexpr std::size_t traffic_class_count = 8;
 inline constexpr std::size_t stage_count_max = 64;  // All pipelines together.
 inline constexpr std::size_t network_count_max = 65535;
 inline constexpr std::size_t vtep_count_max = 65535;

@@ -36,6 +36,7 @@ RegionLayout lay_out(const RegionShape& shape) noexcept {
       place(end, std::uint64_t{shape.next_hop_count} * sizeof(NextHopState));
   layout.neighbour_states_offset =
       place(end, std::uint64_t{shape.neighbour_count} * sizeof(NeighbourState));
+  layout.queues_offset = place(end, shape.port_count * traffic_class_count * sizeof(QueueCounters));
   layout.workers_offset = round_up(end);
 
   std::uint64_t worker_end = 0;
@@ -62,7 +63,9 @@ WorkerBlock worker_block(std::span<std::byte> memory, const RegionShape& shape,
       .ports = {at<PortCounters>(memory, block + layout.ports_offset), shape.port_count},
       .networks = {at<NetworkCounters>(memory, block + layout.networks_offset),
                    shape.network_count},
-      .vteps = {at<VtepCounters>(memory, block + layout.vteps_offset), shape.vtep_count}};
+      .vteps = {at<VtepCounters>(memory, block + layout.vteps_offset), shape.vtep_count},
+      .queues = {at<QueueCounters>(memory, layout.queues_offset),
+                 shape.port_count * traffic_class_count}};
 }
 
 GlobalState& global_state(std::span<std::byte> memory, const RegionShape& shape) noexcept {

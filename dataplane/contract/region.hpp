@@ -94,6 +94,7 @@ struct RegionLayout {
   std::uint64_t port_states_offset;
   std::uint64_t next_hop_states_offset;
   std::uint64_t neighbour_states_offset;
+  std::uint64_t queues_offset;
   std::uint64_t workers_offset;  // Of worker 0's blocks.
   std::uint64_t worker_stride;
   std::uint64_t totals_offset;  // These four within a worker's blocks.
@@ -113,6 +114,8 @@ struct WorkerBlock {
   std::span<PortCounters> ports;
   std::span<NetworkCounters> networks;
   std::span<VtepCounters> vteps;
+  // By port and traffic class, of all workers: each writes those whose home it is.
+  std::span<QueueCounters> queues;
 };
 
 // Writes header, labels and fields into zeroed memory of lay_out(shape).total_bytes, 64-byte

@@ -1,332 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every member of counters.hpp with unit and help. Forget one and tests/contract says which bytes
-// of which block nobody describes.
+// How the region describes itself: its blocks, their dimensions and labels. The members of each
+// block stand in region_members.cpp.
 #include "dataplane/contract/region_fields.hpp"
+
+#include <cstring>
+#include <string>
 
 namespace contract {
 namespace {
-
-using enum FieldKind;
-
-constexpr MemberDimension by_reason{.name = "drop_reason",
-                                    .labels = Labels::drop_reason,
-                                    .count = drop_reason_count,
-                                    .slots = drop_reason_slots,
-                                    .stride_bytes = 8};
-constexpr MemberDimension by_kind{.name = "packet_kind",
-                                  .labels = Labels::packet_kind,
-                                  .count = packet_kind_count,
-                                  .slots = packet_kind_slots,
-                                  .stride_bytes = 4 * 8};
-
-constexpr MemberDimension by_host_class{.name = "host_class",
-                                        .labels = Labels::host_class,
-                                        .count = host_class_count,
-                                        .slots = host_class_slots,
-                                        .stride_bytes = 8};
-
-constexpr MemberDimension by_ecn(std::string_view name, std::uint32_t stride_bytes = 8) {
-  return {.name = name,
-          .labels = Labels::ecn,
-          .count = ecn_names.size(),
-          .slots = ecn_names.size(),
-          .stride_bytes = stride_bytes};
-}
-
-constexpr Member worker_list[] = {
-    {"sequence", "writes", gauge, "Odd while the worker writes these totals.",
-     offsetof(WorkerTotals, sequence)},
-    {"rx", "packets", counter, "Packets taken from ports.", offsetof(WorkerTotals, rx)},
-    {"created", "packets", counter, "Copies made by flooding.", offsetof(WorkerTotals, created)},
-    {"taken_over", "packets", counter, "Packets taken from other workers' hand-over rings.",
-     offsetof(WorkerTotals, taken_over)},
-    {"tx", "packets", counter, "Packets that ports accepted.", offsetof(WorkerTotals, tx)},
-    {"dropped", "packets", counter, "Packets dropped, all reasons together.",
-     offsetof(WorkerTotals, dropped)},
-    {"consumed", "packets", counter, "Packets that ended here as meant, with an effect.",
-     offsetof(WorkerTotals, consumed)},
-    {"punted", "packets", counter, "Packets handed to the housekeeper.",
-     offsetof(WorkerTotals, punted)},
-    {"handed_over", "packets", counter, "Packets given to other workers' rings.",
-     offsetof(WorkerTotals, handed_over)},
-    {"held", "packets", gauge, "Packets in this worker's queues now, counted by walking them.",
-     offsetof(WorkerTotals, held)},
-    {"generation", "generations", gauge, "Configuration of the last batch or idle turn.",
-     offsetof(WorkerTotals, generation)},
-    {"turns", "turns", counter, "Rounds over all ports: the worker's heartbeat.",
-     offsetof(WorkerTotals, turns)},
-    {"turns_empty", "turns", counter, "Rounds that found no frame.",
-     offsetof(WorkerTotals, turns_empty)},
-    {"busy_cycles", "cycles", counter, "TSC cycles in rounds that found frames.",
-     offsetof(WorkerTotals, busy_cycles)},
-    {"idle_ns", "ns", counter, "Time asleep.", offsetof(WorkerTotals, idle_ns)},
-    {"bursts", "bursts", counter, "Receive bursts with at least one frame.",
-     offsetof(WorkerTotals, bursts)},
-    {"drops",
-     "packets",
-     counter,
-     "Packets dropped, by reason.",
-     offsetof(WorkerTotals, drops),
-     {by_reason}},
-};
-
-constexpr Member stage_list[] = {
-    {"packets", "packets", counter, "Packets that entered the stage.",
-     offsetof(StageCounters, packets)},
-    {"packets_sampled", "packets", counter, "Of them, those in batches whose cycles were taken.",
-     offsetof(StageCounters, packets_sampled)},
-    {"cycles_sampled", "cycles", counter, "TSC cycles of the sampled batches in this stage.",
-     offsetof(StageCounters, cycles_sampled)},
-    {"drops",
-     "packets",
-     counter,
-     "Packets that died in this stage, by reason.",
-     offsetof(StageCounters, drops),
-     {by_reason}},
-};
-
-constexpr Member port_list[] = {
-    {"rx_packets", "packets", counter, "Frames received.", offsetof(PortCounters, rx_packets)},
-    {"rx_bytes", "bytes", counter, "Bytes of received frames, from the Ethernet header on.",
-     offsetof(PortCounters, rx_bytes)},
-    {"tx_packets", "packets", counter, "Frames that the device accepted.",
-     offsetof(PortCounters, tx_packets)},
-    {"tx_bytes", "bytes", counter, "Bytes of sent frames, from the Ethernet header on.",
-     offsetof(PortCounters, tx_bytes)},
-    {"rx_kinds",
-     "packets",
-     counter,
-     "Received frames by kind of the tenant's packet and by ECN of the outermost IP header.",
-     offsetof(PortCounters, rx_kinds),
-     {by_kind, by_ecn("ecn")}},
-    {"host_passed",
-     "packets",
-     counter,
-     "Received frames for the host itself that were handed to its kernel, by class.",
-     offsetof(PortCounters, host_passed),
-     {by_host_class}},
-    {"host_policed",
-     "packets",
-     counter,
-     "Received frames for the host itself above the rate of their class.",
-     offsetof(PortCounters, host_policed),
-     {by_host_class}},
-    {"host_refused",
-     "packets",
-     counter,
-     "Received frames for the host itself of classes that a rule drops.",
-     offsetof(PortCounters, host_refused),
-     {by_host_class}},
-};
-
-constexpr Member network_list[] = {
-    {"encap_packets", "packets", counter, "Packets sent into tunnels, copies included.",
-     offsetof(NetworkCounters, encap_packets)},
-    {"encap_bytes", "bytes", counter, "Bytes of tenant frames sent into tunnels.",
-     offsetof(NetworkCounters, encap_bytes)},
-    {"decap_packets", "packets", counter, "Packets taken out of tunnels.",
-     offsetof(NetworkCounters, decap_packets)},
-    {"decap_bytes", "bytes", counter, "Bytes of tenant frames taken out of tunnels.",
-     offsetof(NetworkCounters, decap_bytes)},
-    {"local_packets", "packets", counter, "Packets from tenant port to tenant port here.",
-     offsetof(NetworkCounters, local_packets)},
-    {"local_bytes", "bytes", counter, "Bytes of frames from tenant port to tenant port here.",
-     offsetof(NetworkCounters, local_bytes)},
-    {"flooded_packets", "packets", counter,
-     "Frames that were flooded; their copies are counted as created by the worker.",
-     offsetof(NetworkCounters, flooded_packets)},
-    {"ecn_encap",
-     "packets",
-     counter,
-     "Encapsulated packets by ECN of the tenant's packet.",
-     offsetof(NetworkCounters, ecn_encap),
-     {by_ecn("ecn")}},
-    {"ecn_decap",
-     "packets",
-     counter,
-     "Decapsulated packets by inner and outer ECN: the cells of RFC 6040.",
-     offsetof(NetworkCounters, ecn_decap),
-     {by_ecn("inner_ecn", 4 * 8), by_ecn("outer_ecn")}},
-};
-
-constexpr Member vtep_list[] = {
-    {"encap_packets", "packets", counter, "Packets sent to this VTEP.",
-     offsetof(VtepCounters, encap_packets)},
-    {"encap_bytes", "bytes", counter, "Bytes of tenant frames sent to this VTEP.",
-     offsetof(VtepCounters, encap_bytes)},
-    {"decap_packets", "packets", counter, "Packets received from this VTEP.",
-     offsetof(VtepCounters, decap_packets)},
-    {"decap_bytes", "bytes", counter, "Bytes of tenant frames received from this VTEP.",
-     offsetof(VtepCounters, decap_bytes)},
-};
-
-constexpr Member port_state_list[] = {
-    {"present", "bool", gauge, "1: the port exists.", offsetof(PortState, present)},
-    {"link_up", "bool", gauge, "1: the device reports a link.", offsetof(PortState, link_up)},
-    {"link_speed_mbps", "mbps", gauge, "Speed of the link; 0: the device does not say.",
-     offsetof(PortState, link_speed_mbps)},
-    {"rx_queues", "queues", gauge, "Receive queues in use.", offsetof(PortState, rx_queues)},
-    {"tx_queues", "queues", gauge, "Transmit queues in use.", offsetof(PortState, tx_queues)},
-    {"rx_descriptors", "frames", gauge, "Room of each receive ring.",
-     offsetof(PortState, rx_descriptors)},
-    {"tx_descriptors", "frames", gauge, "Room of each transmit ring.",
-     offsetof(PortState, tx_descriptors)},
-    {"mtu", "bytes", gauge, "Largest IP packet that may leave here.", offsetof(PortState, mtu)},
-    {"device_drops",
-     "packets",
-     counter,
-     "Frames lost by device or kernel before a worker saw them or after it sent them, by reason.",
-     offsetof(PortState, device_drops),
-     {by_reason}},
-    {"name",
-     "text",
-     text,
-     "The port as the operator calls it.",
-     offsetof(PortState, name),
-     {},
-     sizeof(PortState::name)},
-    {"driver",
-     "text",
-     text,
-     "What drives the device; of an xdp port also its mode and whether frames are copied.",
-     offsetof(PortState, driver),
-     {},
-     sizeof(PortState::driver)},
-    {"interface_gone", "bool", gauge,
-     "1: the kernel's interface that the port stands on was removed.",
-     offsetof(PortState, interface_gone)},
-};
-
-constexpr Member next_hop_list[] = {
-    {"present", "bool", gauge, "1: the next hop exists.", offsetof(NextHopState, present)},
-    {"usable", "bool", gauge, "1: frames may go there: MAC known, link up.",
-     offsetof(NextHopState, usable)},
-    {"resolved", "bool", gauge, "1: its MAC is known.", offsetof(NextHopState, resolved)},
-    {"link_up", "bool", gauge, "1: its port reports a link.", offsetof(NextHopState, link_up)},
-    {"changes", "changes", counter, "Times that it became usable, or no longer was.",
-     offsetof(NextHopState, changes)},
-    {"mac",
-     "text",
-     text,
-     "Its MAC, static or resolved; empty while it is not known.",
-     offsetof(NextHopState, mac),
-     {},
-     sizeof(NextHopState::mac)},
-};
-
-constexpr Member neighbour_list[] = {
-    {"own", "bool", gauge, "1: an address of ours; 0: a next hop.", offsetof(NeighbourState, own)},
-    {"usable", "bool", gauge, "1: a next hop's MAC is known, or an address of ours answered for.",
-     offsetof(NeighbourState, usable)},
-    {"since_ns", "ns", gauge, "CLOCK_MONOTONIC when it got its MAC or, without one, its state.",
-     offsetof(NeighbourState, since_ns)},
-    {"moves", "moves", counter, "Times that it got another MAC.", offsetof(NeighbourState, moves)},
-    {"losses", "losses", counter, "Times that it no longer answered.",
-     offsetof(NeighbourState, losses)},
-    {"conflicts", "conflicts", counter, "Times that another one claimed it.",
-     offsetof(NeighbourState, conflicts)},
-    {"duplicates", "duplicates", counter, "Times that another one had it before us.",
-     offsetof(NeighbourState, duplicates)},
-    {"port",
-     "text",
-     text,
-     "The port on whose link it is.",
-     offsetof(NeighbourState, port),
-     {},
-     sizeof(NeighbourState::port)},
-    {"address",
-     "text",
-     text,
-     "Its address; empty: nobody has this place.",
-     offsetof(NeighbourState, address),
-     {},
-     sizeof(NeighbourState::address)},
-    {"mac",
-     "text",
-     text,
-     "Its MAC; empty while it is not known.",
-     offsetof(NeighbourState, mac),
-     {},
-     sizeof(NeighbourState::mac)},
-    {"state",
-     "text",
-     text,
-     "incomplete, reachable, probed; of ours tentative, usable, duplicate.",
-     offsetof(NeighbourState, state),
-     {},
-     sizeof(NeighbourState::state)},
-};
-
-constexpr Member global_list[] = {
-    {"boot_id", "id", gauge, "Random per start of the data plane.", offsetof(GlobalState, boot_id)},
-    {"generation", "generations", gauge, "Configuration in force; grows by one per commit.",
-     offsetof(GlobalState, generation)},
-    {"started_ns", "ns", gauge, "CLOCK_MONOTONIC at the start of the data plane.",
-     offsetof(GlobalState, started_ns)},
-    {"heartbeat_ns", "ns", gauge, "CLOCK_MONOTONIC of the housekeeper's last turn.",
-     offsetof(GlobalState, heartbeat_ns)},
-    {"commits", "commits", counter, "Transactions put in force.", offsetof(GlobalState, commits)},
-    {"commits_refused", "commits", counter, "Transactions refused at their commit.",
-     offsetof(GlobalState, commits_refused)},
-    {"controller_connected", "bool", gauge, "1: a control plane is connected.",
-     offsetof(GlobalState, controller_connected)},
-    {"tsc_hz", "hertz", gauge, "Cycles per second of the time-stamp counter.",
-     offsetof(GlobalState, tsc_hz)},
-    {"mbufs_capacity", "mbufs", gauge, "Packet buffers in the pool.",
-     offsetof(GlobalState, mbufs_capacity)},
-    {"mbufs_in_use", "mbufs", gauge, "Packet buffers that are not free.",
-     offsetof(GlobalState, mbufs_in_use)},
-    {"networks_used", "entries", gauge, "Networks configured.",
-     offsetof(GlobalState, networks_used)},
-    {"networks_capacity", "entries", gauge, "Room for networks (--networks).",
-     offsetof(GlobalState, networks_capacity)},
-    {"vteps_used", "entries", gauge, "VTEPs configured.", offsetof(GlobalState, vteps_used)},
-    {"vteps_capacity", "entries", gauge, "Room for VTEPs (--vteps).",
-     offsetof(GlobalState, vteps_capacity)},
-    {"endpoints_used", "entries", gauge, "Endpoints configured.",
-     offsetof(GlobalState, endpoints_used)},
-    {"endpoints_capacity", "entries", gauge, "Room for endpoints (--endpoints).",
-     offsetof(GlobalState, endpoints_capacity)},
-    {"ports_used", "entries", gauge, "Ports that exist.", offsetof(GlobalState, ports_used)},
-    {"ports_capacity", "entries", gauge, "Room for ports.", offsetof(GlobalState, ports_capacity)},
-    {"hugepages", "bool", gauge, "1: packet memory is on hugepages.",
-     offsetof(GlobalState, hugepages)},
-    {"traces_lost", "packets", counter, "Traced packets for which the ring had no room.",
-     offsetof(GlobalState, traces_lost)},
-    {"next_hops_used", "entries", gauge, "Next hops configured.",
-     offsetof(GlobalState, next_hops_used)},
-    {"next_hops_capacity", "entries", gauge, "Room for next hops (--next-hops).",
-     offsetof(GlobalState, next_hops_capacity)},
-    {"neighbour_messages", "packets", counter,
-     "ARP and neighbour discovery messages that reached the housekeeper.",
-     offsetof(GlobalState, neighbour_messages)},
-    {"neighbour_faults", "packets", counter,
-     "Neighbour messages that were broken, forged or of no kind that we know.",
-     offsetof(GlobalState, neighbour_faults)},
-    {"neighbour_questions", "packets", counter, "ARP requests and neighbour solicitations sent.",
-     offsetof(GlobalState, neighbour_questions)},
-    {"neighbour_answers", "packets", counter,
-     "ARP replies, neighbour advertisements and announcements sent.",
-     offsetof(GlobalState, neighbour_answers)},
-    {"neighbour_limited", "packets", counter,
-     "Questions and claims of neighbours that were ignored: too many a second.",
-     offsetof(GlobalState, neighbour_limited)},
-    {"neighbour_moves", "moves", counter, "Times that a next hop got another MAC.",
-     offsetof(GlobalState, neighbour_moves)},
-    {"neighbour_losses", "losses", counter, "Times that a next hop no longer answered.",
-     offsetof(GlobalState, neighbour_losses)},
-    {"neighbour_conflicts", "conflicts", counter, "Times that two claimed one address.",
-     offsetof(GlobalState, neighbour_conflicts)},
-    {"neighbour_unsent", "packets", counter,
-     "Questions and answers for which no buffer or ring had room.",
-     offsetof(GlobalState, neighbour_unsent)},
-    {"neighbour_duplicates", "duplicates", counter,
-     "Times that somebody had an address of ours before us.",
-     offsetof(GlobalState, neighbour_duplicates)},
-    {"neighbours_unlisted", "neighbours", gauge,
-     "Neighbours for which this region has no room: they work, but are not listed.",
-     offsetof(GlobalState, neighbours_unlisted)},
-};
 
 // A block in the region: its members, where it starts, and the dimensions around it.
 struct Block {
@@ -350,34 +31,39 @@ std::vector<Block> blocks(const RegionShape& shape) {
   const Dimension worker = dimension("worker", shape.worker_count, at.worker_stride);
   const std::uint64_t workers = at.workers_offset;
   return {
-      {"global", global_list, at.global_offset, {}},
+      {"global", global_members(), at.global_offset, {}},
       {"port_state",
-       port_state_list,
+       port_state_members(),
        at.port_states_offset,
        {dimension("port", shape.port_count, sizeof(PortState))}},
       {"next_hop",
-       next_hop_list,
+       next_hop_members(),
        at.next_hop_states_offset,
        {dimension("next_hop", shape.next_hop_count, sizeof(NextHopState))}},
       {"neighbour",
-       neighbour_list,
+       neighbour_members(),
        at.neighbour_states_offset,
        {dimension("neighbour", shape.neighbour_count, sizeof(NeighbourState))}},
-      {"worker", worker_list, workers + at.totals_offset, {worker}},
+      {"queue",
+       queue_members(),
+       at.queues_offset,
+       {dimension("port", shape.port_count, traffic_class_count * sizeof(QueueCounters)),
+        dimension("traffic_class", traffic_class_count, sizeof(QueueCounters))}},
+      {"worker", worker_members(), workers + at.totals_offset, {worker}},
       {"stage",
-       stage_list,
+       stage_members(),
        workers + at.stages_offset,
        {worker, dimension("stage", shape.stages.size(), sizeof(StageCounters), Labels::stage)}},
       {"port",
-       port_list,
+       port_members(),
        workers + at.ports_offset,
        {worker, dimension("port", shape.port_count, sizeof(PortCounters))}},
       {"network",
-       network_list,
+       network_members(),
        workers + at.networks_offset,
        {worker, dimension("network", shape.network_count, sizeof(NetworkCounters))}},
       {"vtep",
-       vtep_list,
+       vtep_members(),
        workers + at.vteps_offset,
        {worker, dimension("vtep", shape.vtep_count, sizeof(VtepCounters))}},
   };
@@ -409,20 +95,28 @@ std::array<std::vector<std::string_view>, static_cast<std::size_t>(Labels::count
   texts[2].assign(ecn_names.begin(), ecn_names.end());
   texts[3].assign(shape.stages.begin(), shape.stages.end());
   for (const HostClassText& text : host_classes) texts[4].push_back(text.name);
+  texts[5].assign(depth_names.begin(), depth_names.end());
   return texts;
 }
 
 constexpr std::array<std::string_view, static_cast<std::size_t>(Labels::count)> label_list_names{
-    "drop_reason", "packet_kind", "ecn", "stage", "host_class"};
+    "drop_reason", "packet_kind", "ecn", "stage", "host_class", "depth"};
 
-constexpr std::size_t field_count =
-    std::size(worker_list) + std::size(stage_list) + std::size(port_list) +
-    std::size(network_list) + std::size(vtep_list) + std::size(port_state_list) +
-    std::size(next_hop_list) + std::size(neighbour_list) + std::size(global_list);
+std::size_t field_count() noexcept {
+  std::size_t count = 0;
+  for (const auto members : {worker_members(), stage_members(), port_members(), network_members(),
+                             vtep_members(), port_state_members(), next_hop_members(),
+                             neighbour_members(), queue_members(), global_members()}) {
+    count += members.size();
+  }
+  return count;
+}
 
 constexpr std::uint64_t lists_offset = sizeof(RegionHeader);
 constexpr std::uint64_t fields_offset = lists_offset + label_list_names.size() * sizeof(LabelList);
-constexpr std::uint64_t labels_offset = fields_offset + field_count * sizeof(Field);
+std::uint64_t labels_offset() noexcept {
+  return fields_offset + field_count() * sizeof(Field);
+}
 
 template <class T>
 void write(std::span<std::byte> memory, std::uint64_t offset, const T& value) {
@@ -431,42 +125,14 @@ void write(std::span<std::byte> memory, std::uint64_t offset, const T& value) {
 
 }  // namespace
 
-std::span<const Member> worker_members() noexcept {
-  return worker_list;
-}
-std::span<const Member> stage_members() noexcept {
-  return stage_list;
-}
-std::span<const Member> port_members() noexcept {
-  return port_list;
-}
-std::span<const Member> network_members() noexcept {
-  return network_list;
-}
-std::span<const Member> vtep_members() noexcept {
-  return vtep_list;
-}
-std::span<const Member> port_state_members() noexcept {
-  return port_state_list;
-}
-std::span<const Member> next_hop_members() noexcept {
-  return next_hop_list;
-}
-std::span<const Member> neighbour_members() noexcept {
-  return neighbour_list;
-}
-std::span<const Member> global_members() noexcept {
-  return global_list;
-}
-
 std::uint64_t description_bytes(const RegionShape& shape) noexcept {
   const std::size_t labels = drop_reason_count + packet_kind_count + ecn_names.size() +
-                             shape.stages.size() + host_class_count;
-  return labels_offset + labels * label_bytes;
+                             shape.stages.size() + host_class_count + depth_names.size();
+  return labels_offset() + labels * label_bytes;
 }
 
 void describe_region(std::span<std::byte> memory, const RegionShape& shape) {
-  std::uint64_t labels_end = labels_offset;
+  std::uint64_t labels_end = labels_offset();
   const auto texts = label_texts(shape);
   for (std::size_t list = 0; list < texts.size(); ++list) {
     const LabelList head{.name = to_text<name_bytes>(label_list_names[list]),
@@ -495,7 +161,7 @@ void describe_region(std::span<std::byte> memory, const RegionShape& shape) {
                      .header_bytes = sizeof(RegionHeader),
                      .total_bytes = lay_out(shape).total_bytes,
                      .label_list_count = label_list_names.size(),
-                     .field_count = field_count,
+                     .field_count = static_cast<std::uint32_t>(field_count()),
                      .label_lists_offset = lists_offset,
                      .fields_offset = fields_offset});
 }

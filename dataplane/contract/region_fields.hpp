@@ -20,6 +20,7 @@ enum class Labels : std::uint32_t {
   ecn,
   stage,
   host_class,
+  depth,
   count,
   none = no_labels
 };
@@ -52,6 +53,7 @@ std::span<const Member> vtep_members() noexcept;
 std::span<const Member> port_state_members() noexcept;
 std::span<const Member> next_hop_members() noexcept;
 std::span<const Member> neighbour_members() noexcept;
+std::span<const Member> queue_members() noexcept;
 std::span<const Member> global_members() noexcept;
 
 // Header, label lists and fields together.

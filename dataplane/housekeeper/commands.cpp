@@ -40,6 +40,8 @@ bool is_record_verb(Verb verb) noexcept {
     case Verb::begin:
     case Verb::commit:
     case Verb::abort:
+    case Verb::queue_set:
+    case Verb::queue_remove:
     case Verb::trace_add:
     case Verb::trace_remove: return false;
   }
@@ -204,6 +206,8 @@ base::Status Housekeeper::stage(const contract::FrameView& frame, std::size_t in
     case Verb::begin:
     case Verb::commit:
     case Verb::abort:
+    case Verb::queue_set:
+    case Verb::queue_remove:
     case Verb::trace_add:
     case Verb::trace_remove: break;
   }

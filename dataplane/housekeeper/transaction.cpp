@@ -24,6 +24,7 @@ bool any_table(Tables& tables, F&& f) {
   more |= f(tables.port_by_vlan);
   more |= f(tables.endpoints);
   more |= f(tables.host_rules);
+  more |= f(tables.queues);
   return more;
 }
 

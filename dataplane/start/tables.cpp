@@ -27,6 +27,8 @@ base::Result<Tables> make_tables(const TableSizes& sizes) {
   if (!next_hops) return std::unexpected(next_hops.error());
   auto host_rules = VersionedArray<HostRuleRecord>::make(contract::host_class_count);
   if (!host_rules) return std::unexpected(host_rules.error());
+  auto queues = VersionedArray<QueueRecord>::make(contract::port_count_max);
+  if (!queues) return std::unexpected(queues.error());
   return Tables{.ports = std::move(*ports),
                 .networks = std::move(*networks),
                 .vteps = std::move(*vteps),
@@ -35,7 +37,8 @@ base::Result<Tables> make_tables(const TableSizes& sizes) {
                 .port_by_vlan = std::move(*port_by_vlan),
                 .endpoints = std::move(*endpoints),
                 .next_hops = std::move(*next_hops),
-                .host_rules = std::move(*host_rules)};
+                .host_rules = std::move(*host_rules),
+                .queues = std::move(*queues)};
 }
 
 }  // namespace dp

@@ -6,6 +6,7 @@
 #include "dataplane/base/address.hpp"
 #include "dataplane/base/id.hpp"
 #include "dataplane/contract/command.hpp"
+#include "dataplane/contract/packet_kind.hpp"
 #include "dataplane/packet/udp_tunnel.hpp"
 #include "dataplane/table/next_hop_words.hpp"
 
@@ -33,6 +34,8 @@ struct PortRecord {
   base::NetworkId untagged_network{base::no_network};  // Of a port that maps VLANs.
   // Not of this port: bit n, what leaves at port n is looked at for its tags.
   std::uint64_t tagging_ports = 0;
+  // Likewise: bit n, what leaves at port n goes through its queue.
+  std::uint64_t queueing_ports = 0;
 
   // Frames of `one` may leave here.
   constexpr bool is_in(base::NetworkId one) const noexcept {
@@ -63,6 +66,39 @@ struct HostRuleRecord {
   std::uint32_t rate;  // Packets a second.
   std::uint32_t burst;
 };
+
+// How fast bytes may leave: each takes time, and a pause may be made up for to some extent.
+struct RateRecord {
+  std::uint64_t cycles_per_byte;  // TSC cycles, times 2^24; 0: as fast as it goes.
+  std::uint64_t burst_cycles;     // TSC cycles' worth of a pause that are made up for.
+};
+inline constexpr unsigned cycles_per_byte_shift = 24;
+
+// One traffic class of a port.
+struct QueueClassRecord {
+  RateRecord rate;
+  std::uint64_t probability_per_byte;  // Above kmin, times 2^48.
+  std::uint32_t kmin;                  // Bytes; without a marker as many as there can never be.
+  std::uint32_t kmax;
+  std::uint32_t buffer;  // Bytes.
+  contract::MarkPlace mark;
+  bool drop_not_ect;
+  bool mark_control;
+  std::uint8_t reserved;
+};
+inline constexpr unsigned probability_shift = 48;
+
+// The queue of a port, by PortId.
+struct QueueRecord {
+  RateRecord rate;
+  std::array<std::uint8_t, 64> class_of_dscp;
+  // By PacketKind; class_by_dscp: as its DSCP says.
+  std::array<std::uint8_t, contract::packet_kind_slots> class_of_kind;
+  std::uint64_t strict_classes;  // Bit n: class n goes before those that are not strict.
+  std::array<QueueClassRecord, contract::traffic_class_count> classes;
+};
+inline constexpr std::uint8_t class_by_dscp = 0xff;
+static_assert(std::has_unique_object_representations_v<QueueRecord>);
 
 // What encapsulation puts in front of a frame.
 enum class OuterForm : std::uint8_t { none, ipv4, ipv4_summed, ipv6, ipv6_summed };

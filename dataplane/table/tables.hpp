@@ -22,6 +22,7 @@ struct Tables {
   ExactMatch endpoints;                       // endpoint_key → EndpointValue.
   NextHopWords next_hops;                     // By VtepRecord::Path::place.
   VersionedArray<HostRuleRecord> host_rules;  // By HostClass; absent: host_classes say it.
+  VersionedArray<QueueRecord> queues;         // By PortId; absent: frames pass straight through.
 
   // An IPv6 address is longer than a key, so another one may lead to the same VTEP.
   std::uint64_t vtep_key(const base::IpAddress& address) const noexcept {

@@ -45,7 +45,7 @@ TEST(Layout, port_records_are_as_released) {
   EXPECT_EQ(offsetof(PortAdd, name), 8u);
   EXPECT_EQ(offsetof(PortAdd, device), 40u);
   EXPECT_EQ(sizeof(PortRemove), 2u);
-  EXPECT_EQ(sizeof(PortSet), 160u);
+  EXPECT_EQ(sizeof(PortSet), 176u);
   EXPECT_EQ(offsetof(PortSet, role), 2u);
   EXPECT_EQ(offsetof(PortSet, neighbours), 3u);
   EXPECT_EQ(offsetof(PortSet, network), 4u);
@@ -57,6 +57,8 @@ TEST(Layout, port_records_are_as_released) {
   EXPECT_EQ(offsetof(PortAddress, prefix_length), 16u);
   EXPECT_EQ(offsetof(PortSet, parent), 156u);
   EXPECT_EQ(offsetof(PortSet, inner_vlan), 158u);
+  EXPECT_EQ(offsetof(PortSet, rate), 160u);
+  EXPECT_EQ(offsetof(PortSet, burst), 168u);
 }
 
 TEST(Layout, overlay_records_are_as_released) {
@@ -176,6 +178,23 @@ TEST(Layout, region_description_is_as_released) {
   EXPECT_EQ(offsetof(Field, dimensions), 232u);
 }
 
+TEST(Layout, queues_are_as_released) {
+  EXPECT_EQ(sizeof(QueueSet), 48u);
+  EXPECT_EQ(offsetof(QueueSet, traffic_class), 2u);
+  EXPECT_EQ(offsetof(QueueSet, mark), 3u);
+  EXPECT_EQ(offsetof(QueueSet, carries), 4u);
+  EXPECT_EQ(offsetof(QueueSet, drop_not_ect), 5u);
+  EXPECT_EQ(offsetof(QueueSet, mark_control), 6u);
+  EXPECT_EQ(offsetof(QueueSet, dscp), 8u);
+  EXPECT_EQ(offsetof(QueueSet, rate), 16u);
+  EXPECT_EQ(offsetof(QueueSet, burst), 24u);
+  EXPECT_EQ(offsetof(QueueSet, buffer), 28u);
+  EXPECT_EQ(offsetof(QueueSet, kmin), 32u);
+  EXPECT_EQ(offsetof(QueueSet, kmax), 36u);
+  EXPECT_EQ(offsetof(QueueSet, pmax), 40u);
+  EXPECT_EQ(sizeof(QueueRemove), 4u);
+}
+
 TEST(Layout, verbs_and_events_keep_their_numbers) {
   EXPECT_EQ(static_cast<int>(Verb::hello), 1);
   EXPECT_EQ(static_cast<int>(Verb::abort), 4);
@@ -189,6 +208,8 @@ TEST(Layout, verbs_and_events_keep_their_numbers) {
   EXPECT_EQ(static_cast<int>(Verb::trace_remove), 61);
   EXPECT_EQ(static_cast<int>(Verb::host_rule_set), 70);
   EXPECT_EQ(static_cast<int>(Verb::host_rule_remove), 71);
+  EXPECT_EQ(static_cast<int>(Verb::queue_set), 80);
+  EXPECT_EQ(static_cast<int>(Verb::queue_remove), 81);
   EXPECT_EQ(static_cast<int>(EventType::hello_reply), 101);
   EXPECT_EQ(static_cast<int>(EventType::commit_reply), 103);
   EXPECT_EQ(static_cast<int>(EventType::trace_packet), 120);

@@ -72,6 +72,7 @@ TEST(Region, describes_every_byte_of_every_block_once) {
   expect_complete("PortState", port_state_members(), sizeof(PortState));
   expect_complete("NextHopState", next_hop_members(), sizeof(NextHopState));
   expect_complete("NeighbourState", neighbour_members(), sizeof(NeighbourState));
+  expect_complete("QueueCounters", queue_members(), sizeof(QueueCounters));
   expect_complete("GlobalState", global_members(), sizeof(GlobalState));
 }
 

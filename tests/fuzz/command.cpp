@@ -73,7 +73,8 @@ dp::Tables make_tables() {
       .port_by_vlan = must(dp::ExactMatch::make(16, seed)),
       .endpoints = must(dp::ExactMatch::make(64, seed)),
       .next_hops = must(dp::NextHopWords::make(15)),
-      .host_rules = must(dp::VersionedArray<dp::HostRuleRecord>::make(contract::host_class_count))};
+      .host_rules = must(dp::VersionedArray<dp::HostRuleRecord>::make(contract::host_class_count)),
+      .queues = must(dp::VersionedArray<dp::QueueRecord>::make(contract::port_count_max))};
 }
 
 std::size_t record_bytes(Verb verb) {

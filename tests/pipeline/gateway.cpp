@@ -88,7 +88,8 @@ dp::Tables make_tables(const GatewayOptions& options) {
       .port_by_vlan = must(dp::ExactMatch::make(id_count, seed)),
       .endpoints = must(dp::ExactMatch::make(options.endpoints, seed)),
       .next_hops = must(dp::NextHopWords::make(id_count)),
-      .host_rules = must(dp::VersionedArray<dp::HostRuleRecord>::make(contract::host_class_count))};
+      .host_rules = must(dp::VersionedArray<dp::HostRuleRecord>::make(contract::host_class_count)),
+      .queues = must(dp::VersionedArray<dp::QueueRecord>::make(contract::port_count_max))};
 }
 
 std::span<std::byte> align_to_line(std::vector<std::byte>& memory, std::size_t bytes) {
