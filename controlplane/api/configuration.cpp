@@ -38,6 +38,8 @@ PositionNames Configuration::position_names() const {
   add("network", allocation_.networks);
   add("vtep", allocation_.vteps);
   add("next_hop", allocation_.next_hops);
+  // Ports without queues have nothing to count there: 8 classes each of 38 zeros.
+  names["queue.port"];
   // Nobody gave these a number; the data plane says who they are.
   const contract::RegionView* region = link_ == nullptr ? nullptr : link_->region();
   if (region != nullptr) names["neighbour"] = neighbour_names(*region);

@@ -13,7 +13,7 @@
 namespace cp {
 
 // Dimension ("port", "network", "vtep", "next_hop") → the positions in use, in the order of their
-// numbers.
+// numbers. With a block in front ("queue.port") they are meant for that block alone.
 using PositionNames =
     std::map<std::string, std::vector<std::pair<std::uint32_t, std::string>>, std::less<>>;
 

@@ -90,9 +90,20 @@ bool is_summed(const Field& field, const Dimension& dimension) {
   return to_view(dimension.name) == "worker" && !to_view(field.name).starts_with("worker.");
 }
 
-std::vector<Cell> cells_of_ids(const Dimension& dimension, const PositionNames& names) {
+// Those of the block alone ("queue.port") where there are such.
+PositionNames::const_iterator find_names(const Field& field, const Dimension& dimension,
+                                         const PositionNames& names) {
+  const std::string_view name = to_view(field.name);
+  std::string of_block(name.substr(0, name.find('.') + 1));
+  of_block += to_view(dimension.name);
+  const auto own = names.find(of_block);
+  return own != names.end() ? own : names.find(to_view(dimension.name));
+}
+
+std::vector<Cell> cells_of_ids(const Field& field, const Dimension& dimension,
+                               const PositionNames& names) {
   std::vector<Cell> cells;
-  const auto list = names.find(to_view(dimension.name));
+  const auto list = find_names(field, dimension, names);
   if (list == names.end()) return cells;
   for (const auto& [position, name] : list->second) {
     if (position >= dimension.count) continue;
@@ -119,7 +130,7 @@ std::vector<Cell> cells_of(const RegionView& region, const Field& field, const D
   } else if (to_view(dimension.name) == "worker") {
     for (std::uint32_t i = 0; i < dimension.count; ++i) cells.push_back({std::to_string(i), {i}});
   } else {
-    cells = cells_of_ids(dimension, names);
+    cells = cells_of_ids(field, dimension, names);
   }
   return cells;
 }

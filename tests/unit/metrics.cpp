@@ -114,6 +114,29 @@ TEST_F(MetricsTest, sums_up_what_is_beyond_256_names) {
   EXPECT_TRUE(has_line(text, "weir_network_encap_packets_total{network=\"(other)\"} 744"));
 }
 
+TEST_F(MetricsTest, tells_of_queues_of_those_ports_alone_that_have_some) {
+  contract::QueueCounters& bulk = worker(0).queues[3 * contract::traffic_class_count + 5];
+  bulk.marked_packets = 7;
+  bulk.late_ns = 2'000'000'000;
+  bulk.depth_packets_at[1] = 4;
+  names_["queue.port"] = {{3, "spine3"}};
+  names_["traffic_class"] = {{0, "0"}, {5, "5"}};
+
+  const std::string text = write();
+
+  EXPECT_TRUE(
+      has_line(text, R"(weir_queue_marked_packets_total{port="spine3",traffic_class="5"} 7)"));
+  EXPECT_TRUE(
+      has_line(text, R"(weir_queue_marked_packets_total{port="spine3",traffic_class="0"} 0)"));
+  EXPECT_TRUE(
+      has_line(text, R"(weir_queue_late_seconds_total{port="spine3",traffic_class="5"} 2)"));
+  EXPECT_TRUE(has_line(text,
+                       "weir_queue_depth_packets_at_total{port=\"spine3\","
+                       "traffic_class=\"5\",depth=\"2KiB\"} 4"));
+  EXPECT_EQ(text.find(R"(traffic_class="1")"), text.npos);
+  EXPECT_EQ(text.find(R"(weir_queue_tx_packets_total{port="wire0")"), text.npos);
+}
+
 TEST_F(MetricsTest, says_what_it_can_without_a_data_plane) {
   const std::string text = cp::write_metrics(nullptr, {}, {.version = "1.2.3"});
 
@@ -125,6 +148,9 @@ TEST_F(MetricsTest, says_what_it_can_without_a_data_plane) {
 TEST_F(MetricsTest, is_clean_under_promtool) {
   worker(0).totals->drops[1] = 3;
   worker(0).stages[0].drops[1] = 3;
+  worker(0).queues[0].depth_packets_at[1] = 4;
+  names_["queue.port"] = {{0, "wire0"}};
+  names_["traffic_class"] = {{0, "0"}};
   names_["network"] = {{1, "blue"}};
   worker(0).networks[1].ecn_decap[2][3] = 1;
   std::FILE* promtool = ::popen("promtool check metrics 2>&1", "w");

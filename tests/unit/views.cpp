@@ -2,9 +2,12 @@
 // What the API tells of a counter region that the test fills.
 #include "controlplane/api/views.hpp"
 
+#include "dataplane/contract/drop_reason.hpp"
+
 #include <boost/json/value.hpp>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -84,6 +87,26 @@ TEST_F(ViewsTest, neighbours_are_named_by_port_and_address) {
   ASSERT_EQ(names.size(), 1u);
   EXPECT_EQ(names[0].first, 1u);
   EXPECT_EQ(names[0].second, "wire0/fd00::1");
+}
+
+TEST_F(ViewsTest, drops_say_what_they_mean) {
+  using enum contract::DropReason;
+  const contract::WorkerBlock worker = contract::worker_block(region(), shape_, 0);
+  for (const contract::DropReason reason : {queue_full, marker_dropped, hand_over_full}) {
+    worker.totals->drops[static_cast<std::size_t>(reason)] = 1 + static_cast<std::uint64_t>(reason);
+  }
+  const auto view = contract::RegionView::open(region());
+  ASSERT_TRUE(view);
+
+  const json::array drops = cp::drops_view(*view, {}).at("drops").as_array();
+
+  ASSERT_EQ(drops.size(), 3u);
+  const std::array names{"queue_full", "marker_dropped", "hand_over_full"};
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    EXPECT_EQ(drops[i].at("reason").as_string(), names[i]);
+    EXPECT_EQ(drops[i].at("packets").as_uint64(), 1 + static_cast<std::uint64_t>(queue_full) + i);
+    EXPECT_FALSE(drops[i].at("help").as_string().empty());
+  }
 }
 
 }  // namespace
