@@ -36,6 +36,10 @@ std::string key_of(const T& record) {
   } else if constexpr (std::is_same_v<T, contract::HostRuleSet> ||
                        std::is_same_v<T, contract::HostRuleRemove>) {
     return "port rule " + std::to_string(static_cast<int>(record.host_class));
+  } else if constexpr (std::is_same_v<T, contract::QueueSet> ||
+                       std::is_same_v<T, contract::QueueRemove>) {
+    return "port queue " + std::to_string(record.port.value) + "/" +
+           std::to_string(record.traffic_class);
   } else {
     return "endpoint " + std::to_string(record.network.value) + base::to_string(record.mac);
   }
@@ -211,6 +215,8 @@ void FakeDataplane::take_records(const FrameView& frame, contract::Reply& reply)
     case Verb::endpoint_remove: return erase<contract::EndpointRemove>(frame, next_);
     case Verb::host_rule_set: return put<contract::HostRuleSet>(frame, next_);
     case Verb::host_rule_remove: return erase<contract::HostRuleRemove>(frame, next_);
+    case Verb::queue_set: return put<contract::QueueSet>(frame, next_);
+    case Verb::queue_remove: return erase<contract::QueueRemove>(frame, next_);
     case Verb::hello:
     case Verb::begin:
     case Verb::commit:
