@@ -119,7 +119,7 @@ TEST_F(HostileRegion, refuses_fields_that_lie_outside) {
   }));
   EXPECT_TRUE(refuses([](Field& f) {
     f.dimension_count = 1;
-    f.dimensions[0] = {.count = 1, .stride_bytes = 8, .label_list = 5};
+    f.dimensions[0] = {.count = 1, .stride_bytes = 8, .label_list = 6};
   }));
   EXPECT_TRUE(refuses([](Field& f) {
     f.kind = FieldKind::text;
