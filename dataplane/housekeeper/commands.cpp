@@ -35,13 +35,13 @@ bool is_record_verb(Verb verb) noexcept {
     case Verb::next_hop_set:
     case Verb::next_hop_remove:
     case Verb::host_rule_set:
-    case Verb::host_rule_remove: return true;
+    case Verb::host_rule_remove:
+    case Verb::queue_set:
+    case Verb::queue_remove: return true;
     case Verb::hello:
     case Verb::begin:
     case Verb::commit:
     case Verb::abort:
-    case Verb::queue_set:
-    case Verb::queue_remove:
     case Verb::trace_add:
     case Verb::trace_remove: return false;
   }
@@ -202,12 +202,12 @@ base::Status Housekeeper::stage(const contract::FrameView& frame, std::size_t in
     case Verb::host_rule_set: return model_.set(frame.record<contract::HostRuleSet>(index));
     case Verb::host_rule_remove:
       return model_.remove(frame.record<contract::HostRuleRemove>(index));
+    case Verb::queue_set: return model_.set(frame.record<contract::QueueSet>(index));
+    case Verb::queue_remove: return model_.remove(frame.record<contract::QueueRemove>(index));
     case Verb::hello:
     case Verb::begin:
     case Verb::commit:
     case Verb::abort:
-    case Verb::queue_set:
-    case Verb::queue_remove:
     case Verb::trace_add:
     case Verb::trace_remove: break;
   }

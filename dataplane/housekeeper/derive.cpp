@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/housekeeper/derive.hpp"
 
+#include "dataplane/housekeeper/derive_queue.hpp"
 #include "dataplane/housekeeper/next_hops.hpp"
 
 #include <algorithm>
@@ -175,6 +176,20 @@ PortRecord with_vlans(PortRecord record, const Model& model, std::uint32_t id) n
   return record;
 }
 
+// Ports whose frames go through a queue, one bit each: where a rate or a class of traffic is said.
+std::uint64_t queueing_ports(const Model& model, const FactsByPort& facts) noexcept {
+  std::uint64_t bits = 0;
+  for (std::uint32_t id = 0; id < model.port_slots(); ++id) {
+    const auto& port = model.port(id);
+    if (!port.present || !has_device(port.record) || facts[id] == nullptr) continue;
+    const auto queues = model.queues(id);
+    const bool any =
+        std::any_of(queues.begin(), queues.end(), [](const auto& queue) { return queue.present; });
+    if (any || port.record.set.rate != 0) bits |= std::uint64_t{1} << id;
+  }
+  return bits;
+}
+
 // All of them anew: they are few, and what is not set again goes.
 base::Status derive_vlan_keys(const Model& model, Tables& tables, base::Generation next) {
   if (auto status = tables.port_by_vlan.begin_replace(next); !status) return status;
@@ -254,6 +269,7 @@ VtepRecord make_vtep_record(const contract::VtepSet& vtep, const contract::VtepS
 base::Status Derivation::ports(const Model& model, const FactsByPort& facts, Tables& tables,
                                base::Generation next) {
   const std::uint64_t tagging = tagging_ports(model);
+  const std::uint64_t queueing = queueing_ports(model, facts);
   const auto twins = twins_of(model);
   for (std::uint32_t id = 0; id < model.port_slots(); ++id) {
     const auto& port = model.port(id);
@@ -264,10 +280,30 @@ base::Status Derivation::ports(const Model& model, const FactsByPort& facts, Tab
     }
     PortRecord record = with_vlans(make_port_record(port.record, *device), model, id);
     record.tagging_ports = tagging;
+    record.queueing_ports = queueing;
     record.twin = twins[id];
     if (auto status = put(tables.ports, id, record, next); !status) return status;
   }
   return derive_vlan_keys(model, tables, next);
+}
+
+base::Status Derivation::queues(const Model& model, const FactsByPort& facts, Tables& tables,
+                                base::Generation next) const {
+  const std::uint64_t queueing = queueing_ports(model, facts);
+  for (std::uint32_t id = 0; id < model.port_slots(); ++id) {
+    if ((queueing >> id & 1) == 0) {
+      if (auto status = drop(tables.queues, id, next); !status) return status;
+      continue;
+    }
+    QueueSettings settings{};
+    for (std::size_t i = 0; i < settings.size(); ++i) {
+      const auto& queue = model.queues(id)[i];
+      if (queue.present) settings[i] = &queue.record;
+    }
+    const QueueRecord record = make_queue_record(model.port(id).record.set, settings, tsc_hz_);
+    if (auto status = put(tables.queues, id, record, next); !status) return status;
+  }
+  return {};
 }
 
 base::Status Derivation::host_rules(const Model& model, Tables& tables, base::Generation next) {
@@ -287,6 +323,9 @@ base::Result<bool> Derivation::step(const Model& model, const FactsByPort& facts
   if (!model.objects_touched()) return false;
   if (cursor_ == 0) {
     if (auto status = ports(model, facts, tables, next); !status) {
+      return std::unexpected(status.error());
+    }
+    if (auto status = queues(model, facts, tables, next); !status) {
       return std::unexpected(status.error());
     }
     if (auto status = host_rules(model, tables, next); !status) {

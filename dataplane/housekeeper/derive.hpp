@@ -38,6 +38,8 @@ class NextHops;
 
 class Derivation {
  public:
+  explicit Derivation(std::uint64_t tsc_hz) noexcept : tsc_hz_(tsc_hz) {}
+
   // Stages for generation `next`, a slice per call; true: call again. Only after Model::check.
   base::Result<bool> step(const Model& model, const FactsByPort& facts, const NextHops& next_hops,
                           Tables& tables, base::Generation next);
@@ -46,8 +48,11 @@ class Derivation {
  private:
   base::Status ports(const Model& model, const FactsByPort& facts, Tables& tables,
                      base::Generation next);
+  base::Status queues(const Model& model, const FactsByPort& facts, Tables& tables,
+                      base::Generation next) const;
   base::Status host_rules(const Model& model, Tables& tables, base::Generation next);
 
+  std::uint64_t tsc_hz_;
   std::uint32_t cursor_ = 0;
 };
 

@@ -42,7 +42,7 @@ Housekeeper::Housekeeper(CommandSocket socket, const Parts& parts, const Publish
       model_(parts.tables),
       ports_(parts.opener, parts.workers, parts.epoch, defaults),
       next_hops_(parts.tables.next_hops, model_, ports_),
-      transaction_(parts.tables, parts.epoch, model_, ports_, next_hops_),
+      transaction_(parts.tables, parts.epoch, model_, ports_, next_hops_, facts.tsc_hz),
       publisher_(parts.region, parts.tables, model_, ports_, next_hops_, parts.pool, facts),
       traces_(parts.trace_board, parts.trace_rings, parts.epoch),
       resolver_(model_, ports_, next_hops_,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The verbs: each record is checked against what the transaction has made so far, then taken in.
+// Those of how much may pass stand in model_traffic.cpp.
 #include "dataplane/housekeeper/model.hpp"
 
 #include "dataplane/base/check.hpp"
@@ -76,7 +77,8 @@ Model::Model(Tables& tables)
       networks_(tables.networks.count()),
       vteps_(tables.vteps.count()),
       next_hops_(tables.next_hops.count() + 1),
-      host_rules_(tables.host_rules.count()) {
+      host_rules_(tables.host_rules.count()),
+      queues_(tables.ports.count() * contract::traffic_class_count) {
   now_.network_endpoints.resize(networks_.size());
   now_.vtep_endpoints.resize(vteps_.size());
   before_ = now_;
@@ -94,18 +96,6 @@ bool Model::vtep_exists(base::VtepId id) const noexcept {
 
 bool Model::next_hop_exists(base::NextHopId id) const noexcept {
   return id.value < next_hops_.size() && next_hops_[id.value].present;
-}
-
-template <class Record>
-ModelSlot<Record>& Model::touch(std::vector<ModelSlot<Record>>& slots,
-                                std::vector<Undo<Record>>& undo, std::uint32_t id) {
-  ModelSlot<Record>& slot = slots[id];
-  if (!slot.touched) {
-    undo.push_back({id, slot});
-    slot.touched = true;
-    objects_touched_ = true;
-  }
-  return slot;
 }
 
 base::Status Model::check_device(const contract::PortAdd& record) const {
@@ -181,6 +171,8 @@ base::Status Model::set(const contract::PortSet& record) {
   if (record.mtu != 0 && record.mtu < mtu_min) {
     return fail(Errc::invalid_argument, "an MTU is at least 68 bytes (RFC 791)");
   }
+  if (auto status = check_rate(record.rate, record.burst); !status) return status;
+  if (record.reserved != 0) return fail(Errc::invalid_argument, "reserved fields must be zero");
   // That network and peer exist is checked at commit: they may follow in this transaction.
   if (record.network.value >= networks_.size()) {
     return fail(Errc::invalid_argument, "network number beyond the data plane's capacity");
@@ -465,42 +457,6 @@ void Model::remove_next_hop(std::uint32_t id) {
   slot.present = false;
   slot.record = {};
   --now_.next_hops;
-}
-
-base::Status Model::set(const contract::HostRuleSet& record) {
-  const auto id = static_cast<std::uint32_t>(record.host_class);
-  if (id >= host_rules_.size()) {
-    return fail(Errc::unsupported, "a class of host traffic that this release does not know");
-  }
-  if (record.action > contract::HostAction::drop || record.reserved != 0) {
-    return fail(Errc::invalid_argument, "a host rule passes or drops, reserved fields are 0");
-  }
-  if (record.rate == 0 || record.rate > contract::host_rate_max || record.burst == 0 ||
-      record.burst > contract::host_burst_max) {
-    return fail(Errc::invalid_argument, "a host rule's rate is 1 to 10000000, its burst to 65535");
-  }
-  auto& slot = touch(host_rules_, host_rules_undo_, id);
-  if (slot.present) now_.digests.ports -= contract::record_digest(slot.record);
-  slot.present = true;
-  slot.record = record;
-  now_.digests.ports += contract::record_digest(record);
-  return {};
-}
-
-base::Status Model::remove(const contract::HostRuleRemove& record) {
-  const auto id = static_cast<std::uint32_t>(record.host_class);
-  if (id >= host_rules_.size() || !host_rules_[id].present) {
-    return fail(Errc::not_found, "no rule for this class of host traffic");
-  }
-  remove_host_rule(id);
-  return {};
-}
-
-void Model::remove_host_rule(std::uint32_t id) {
-  auto& slot = touch(host_rules_, host_rules_undo_, id);
-  now_.digests.ports -= contract::record_digest(slot.record);
-  slot.present = false;
-  slot.record = {};
 }
 
 base::Status Model::remove(const contract::EndpointRemove& record) {

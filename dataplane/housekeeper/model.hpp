@@ -15,6 +15,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace dp {
@@ -54,12 +55,14 @@ class Model {
   base::Status set(const contract::VtepSet& record);
   base::Status set(const contract::EndpointSet& record);
   base::Status set(const contract::HostRuleSet& record);
+  base::Status set(const contract::QueueSet& record);
   base::Status remove(const contract::PortRemove& record);
   base::Status remove(const contract::NetworkRemove& record);
   base::Status remove(const contract::NextHopRemove& record);
   base::Status remove(const contract::VtepRemove& record);
   base::Status remove(const contract::EndpointRemove& record);
   base::Status remove(const contract::HostRuleRemove& record);
+  base::Status remove(const contract::QueueRemove& record);
 
   // Removes what a replace_all did not set again; true: call again.
   bool sweep();
@@ -84,6 +87,13 @@ class Model {
   }
   const ModelSlot<contract::HostRuleSet>& host_rule(std::uint32_t id) const noexcept {
     return host_rules_[id];
+  }
+  // Those of a port, by traffic class.
+  std::span<const ModelSlot<contract::QueueSet>, contract::traffic_class_count> queues(
+      std::uint32_t port) const noexcept {
+    return std::span(queues_)
+        .subspan(port * contract::traffic_class_count)
+        .first<contract::traffic_class_count>();
   }
   std::uint32_t port_slots() const noexcept { return static_cast<std::uint32_t>(ports_.size()); }
   std::uint32_t network_slots() const noexcept {
@@ -130,9 +140,18 @@ class Model {
     ModelSlot<Record> before;
   };
 
+  // The slot, remembered as it was before this transaction.
   template <class Record>
   ModelSlot<Record>& touch(std::vector<ModelSlot<Record>>& slots, std::vector<Undo<Record>>& undo,
-                           std::uint32_t id);
+                           std::uint32_t id) {
+    ModelSlot<Record>& slot = slots[id];
+    if (!slot.touched) {
+      undo.push_back({id, slot});
+      slot.touched = true;
+      objects_touched_ = true;
+    }
+    return slot;
+  }
   template <class Record>
   static void restore(std::vector<ModelSlot<Record>>& slots, std::vector<Undo<Record>>& undo);
   template <class Record>
@@ -161,12 +180,15 @@ class Model {
   void remove_vtep(std::uint32_t id);
   void remove_next_hop(std::uint32_t id);
   void remove_host_rule(std::uint32_t id);
+  void remove_queue(std::uint32_t id);
   void count_endpoint(std::uint64_t key, std::uint32_t value, bool added) noexcept;
 
+  static base::Status check_rate(std::uint64_t rate, std::uint32_t burst);
   static base::Status check_vlan_fields(const contract::PortSet& record);
   base::Status check_ports() const;
   base::Status check_vlan(const PortConfig& port) const;
   base::Status check_peer(std::uint32_t id) const;
+  base::Status check_queues(std::uint32_t port) const;
   base::Status check_network(std::uint32_t id) const;
   base::Status check_vtep(std::uint32_t id) const;
   base::Status check_paths_in_force(const contract::VtepSet& vtep) const;
@@ -178,11 +200,13 @@ class Model {
   std::vector<ModelSlot<contract::VtepSet>> vteps_;
   std::vector<ModelSlot<contract::NextHopSet>> next_hops_;
   std::vector<ModelSlot<contract::HostRuleSet>> host_rules_;  // By HostClass.
+  std::vector<ModelSlot<contract::QueueSet>> queues_;         // By port and traffic class.
   std::vector<Undo<PortConfig>> ports_undo_;
   std::vector<Undo<contract::NetworkSet>> networks_undo_;
   std::vector<Undo<contract::VtepSet>> vteps_undo_;
   std::vector<Undo<contract::NextHopSet>> next_hops_undo_;
   std::vector<Undo<contract::HostRuleSet>> host_rules_undo_;
+  std::vector<Undo<contract::QueueSet>> queues_undo_;
   Counts now_;
   Counts before_;
   base::Generation next_ = 0;

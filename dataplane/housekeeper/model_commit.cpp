@@ -36,8 +36,9 @@ bool Model::sweep() {
   };
   if (tables_.endpoints.sweep(next_, endpoints_per_slice, removed)) return true;
 
-  const auto objects = static_cast<std::uint32_t>(std::max(
-      {ports_.size(), networks_.size(), vteps_.size(), next_hops_.size(), host_rules_.size()}));
+  const auto objects =
+      static_cast<std::uint32_t>(std::max({ports_.size(), networks_.size(), vteps_.size(),
+                                           next_hops_.size(), host_rules_.size(), queues_.size()}));
   const std::uint32_t end = std::min(cursor_ + objects_per_slice, objects);
   for (; cursor_ < end; ++cursor_) {
     const std::uint32_t id = cursor_;
@@ -52,6 +53,7 @@ bool Model::sweep() {
     if (id < host_rules_.size() && host_rules_[id].present && will_go(host_rules_[id])) {
       remove_host_rule(id);
     }
+    if (id < queues_.size() && queues_[id].present && will_go(queues_[id])) remove_queue(id);
   }
   if (cursor_ < objects) return true;
   cursor_ = 0;
@@ -80,6 +82,7 @@ base::Result<bool> Model::check() {
 base::Status Model::check_ports() const {
   for (std::uint32_t id = 0; id < ports_.size(); ++id) {
     const PortEndpoints& endpoints = now_.port_endpoints[id];
+    if (auto status = check_queues(id); !status) return status;
     if (!ports_[id].present) {
       if (endpoints.count != 0) {
         return fail(Errc::in_use, "a removed port still has endpoints; remove them with it");
@@ -239,6 +242,7 @@ void Model::keep() {
   keep(vteps_, vteps_undo_);
   keep(next_hops_, next_hops_undo_);
   keep(host_rules_, host_rules_undo_);
+  keep(queues_, queues_undo_);
   before_ = now_;
   replace_all_ = false;
   objects_touched_ = false;
@@ -251,6 +255,7 @@ void Model::restore() {
   restore(vteps_, vteps_undo_);
   restore(next_hops_, next_hops_undo_);
   restore(host_rules_, host_rules_undo_);
+  restore(queues_, queues_undo_);
   now_ = before_;
   replace_all_ = false;
   objects_touched_ = false;

@@ -29,9 +29,15 @@ class Transaction {
     base::PortId failed_port = base::no_port;  // Whose device refused.
   };
 
-  // All outlive this.
-  Transaction(Tables& tables, Epoch& epoch, Model& model, Ports& ports, NextHops& next_hops)
-      : tables_(tables), epoch_(epoch), model_(model), ports_(ports), next_hops_(next_hops) {}
+  // All outlive this; `tsc_hz` for rates.
+  Transaction(Tables& tables, Epoch& epoch, Model& model, Ports& ports, NextHops& next_hops,
+              std::uint64_t tsc_hz)
+      : tables_(tables),
+        epoch_(epoch),
+        model_(model),
+        ports_(ports),
+        next_hops_(next_hops),
+        derivation_(tsc_hz) {}
 
   bool open() const noexcept { return phase_ == Phase::staging; }
   // A commit or abort is under way: step() until it is not.

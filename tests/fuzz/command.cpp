@@ -96,6 +96,8 @@ std::size_t record_bytes(Verb verb) {
     case Verb::next_hop_remove: return sizeof(contract::NextHopRemove);
     case Verb::host_rule_set: return sizeof(contract::HostRuleSet);
     case Verb::host_rule_remove: return sizeof(contract::HostRuleRemove);
+    case Verb::queue_set: return sizeof(contract::QueueSet);
+    case Verb::queue_remove: return sizeof(contract::QueueRemove);
     case Verb::trace_add: return sizeof(contract::TraceAdd);
     case Verb::trace_remove: return sizeof(contract::TraceRemove);
   }
@@ -103,11 +105,12 @@ std::size_t record_bytes(Verb verb) {
 }
 
 constexpr std::array verbs{
-    Verb::hello,           Verb::begin,         Verb::commit,          Verb::abort,
-    Verb::port_add,        Verb::port_remove,   Verb::port_set,        Verb::network_set,
-    Verb::vtep_set,        Verb::vtep_remove,   Verb::network_remove,  Verb::endpoint_set,
-    Verb::trace_add,       Verb::trace_remove,  Verb::endpoint_remove, Verb::next_hop_set,
-    Verb::next_hop_remove, Verb::host_rule_set, Verb::host_rule_remove};
+    Verb::hello,           Verb::begin,         Verb::commit,           Verb::abort,
+    Verb::port_add,        Verb::port_remove,   Verb::port_set,         Verb::network_set,
+    Verb::vtep_set,        Verb::vtep_remove,   Verb::network_remove,   Verb::endpoint_set,
+    Verb::trace_add,       Verb::trace_remove,  Verb::endpoint_remove,  Verb::next_hop_set,
+    Verb::next_hop_remove, Verb::host_rule_set, Verb::host_rule_remove, Verb::queue_set,
+    Verb::queue_remove};
 
 class Session {
  public:

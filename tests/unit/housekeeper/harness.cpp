@@ -265,7 +265,8 @@ HousekeeperTest::HousekeeperTest(const HousekeeperOptions& options)
                              .trace_rings = ring_list_,
                              .frame_rings = frame_ring_list_,
                              .pool = *pool_},
-      dp::Publisher::Facts{.boot_id = 42, .tsc_hz = 1, .hugepages = false}, dp::Ports::Defaults{});
+      dp::Publisher::Facts{.boot_id = 42, .tsc_hz = 2'000'000'000, .hugepages = false},
+      dp::Ports::Defaults{});
   thread_ = std::thread([this] { housekeeper_->run(stop_); });
 }
 
