@@ -4,6 +4,7 @@
 #pragma once
 
 #include "controlplane/intent/describe.hpp"
+#include "controlplane/intent/events.hpp"
 #include "controlplane/intent/read.hpp"
 #include "controlplane/intent/value.hpp"
 
@@ -27,24 +28,22 @@ struct ObjectPlace {
   std::array<Place, field_count<T>> fields;
 };
 
-class Document {
+class Document final : public Events {
  public:
   // A whole intent.
   explicit Document(const ReadOptions& options);
   // One object. Fields of `given` need not be in the text, those of `fixed` cannot differ from it.
   Document(const ReadOptions& options, Object start, FieldMask given, FieldMask fixed);
 
-  // The events. false: stop, enough has been found wrong.
-  bool begin_map(Place place);
-  bool end_map();
-  bool begin_list(Place place);
-  bool end_list();
-  bool key(std::string_view text, Place place);
-  bool scalar(const Scalar& scalar, Place place);
+  bool begin_map(Place place) override;
+  bool end_map() override;
+  bool begin_list(Place place) override;
+  bool end_list() override;
+  bool key(std::string_view text, Place place) override;
+  bool scalar(const Scalar& scalar, Place place) override;
 
-  // What the syntax itself refuses.
   void refuse(Place place, std::string message, std::string suggestion = {},
-              base::Errc code = base::Errc::malformed);
+              base::Errc code = base::Errc::malformed) override;
   bool has_errors() const noexcept { return !errors_.empty(); }
 
   // After the last event. The intent is validated and sorted.
@@ -113,8 +112,7 @@ class Document {
   std::unordered_map<std::string, Name, TextHash, std::equal_to<>> known_names_;
 };
 
-// The syntaxes: each feeds `document` and refuses what is malformed.
-void feed_yaml(std::string_view text, Document& document);
+// The other syntax (feed_yaml(): events.hpp).
 void feed_json(std::string_view text, Document& document);
 
 }  // namespace cp

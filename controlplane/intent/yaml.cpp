@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // YAML by the events of libyaml. Aliases, anchors and tags are refused: an intent needs none, and
 // without them the text's size bounds the work.
-#include "controlplane/intent/document.hpp"
+#include "controlplane/intent/events.hpp"
 #include "dataplane/base/check.hpp"
 
 #include <yaml.h>
@@ -34,7 +34,7 @@ class Event {
 
 class YamlReader {
  public:
-  YamlReader(std::string_view text, Document& document) : text_(text), document_(document) {
+  YamlReader(std::string_view text, Events& events) : text_(text), events_(events) {
     const bool made = yaml_parser_initialize(&parser_) == 1;
     CHECK(made);
     yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text.data()),
@@ -67,15 +67,15 @@ class YamlReader {
             !begin(Next::key, place)) {
           return false;
         }
-        return document_.begin_map(place);
+        return events_.begin_map(place);
       case YAML_SEQUENCE_START_EVENT:
         if (!allowed(event.data.sequence_start.anchor, event.data.sequence_start.tag, place) ||
             !begin(Next::item, place)) {
           return false;
         }
-        return document_.begin_list(place);
-      case YAML_MAPPING_END_EVENT: end(); return document_.end_map();
-      case YAML_SEQUENCE_END_EVENT: end(); return document_.end_list();
+        return events_.begin_list(place);
+      case YAML_MAPPING_END_EVENT: end(); return events_.end_map();
+      case YAML_SEQUENCE_END_EVENT: end(); return events_.end_list();
       case YAML_NO_EVENT:
       case YAML_STREAM_START_EVENT:
       case YAML_STREAM_END_EVENT:
@@ -85,7 +85,7 @@ class YamlReader {
   }
 
   bool begin_document(Place place) {
-    if (seen_document_) return refuse(place, "a second document: one file is one intent");
+    if (seen_document_) return refuse(place, "a second document: one file holds one");
     seen_document_ = true;
     return true;
   }
@@ -116,11 +116,11 @@ class YamlReader {
     if (!stack_.empty() && stack_.back() == Next::key) {
       if (text == "<<") return refuse(place, "a merge key (<<): write the fields out");
       stack_.back() = Next::value;
-      return document_.key(text, place);
+      return events_.key(text, place);
     }
     value_ended();
     const bool plain = scalar.style == YAML_PLAIN_SCALAR_STYLE;
-    return document_.scalar({.text = text, .form = plain ? Form::plain : Form::quoted}, place);
+    return events_.scalar({.text = text, .form = plain ? Form::plain : Form::quoted}, place);
   }
 
   bool allowed(const unsigned char* anchor, const unsigned char* tag, Place place) {
@@ -130,7 +130,7 @@ class YamlReader {
   }
 
   bool refuse(Place place, const char* what) {
-    document_.refuse(place, std::string("YAML with ") + what, {}, base::Errc::unsupported);
+    events_.refuse(place, std::string("YAML with ") + what, {}, base::Errc::unsupported);
     return false;
   }
 
@@ -139,7 +139,7 @@ class YamlReader {
     message += parser_.problem != nullptr ? parser_.problem : "out of memory";
     if (parser_.error == YAML_READER_ERROR) {
       message += " (at byte " + std::to_string(parser_.problem_offset) + ")";
-      return document_.refuse(place_of_byte(parser_.problem_offset), std::move(message));
+      return events_.refuse(place_of_byte(parser_.problem_offset), std::move(message));
     }
     if (parser_.context != nullptr) {
       message += std::string(", ") + parser_.context + " of line " +
@@ -148,7 +148,7 @@ class YamlReader {
     if (message.find("cannot start any token") != message.npos) {
       message += "; a tab cannot indent, and texts with @ or ` need quotes";
     }
-    document_.refuse(place_of(parser_.problem_mark), std::move(message));
+    events_.refuse(place_of(parser_.problem_mark), std::move(message));
   }
 
   // The parser knows no line of what it cannot even read as text.
@@ -160,7 +160,7 @@ class YamlReader {
   }
 
   std::string_view text_;
-  Document& document_;
+  Events& events_;
   yaml_parser_t parser_{};
   std::vector<Next> stack_;
   bool seen_document_ = false;
@@ -168,8 +168,8 @@ class YamlReader {
 
 }  // namespace
 
-void feed_yaml(std::string_view text, Document& document) {
-  YamlReader(text, document).run();
+void feed_yaml(std::string_view text, Events& events) {
+  YamlReader(text, events).run();
 }
 
 }  // namespace cp
