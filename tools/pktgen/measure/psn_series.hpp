@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// What became of one series of packet sequence numbers: lost, late, twice. Sees 64 numbers back;
+// what is older is told apart from neither a duplicate nor a late one. 16 bytes, as there may be
+// millions; roce/sequence.hpp sees 512 numbers back and counts by itself.
+#pragma once
+
+#include <cstdint>
+
+namespace pktgen {
+
+enum class Arrival : std::uint8_t { in_order, late, duplicate, too_old };
+
+class PsnSeries {
+ public:
+  static constexpr std::uint32_t psn_mask = 0xff'ffff;
+  static constexpr unsigned window = 64;
+
+  // The first number that is expected.
+  void start(std::uint32_t psn) noexcept { next_ = psn & psn_mask; }
+  std::uint32_t next() const noexcept { return next_; }
+
+  // `skipped`: how many numbers before this one are missing until they come late.
+  Arrival see(std::uint32_t psn, std::uint32_t& skipped) noexcept {
+    skipped = 0;
+    const std::uint32_t ahead = (psn - next_) & psn_mask;
+    if (ahead < half) {
+      skipped = ahead;
+      // Shifts of 64 and more are undefined.
+      seen_ = ahead + 1 >= window ? 0 : seen_ << (ahead + 1);
+      seen_ |= 1;
+      next_ = (psn + 1) & psn_mask;
+      return Arrival::in_order;
+    }
+    const std::uint32_t back = (next_ - 1 - psn) & psn_mask;
+    if (back >= window) return Arrival::too_old;
+    const std::uint64_t bit = std::uint64_t{1} << back;
+    if ((seen_ & bit) != 0) return Arrival::duplicate;
+    seen_ |= bit;
+    return Arrival::late;
+  }
+
+ private:
+  static constexpr std::uint32_t half = 1u << 23;  // Numbers compare as signed ones of 24 bits.
+
+  std::uint64_t seen_ = ~std::uint64_t{0};  // Bit i: next - 1 - i. Before the start: no losses.
+  std::uint32_t next_ = 0;
+};
+
+}  // namespace pktgen

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a profile says: the traffic, how fast, for how long. Plain values with their defaults; what
+// each field means to people stands in fields.cpp, once.
+#pragma once
+
+#include "dataplane/base/address.hpp"
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pktgen {
+
+enum class Order : std::uint8_t { random, sequential };
+inline constexpr std::array<std::string_view, 2> order_words{"random", "sequential"};
+
+// As the two bits stand in the IP header.
+enum class EcnField : std::uint8_t { not_ect = 0, ect1 = 1, ect0 = 2, ce = 3 };
+inline constexpr std::array<std::string_view, 4> ecn_words{"not_ect", "ect1", "ect0", "ce"};
+
+// What a message of the mix is. Requests of RC, UC and UD, and what answers them.
+enum class MessageKind : std::uint8_t {
+  write,
+  write_imm,
+  send,
+  send_imm,
+  read,
+  compare_swap,
+  fetch_add,
+  ack,
+  cnp,
+  uc_send,
+  uc_write,
+  ud_send,
+};
+inline constexpr std::array<std::string_view, 12> operation_words{
+    "write",     "write_imm", "send", "send_imm", "read",     "compare_swap",
+    "fetch_add", "ack",       "cnp",  "uc_send",  "uc_write", "ud_send"};
+
+struct RateProfile {
+  std::uint64_t frames_per_second = 0;  // 0: as bits_per_second says; both 0: as fast as it goes.
+  std::uint64_t bits_per_second = 0;    // Of frames without FCS.
+  std::uint16_t burst = 8;              // Frames that leave together.
+};
+
+struct FlowsProfile {
+  std::uint32_t count = 256;
+  std::uint32_t first_qp = 256;
+  std::uint32_t first_psn = 0;
+  std::uint16_t first_source_port = 49152;
+  std::uint16_t source_ports = 16384;
+  Order order = Order::random;
+};
+
+struct AddressesProfile {
+  base::MacAddress source_mac{{0x02, 0, 0, 0, 0x0a, 0x01}};
+  base::MacAddress destination_mac{{0x02, 0, 0, 0, 0x0a, 0x02}};
+  base::IpAddress source = base::IpAddress::from(base::Ipv4Address(0x0a4d'0001));
+  base::IpAddress destination = base::IpAddress::from(base::Ipv4Address(0x0a4d'0002));
+  std::uint32_t sources = 1;
+  std::uint32_t destinations = 1;
+};
+
+struct MarkingProfile {
+  EcnField ecn = EcnField::ect0;
+  std::uint8_t dscp = 26;      // Of data, what NVIDIA's stack calls RoCE.
+  std::uint8_t cnp_dscp = 48;  // And CNP.
+};
+
+struct TunnelProfile {
+  bool present = false;
+  std::uint32_t vni = 100;
+  base::MacAddress source_mac{{0x02, 0, 0, 0, 0x0b, 0x01}};
+  base::MacAddress destination_mac{{0x02, 0, 0, 0, 0x0b, 0x02}};
+  base::IpAddress source = base::IpAddress::from(base::Ipv4Address(0xc612'0001));
+  base::IpAddress destination = base::IpAddress::from(base::Ipv4Address(0xc612'0002));
+};
+
+struct MixEntry {
+  MessageKind operation = MessageKind::write;
+  std::uint32_t bytes = 4096;  // Of a message's payload.
+  std::uint32_t share = 1;     // Of the messages, relative to the others'.
+};
+
+struct Profile {
+  std::string name;  // Of the file, without folder and ending.
+  std::string description;
+  std::uint32_t seconds = 10;
+  std::uint64_t frames = 0;  // 0: until the time is over.
+  std::uint64_t seed = 1;
+  std::uint16_t pmtu = 4096;
+  RateProfile rate;
+  FlowsProfile flows;
+  AddressesProfile addresses;
+  MarkingProfile marking;
+  TunnelProfile tunnel;
+  std::vector<MixEntry> mix;
+};
+
+}  // namespace pktgen
