@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// weir-pktgen: profile, ports, run, result.
+#include "dataplane/base/log.hpp"
+#include "dataplane/start/process.hpp"
+#include "tools/pktgen/port/ports.hpp"
+#include "tools/pktgen/profile/read.hpp"
+#include "tools/pktgen/report/json.hpp"
+#include "tools/pktgen/report/table.hpp"
+#include "tools/pktgen/run/bench.hpp"
+#include "tools/pktgen/run/generate.hpp"
+#include "tools/pktgen/run/link.hpp"
+#include "tools/pktgen/run/run.hpp"
+#include "tools/pktgen/start/options.hpp"
+
+#include <cstdio>
+#include <cstring>
+#include <sched.h>
+#include <unistd.h>
+
+namespace {
+
+using namespace pktgen;
+
+// What the command line says goes before the file.
+cp::Result<Profile> profile_for(const Options& options) {
+  auto profile = load_profile(options.profile);
+  if (!profile) return profile;
+  if (options.seconds) profile->seconds = *options.seconds;
+  if (options.frames) profile->frames = *options.frames;
+  if (options.seed) profile->seed = *options.seed;
+  if (options.frames_per_second) {
+    profile->rate.frames_per_second = *options.frames_per_second;
+    profile->rate.bits_per_second = 0;
+  }
+  if (options.bits_per_second) {
+    profile->rate.bits_per_second = *options.bits_per_second;
+    profile->rate.frames_per_second = 0;
+  }
+  if (options.self_test) {
+    // As fast as it goes, and until there is enough of everything.
+    profile->rate.frames_per_second = profile->rate.bits_per_second = 0;
+    if (profile->frames == 0) profile->frames = 200'000;
+  }
+  return profile;
+}
+
+void pin_to(unsigned core) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(core, &set);
+  if (::sched_setaffinity(0, sizeof set, &set) != 0) {
+    LOG(warning, "not_pinned", {"core", core}, {"system", std::strerror(errno)});
+  }
+}
+
+base::Status check_sizes(const Ports& ports, std::uint16_t longest, const Options& options) {
+  if (longest > options.mbuf_bytes) {
+    return base::fail(base::Errc::invalid_argument,
+                      "the profile's frames do not fit a buffer: raise --mbuf-bytes");
+  }
+  for (const PortFacts& port : ports.facts()) {
+    if (port.mtu == 0 || longest <= port.mtu + sizeof(dp::EthernetHeader)) continue;
+    LOG(error, "frames_too_long", {"device", port.device}, {"mtu", port.mtu},
+        {"frame_bytes", longest});
+    return base::fail(base::Errc::invalid_argument,
+                      "the profile's frames are longer than the port's MTU allows: lower pmtu, or "
+                      "raise the MTU (--mtu)");
+  }
+  return {};
+}
+
+int finish(const Result& result, const Options& options) {
+  const std::string text = options.json ? to_json(result) : to_table(result);
+  std::fputs(text.c_str(), stdout);
+  const bool link_agrees = !result.link || result.link->disagreements.empty();
+  if (!link_agrees || (options.check && !result.is_clean())) return exit_check;
+  return exit_done;
+}
+
+Result start_of(const Profile& profile, const Ports& ports, const Clock& clock) {
+  Result result;
+  result.profile = profile.name;
+  result.description = profile.description;
+  result.seed = profile.seed;
+  result.clock = clock.name();
+  result.ports = ports.facts();
+  return result;
+}
+
+base::Result<int> run_profile(const Profile& profile, Ports& ports, const Options& options,
+                              int stop) {
+  const Clock clock(options.clock);
+  GeneratedTraffic traffic(profile, {.out = options.receive_only ? nullptr : ports.all().front(),
+                                     .pool = ports.pool(),
+                                     .clock = clock,
+                                     .listens = !options.send_only});
+  if (auto fits = check_sizes(ports, traffic.longest_frame(), options); !fits) {
+    return std::unexpected(fits.error());
+  }
+  std::optional<LossyLink> link;
+  RunConfig config{.seconds = profile.seconds,
+                   .drain_ms = options.drain_ms,
+                   .spin = options.spin,
+                   .stop = stop,
+                   .each_second = {},
+                   .carry = {}};
+  if (options.self_test) {
+    link.emplace(std::get<dp::MemoryPort>(*ports.all().front()), options.chances, profile.seed);
+    config.carry = [&link](bool all_sent) {
+      link->carry();
+      if (all_sent) link->flush();
+    };
+  }
+  if (options.progress || ::isatty(STDERR_FILENO) == 1) {
+    config.each_second = [](const Second& second) {
+      std::fprintf(stderr, "%s\n", progress_line(second).c_str());
+    };
+  }
+  Result result = start_of(profile, ports, clock);
+  const auto listened_to = options.send_only ? std::span<dp::Port* const>{} : ports.all();
+  run(traffic, listened_to, clock, config, result);
+  result.port_drops = ports.drops();
+  if (link) result.link = link->report(result.sums);
+  return finish(result, options);
+}
+
+base::Result<int> run_bench(const Profile& profile, Ports& ports, const Options& options) {
+  const BenchResult result = bench(profile, *ports.all().front(), ports.pool());
+  const double mpps = result.hz / result.cycles_per_frame / 1e6;
+  std::printf(options.json ? "{\"cycles_per_frame\": %.1f, \"best\": %.1f, \"frame_bytes\": %.1f, "
+                             "\"hugepages\": %s, \"mpps\": %.2f}\n"
+                           : "%.1f cycles per frame (best round %.1f), %.1f bytes, hugepages %s, "
+                             "%.2f Mpps\n",
+              result.cycles_per_frame, result.least, result.frame_bytes,
+              ports.hugepages() ? "true" : "false", mpps);
+  return exit_done;
+}
+
+base::Result<int> start(Options options, const Profile& profile) {
+  const auto stop = dp::signals_as_descriptor();
+  if (!stop) return std::unexpected(stop.error());
+  if (options.core) pin_to(*options.core);
+  if (options.self_test) options.no_hugepages = true;  // No NIC looks at these frames.
+  if (options.bench && options.ports.empty())
+    options.ports.emplace_back("net_null0,size=64,copy=0");
+  auto ports = Ports::open(options);
+  if (!ports) return std::unexpected(ports.error());
+  if (options.bench) return run_bench(profile, **ports, options);
+  return run_profile(profile, **ports, options, *stop);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options = parse_options(argc, argv);
+  base::set_log(options.log_level, options.log_format, "weir-pktgen");
+  if (options.profile.empty()) options.profile = "small-128";  // Of --bench.
+  const auto profile = profile_for(options);
+  if (!profile) {
+    for (const cp::Error& error : profile.error()) {
+      std::fprintf(stderr, "%s\n", to_string(error).c_str());
+    }
+    return exit_usage;
+  }
+  const auto status = start(options, *profile);
+  if (status) return *status;
+  const base::Error& error = status.error();
+  if (error.code == base::Errc::out_of_memory && !options.no_hugepages) {
+    LOG(warning, "hugepages_taken_meanwhile", {"reason", error.text});
+    dp::start_again(argv, "--no-hugepages");
+  }
+  LOG(error, "not_run", {"reason", error.text},
+      {"system", error.error_number != 0 ? std::strerror(error.error_number) : ""});
+  return exit_failed;
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/pktgen/port/ports.hpp"
+
+#include "dataplane/base/log.hpp"
+#include "dataplane/contract/frame.hpp"
+
+#include <cstdlib>
+#include <filesystem>
+
+namespace pktgen {
+
+using base::Errc;
+using base::fail;
+
+namespace {
+
+constexpr std::uint16_t descriptors = 1024;
+
+base::Result<std::string> make_directory() {
+  std::string path = (std::filesystem::temp_directory_path() / "weir-pktgen-XXXXXX").string();
+  if (::mkdtemp(path.data()) == nullptr) {
+    return fail(Errc::io, "cannot make a directory for DPDK's files; set TMPDIR", errno);
+  }
+  return path;
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<Ports>> Ports::open(const Options& options) {
+  std::unique_ptr<Ports> ports(new Ports);
+  if (!options.ports.empty()) {
+    // Before EAL, as it is a child without DPDK's memory.
+    auto helper = dp::PortHelper::start({.program = dp::port_helper_path(),
+                                         .bpffs = options.bpffs,
+                                         .log_level = options.log_level,
+                                         .log_format = options.log_format});
+    if (!helper) return std::unexpected(helper.error());
+    ports->helper_.emplace(std::move(*helper));
+  }
+  auto directory = make_directory();
+  if (!directory) return std::unexpected(directory.error());
+  ports->directory_ = std::move(*directory);
+  auto eal = dp::Eal::start({.directory = ports->directory_,
+                             .packet_bytes = dp::pool_bytes(options.mbufs, options.mbuf_bytes),
+                             .no_hugepages = options.no_hugepages});
+  if (!eal) return std::unexpected(eal.error());
+  ports->eal_.emplace(std::move(*eal));
+  auto pool = dp::make_pool(options.mbufs, options.mbuf_bytes);
+  if (!pool) return std::unexpected(pool.error());
+  ports->pool_.emplace(std::move(*pool));
+  if (options.ports.empty()) {
+    ports->memory_ =
+        std::make_unique<dp::Port>(std::in_place_type<dp::MemoryPort>, std::uint16_t{1});
+    ports->ports_.push_back(ports->memory_.get());
+    return ports;
+  }
+  if (auto opened = ports->open_devices(options); !opened) return std::unexpected(opened.error());
+  return ports;
+}
+
+base::Status Ports::open_devices(const Options& options) {
+  opener_.emplace(**pool_, *helper_, dp::Opener::GiveUp{});
+  for (const std::string& name : options.ports) {
+    // A tenant's port: all frames are ours.
+    auto device = opener_->open({.device = name,
+                                 .worker_count = 1,
+                                 .rx_queues = 0,
+                                 .rx_descriptors = descriptors,
+                                 .tx_descriptors = descriptors,
+                                 .mtu = options.mtu,
+                                 .promiscuous = true,
+                                 .role = contract::PortRole::tenant});
+    if (!device) {
+      LOG(error, "port_not_opened", {"device", name}, {"reason", device.error().text});
+      return std::unexpected(device.error());
+    }
+    const dp::DeviceFacts& facts = (*device)->facts();
+    facts_.push_back({.device = name,
+                      .driver = std::string(contract::to_view(facts.driver)),
+                      .mac = base::to_string(facts.mac),
+                      .mtu = facts.mtu});
+    ports_.push_back(&(*device)->port());
+    devices_.push_back(std::move(*device));
+  }
+  return {};
+}
+
+Ports::~Ports() {
+  for (const auto& device : devices_) device->leave();
+  devices_.clear();
+  memory_.reset();
+  opener_.reset();
+  pool_.reset();
+  eal_.reset();
+  std::error_code ignored;
+  if (!directory_.empty()) std::filesystem::remove_all(directory_, ignored);
+}
+
+std::vector<std::pair<std::string, std::uint64_t>> Ports::drops() {
+  std::vector<std::pair<std::string, std::uint64_t>> found;
+  for (std::size_t i = 0; i < devices_.size(); ++i) {
+    const dp::Observation seen = devices_[i]->observe();
+    for (std::size_t reason = 0; reason < seen.drops.size(); ++reason) {
+      if (seen.drops[reason] == 0) continue;
+      found.emplace_back(
+          facts_[i].device + ": " + std::string(name(static_cast<contract::DropReason>(reason))),
+          seen.drops[reason]);
+    }
+  }
+  return found;
+}
+
+}  // namespace pktgen

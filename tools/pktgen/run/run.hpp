@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// The loop of a run: send what is due, listen, sleep until something is. One thread.
+#pragma once
+
+#include "drivers/port.hpp"
+#include "tools/pktgen/measure/clock.hpp"
+#include "tools/pktgen/run/traffic.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <span>
+
+namespace pktgen {
+
+struct RunConfig {
+  std::uint32_t seconds;
+  std::uint32_t drain_ms;
+  bool spin;
+  int stop;  // A descriptor that is readable when the run shall end.
+  std::function<void(const Second&)> each_second;
+  // Between sending and listening: what carries frames where no port does. Told when all are sent.
+  std::function<void(bool all_sent)> carry;
+};
+
+// Fills the series, how the run ended, and what `traffic` has to say.
+void run(Traffic& traffic, std::span<dp::Port* const> listened_to, const Clock& clock,
+         const RunConfig& config, Result& result);
+
+}  // namespace pktgen
