@@ -32,6 +32,10 @@ std::span<const Api::Route> Api::routes() {
       Route{"GET", "/v1/pipelines", "Stages in order, with packets, drops and cycles.", "pipelines",
             &Api::get_pipelines},
       Route{"GET", "/v1/workers", "What each worker does.", "workers", &Api::get_workers},
+      Route{"GET", "/v1/traffic_classes",
+            "Egress queues by port and class: settings, depth, marks, drops; ?port=, "
+            "?traffic_class=.",
+            "traffic_classes", &Api::get_traffic_classes},
       Route{"GET", "/v1/neighbours", "Addresses of this gateway and next hops, by ARP and ND.",
             "neighbours", &Api::get_neighbours},
       Route{"GET", "/v1/events", "What happens, one JSON document a line, without end.", "event",
@@ -54,10 +58,11 @@ std::span<const Api::Route> Api::routes() {
       Route{"GET", "/v1/{kinds}/{key}", "One object.", "object", &Api::get_object},
       Route{"PUT", "/v1/{kinds}/{key}", "Add or replace an object.", "change", &Api::put_object},
       Route{"DELETE", "/v1/{kinds}/{key}", "Remove an object.", "change", &Api::delete_object},
-      Route{"GET", "/v1/{kinds}/{network}/{mac}", "One endpoint.", "object", &Api::get_object},
-      Route{"PUT", "/v1/{kinds}/{network}/{mac}", "Add or replace an endpoint.", "change",
+      Route{"GET", "/v1/{kinds}/{key}/{part}", "One endpoint or queue.", "object",
+            &Api::get_object},
+      Route{"PUT", "/v1/{kinds}/{key}/{part}", "Add or replace an endpoint or a queue.", "change",
             &Api::put_object},
-      Route{"DELETE", "/v1/{kinds}/{network}/{mac}", "Remove an endpoint.", "change",
+      Route{"DELETE", "/v1/{kinds}/{key}/{part}", "Remove an endpoint or a queue.", "change",
             &Api::delete_object},
   };
   return list;
@@ -115,6 +120,11 @@ HttpResponse no_route(const HttpRequest& request, const std::string& allowed) {
 bool Api::Call::asks(std::string_view flag) const {
   const auto at = request.query.find(std::string(flag));
   return at != request.query.end() && at->second != "false" && at->second != "0";
+}
+
+std::string Api::Call::query(std::string_view name) const {
+  const auto at = request.query.find(std::string(name));
+  return at != request.query.end() ? at->second : std::string();
 }
 
 asio::awaitable<HttpResponse> Api::handle(HttpRequest request) {

@@ -41,7 +41,8 @@ class Api {
     HttpRequest request;
     std::vector<std::string> parts;
 
-    bool asks(std::string_view flag) const;  // "?dry_run=true"
+    bool asks(std::string_view flag) const;          // "?dry_run=true"
+    std::string query(std::string_view name) const;  // Empty where it is not there.
   };
   using Answer = boost::asio::awaitable<HttpResponse>;
 
@@ -74,6 +75,7 @@ class Api {
   Answer get_drops(Call& call);
   Answer get_pipelines(Call& call);
   Answer get_neighbours(Call& call);
+  Answer get_traffic_classes(Call& call);
   Answer get_workers(Call& call);
   Answer get_events(Call& call);
   Answer get_traces(Call& call);

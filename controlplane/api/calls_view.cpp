@@ -4,6 +4,7 @@
 #include "controlplane/api/api.hpp"
 #include "controlplane/api/schemas.hpp"
 #include "controlplane/api/views.hpp"
+#include "controlplane/intent/edit.hpp"
 #include "dataplane/contract/command.hpp"
 
 #include <boost/json/array.hpp>
@@ -91,6 +92,25 @@ Api::Answer Api::get_neighbours(Call&) {
   const contract::RegionView* region = parts_.link.region();
   if (region == nullptr) co_return no_region();
   co_return json_answer(200, neighbours_view(*region, parts_.configuration.position_names()));
+}
+
+Api::Answer Api::get_traffic_classes(Call& call) {
+  const Intent& intent = parts_.configuration.intent();
+  const std::string port = call.query("port");
+  const std::string number = call.query("traffic_class");
+  if (!port.empty() && find_port(intent, port) == nullptr) {
+    co_return error_answer(no_such(intent, ObjectKind::port, port));
+  }
+  const bool one = number.size() == 1 && number[0] >= '0' &&
+                   number[0] < static_cast<char>('0' + contract::traffic_class_count);
+  if (!number.empty() && !one) {
+    co_return error_answer(400, "invalid_argument", "traffic_class must be 0..7, not " + number);
+  }
+  json::object view = traffic_classes_view(
+      parts_.link.region(), parts_.configuration.position_names(), intent, port,
+      one ? std::optional(static_cast<std::uint8_t>(number[0] - '0')) : std::nullopt);
+  view["time"] = time_text(std::chrono::system_clock::now());
+  co_return json_answer(200, std::move(view));
 }
 
 Api::Answer Api::get_workers(Call&) {

@@ -39,7 +39,14 @@ PositionNames Configuration::position_names() const {
   add("vtep", allocation_.vteps);
   add("next_hop", allocation_.next_hops);
   // Ports without queues have nothing to count there: 8 classes each of 38 zeros.
-  names["queue.port"];
+  auto& queueing = names["queue.port"];
+  for (const auto& [number, name] : names["port"]) {
+    const Port* port = find_port(intent_, name);
+    if (port != nullptr && has_queues(intent_, *port)) queueing.emplace_back(number, name);
+  }
+  for (std::uint32_t i = 0; i < contract::traffic_class_count; ++i) {
+    names["traffic_class"].emplace_back(i, std::to_string(i));
+  }
   // Nobody gave these a number; the data plane says who they are.
   const contract::RegionView* region = link_ == nullptr ? nullptr : link_->region();
   if (region != nullptr) names["neighbour"] = neighbour_names(*region);

@@ -27,9 +27,9 @@ std::uint64_t sum(const RegionView& region, const Field& field, const Position& 
   }
   const Dimension& dimension = field.dimensions[depth];
   std::uint64_t total = 0;
-  const bool fixed = to_view(dimension.name) == at.dimension;
-  const std::uint32_t first = fixed ? at.index : 0;
-  const std::uint32_t end = fixed ? at.index + 1 : dimension.count;
+  const auto fixed = at.in(to_view(dimension.name));
+  const std::uint32_t first = fixed.value_or(0);
+  const std::uint32_t end = fixed ? first + 1 : dimension.count;
   for (std::uint32_t i = first; i < end; ++i) {
     indices[depth] = i;
     total += sum(region, field, at, indices, depth + 1);
@@ -73,8 +73,8 @@ json::value read_field(const RegionView& region, const Field& field, const Posit
   std::vector<std::uint32_t> labelled;
   for (std::uint32_t i = 0; i < field.dimension_count; ++i) {
     const Dimension& dimension = field.dimensions[i];
-    if (to_view(dimension.name) == at.dimension) {
-      indices[i] = at.index;
+    if (const auto fixed = at.in(to_view(dimension.name))) {
+      indices[i] = *fixed;
     } else if (dimension.label_list != contract::no_labels) {
       labelled.push_back(i);
     }

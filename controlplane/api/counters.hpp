@@ -8,14 +8,24 @@
 #include <boost/json/object.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace cp {
 
-// Which element of which dimension is meant.
+// Which element of which dimension is meant; of two, where a block has two.
 struct Position {
   std::string_view dimension;
   std::uint32_t index;
+  std::string_view inner_dimension = {};
+  std::uint32_t inner_index = 0;
+
+  std::optional<std::uint32_t> in(std::string_view name) const noexcept {
+    if (name.empty()) return std::nullopt;
+    if (name == dimension) return index;
+    if (name == inner_dimension) return inner_index;
+    return std::nullopt;
+  }
 };
 
 // The members of `block` ("port") at `at`, as {"rx_packets": …, "rx_kinds": {"roce_send": {…}}}.

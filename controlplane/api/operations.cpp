@@ -32,9 +32,9 @@ std::optional<std::string> setting_text(const json::value& value) {
   if (!value.is_array()) return json::serialize(value);
   std::string text;
   for (const json::value& element : value.get_array()) {
-    if (!element.is_string()) return std::nullopt;
+    if (!element.is_string() && !element.is_number()) return std::nullopt;
     if (!text.empty()) text += ",";
-    text += std::string(element.get_string());
+    text += element.is_string() ? std::string(element.get_string()) : json::serialize(element);
   }
   return text;
 }
@@ -85,8 +85,9 @@ class Reader {
       const auto kind = parse_kind(text);
       if (!kind) {
         return fail(malformed(
-            "must be port, next_hop, vtep, network, endpoint or host_rule", "kind",
-            nearest(text, {"port", "next_hop", "vtep", "network", "endpoint", "host_rule"})));
+            "must be port, next_hop, vtep, network, endpoint, host_rule or queue", "kind",
+            nearest(text,
+                    {"port", "next_hop", "vtep", "network", "endpoint", "host_rule", "queue"})));
       }
       operation.kind = *kind;
     } else if (key == "key") {

@@ -50,7 +50,7 @@ constexpr std::array schemas{
     "type": "object", "required": ["change", "kind", "key"],
     "properties": {"change": {"enum": ["add", "change", "remove"]},
                    "kind": {"enum": ["port", "next_hop", "vtep", "network", "endpoint",
-                                     "host_rule"]},
+                                     "host_rule", "queue"]},
                    "key": {"type": "string"}, "fields": {"type": "object"}}}}}})"},
     Schema{"check", R"({
 "type": "object", "required": ["status", "message", "objects"],
@@ -133,6 +133,50 @@ constexpr std::array schemas{
     "state": {"enum": ["incomplete", "reachable", "probed", "tentative", "usable", "duplicate"]},
     "since": {"type": "string"}, "moves": {"type": "integer"}, "losses": {"type": "integer"},
     "conflicts": {"type": "integer"}, "duplicates": {"type": "integer"}}}}}})"},
+    Schema{"traffic_classes", R"({
+"type": "object", "required": ["traffic_classes"],
+"properties": {"time": {"type": "string"}, "traffic_classes": {"type": "array", "items": {
+  "type": "object",
+  "required": ["name", "port", "traffic_class", "configured", "strict", "home_worker",
+               "port_rate", "rate", "burst", "buffer", "dscp", "carries", "kmin", "kmax", "pmax",
+               "mark", "not_ect", "mark_control"],
+  "dependentRequired": {"tx_packets": [
+    "tx_bytes", "waited_packets", "marked_packets", "marked_bytes", "marked_before_packets",
+    "not_ect_packets", "exempt_packets", "marker_dropped_packets", "full_dropped_packets",
+    "late_ns", "depth_bytes", "depth_packets", "depth_bytes_max", "depth_packets_at"]},
+  "properties": {
+    "name": {"type": "string"}, "port": {"type": "string"},
+    "traffic_class": {"type": "integer", "minimum": 0, "maximum": 7},
+    "configured": {"type": "boolean"}, "strict": {"type": "boolean"},
+    "home_worker": {"type": ["integer", "null"], "description": "null: no data plane is connected"},
+    "tx_packets": {"type": "integer", "minimum": 0},
+    "marked_packets": {"type": "integer", "minimum": 0},
+    "depth_bytes": {"type": "integer", "minimum": 0},
+    "port_rate": {"type": "integer", "description": "bits a second; 0: no rate"},
+    "rate": {"type": "integer", "description": "bits a second; 0: no rate of its own"},
+    "burst": {"type": "integer"}, "buffer": {"type": "integer"},
+    "dscp": {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 63}},
+    "carries": {"type": "array", "items": {"enum": ["data", "ack", "cnp", "cm"]}},
+    "kmin": {"type": ["integer", "null"], "description": "bytes; null: no marker"},
+    "kmax": {"type": ["integer", "null"]},
+    "pmax": {"type": ["number", "null"], "description": "percent"},
+    "mark": {"enum": ["outer", "inner", "both", null]},
+    "not_ect": {"enum": ["drop", "pass", null]}, "mark_control": {"type": ["boolean", "null"]},
+    "depth_packets_at": {"type": "object",
+      "description": "packets that left, by what waited then: less than the member is called",
+      "additionalProperties": {"type": "integer"}}}}}}})"},
+    Schema{"queue_watch", R"({
+"type": "object", "required": ["time", "seconds", "traffic_classes"],
+"properties": {"time": {"type": "string"}, "seconds": {"type": "number", "exclusiveMinimum": 0},
+  "traffic_classes": {"type": "array", "items": {
+    "type": "object",
+    "required": ["name", "depth_bytes", "depth_bytes_max", "kmin", "kmax", "tx_packets_per_s",
+                 "tx_bits_per_s", "marked_per_s", "not_ect_per_s", "dropped_per_s"],
+    "properties": {"name": {"type": "string"}, "depth_bytes": {"type": "integer"},
+      "depth_bytes_max": {"type": "integer"}, "kmin": {"type": ["integer", "null"]},
+      "kmax": {"type": ["integer", "null"]}, "tx_packets_per_s": {"type": "number"},
+      "tx_bits_per_s": {"type": "number"}, "marked_per_s": {"type": "number"},
+      "not_ect_per_s": {"type": "number"}, "dropped_per_s": {"type": "number"}}}}}})"},
     Schema{"event", R"({
 "type": "object", "required": ["event"],
 "properties": {"time": {"type": "string"}, "event": {"type": "string"}}})"},
@@ -213,7 +257,7 @@ std::optional<std::string> schema_of(std::string_view name) {
 
 std::vector<std::string_view> schema_names() {
   std::vector<std::string_view> names{"intent",   "port",      "next_hop", "vtep",   "network",
-                                      "endpoint", "host_rule", "object",   "objects"};
+                                      "endpoint", "host_rule", "queue",    "object", "objects"};
   for (const Schema& schema : schemas) names.push_back(schema.name);
   return names;
 }

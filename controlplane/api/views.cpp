@@ -193,6 +193,7 @@ json::object pipelines_view(const RegionView& region) {
 
 void add_states(json::array& objects, const RegionView& region, const PositionNames& names,
                 std::string_view dimension) {
+  if (dimension == "queue") return add_queue_states(objects, region, names);
   const auto list = names.find(dimension);
   if (list == names.end()) return;
   std::map<std::string_view, std::uint32_t> positions;

@@ -3,6 +3,7 @@
 // names of the intent. Pure; no message goes to a worker for it.
 #pragma once
 
+#include "controlplane/intent/model.hpp"
 #include "controlplane/link/position_names.hpp"
 #include "dataplane/contract/region.hpp"
 
@@ -10,7 +11,9 @@
 #include <boost/json/object.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -38,6 +41,18 @@ boost::json::object neighbours_view(const contract::RegionView& region, const Po
 // Gives each object of a list a member "state": its counters, found by its "name".
 void add_states(boost::json::array& objects, const contract::RegionView& region,
                 const PositionNames& names, std::string_view dimension);
+
+// {"traffic_classes": [{"name", "port", "traffic_class", "home_worker", what it is set to in bits a
+// second and bytes, and its counters}]}: all eight of each port that has queues, or of those that
+// `port` and `traffic_class` name.
+// Without a region there are no counters.
+boost::json::object traffic_classes_view(const contract::RegionView* region,
+                                         const PositionNames& names, const Intent& intent,
+                                         std::string_view port,
+                                         std::optional<std::uint8_t> traffic_class);
+// add_states() of queues.
+void add_queue_states(boost::json::array& queues, const contract::RegionView& region,
+                      const PositionNames& names);
 
 // {"workers": [{"worker", …every member of the totals…, "mismatch", "busy_ratio"}]}.
 boost::json::object workers_view(const contract::RegionView& region);

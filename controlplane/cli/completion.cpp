@@ -15,6 +15,7 @@ using Words = std::vector<std::string>;
 void add_values(const FieldInfo& field, const KeySource& keys, Words& out) {
   for (const std::string_view choice : field.choices) out.emplace_back(choice);
   if (field.type == FieldType::dscp) out.emplace_back("copy");
+  if (field.type == FieldType::boolean) out.insert(out.end(), {"true", "false"});
   if (field.refers_to) {
     for (std::string& key : keys(*field.refers_to)) out.push_back(std::move(key));
   }
@@ -68,6 +69,13 @@ void add_arguments(const Command& command, const Words& typed, const KeySource& 
         case Expects::key: out = keys(*command.kind); break;
         case Expects::new_key:
           if (command.kind == ObjectKind::endpoint) out = keys(ObjectKind::network);
+          if (command.kind == ObjectKind::queue) {
+            for (const std::string& port : keys(ObjectKind::port)) out.push_back(port + "/");
+          }
+          break;
+        case Expects::owner:
+          out = keys(ObjectKind::port);
+          for (std::string& key : keys(*command.kind)) out.push_back(std::move(key));
           break;
         case Expects::settings: add_settings(command, inner, keys, out); break;
         case Expects::filter: add_filter(inner, keys, out); break;

@@ -27,9 +27,13 @@ Error not_closed(char quote) {
 }
 
 // Takes the words that say which object it is; returns how many they are. An endpoint is
-// "blue/02:…", "blue 02:…" or "blue mac 02:…".
+// "blue/02:…", "blue 02:…" or "blue mac 02:…", a queue "wire0/3" or "wire0 3".
 std::size_t take_key(ObjectKind kind, const std::vector<std::string>& words, std::string& key) {
   key = words[0];
+  if (kind == ObjectKind::queue && words.size() > 1 && parse_queue_key(key + "/" + words[1])) {
+    key += "/" + words[1];
+    return 2;
+  }
   if (kind != ObjectKind::endpoint || key.find('/') != key.npos || words.size() < 2) return 1;
   if (base::parse_mac(words[1])) {
     key += "/" + words[1];
@@ -43,12 +47,15 @@ std::size_t take_key(ObjectKind kind, const std::vector<std::string>& words, std
 }
 
 void add_key_fields(ObjectKind kind, Edit& edit) {
-  if (kind != ObjectKind::endpoint) {
+  if (kind != ObjectKind::endpoint && kind != ObjectKind::queue) {
     edit.fields.emplace_back("name", std::move(edit.key));
   } else {
+    const bool is_queue = kind == ObjectKind::queue;
     const std::size_t slash = edit.key.find('/');
-    edit.fields.emplace_back("network", edit.key.substr(0, slash));
-    if (slash != edit.key.npos) edit.fields.emplace_back("mac", edit.key.substr(slash + 1));
+    edit.fields.emplace_back(is_queue ? "port" : "network", edit.key.substr(0, slash));
+    if (slash != edit.key.npos) {
+      edit.fields.emplace_back(is_queue ? "traffic_class" : "mac", edit.key.substr(slash + 1));
+    }
   }
   edit.key.clear();
 }
@@ -61,8 +68,8 @@ std::expected<Edit, Error> parse_line(const std::vector<std::string>& words) {
   const auto kind = parse_kind(words[0]);
   if (!kind) {
     return std::unexpected(
-        usage("a batch holds edits of ports, next hops, vteps, networks, endpoints and host rules, "
-              "not \"" +
+        usage("a batch holds edits of ports, next hops, vteps, networks, endpoints, host rules and "
+              "queues, not \"" +
                   words[0] + "\"",
               nearest(words[0], kind_nouns())));
   }

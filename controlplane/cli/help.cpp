@@ -200,8 +200,9 @@ std::string manual_page() {
   }
   text += ".SH \"OPTIONS OF COMMANDS\"\n" + roff_rows(option_rows);
   text += ".SH FIELDS\n";
-  for (const ObjectKind kind : {ObjectKind::port, ObjectKind::next_hop, ObjectKind::vtep,
-                                ObjectKind::network, ObjectKind::endpoint, ObjectKind::host_rule}) {
+  for (const ObjectKind kind :
+       {ObjectKind::port, ObjectKind::next_hop, ObjectKind::vtep, ObjectKind::network,
+        ObjectKind::endpoint, ObjectKind::host_rule, ObjectKind::queue}) {
     text += ".SS \"" + std::string(noun(kind)) + "\"\n" + roff(help(kind)) + "\n" +
             roff_rows(field_rows(kind, true));
   }

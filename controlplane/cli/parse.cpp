@@ -17,6 +17,7 @@ constexpr const char* default_socket = "/run/weir/controlplane.sock";
 struct Raw {
   std::string batch;
   std::string watch;
+  std::string interval;
   double timeout_s = 60;
 };
 
@@ -45,6 +46,7 @@ void add_option(CLI::App& app, Option option, CommandLine& line, Raw& raw) {
   switch (option) {
     case Option::dry_run: app.add_flag(flags, line.invocation.dry_run); return;
     case Option::yaml: app.add_flag(flags, line.invocation.yaml); return;
+    case Option::interval: app.add_option(flags, raw.interval); return;
     case Option::watch: app.add_flag(flags + "{1}", raw.watch)->expected(0, 1); return;
   }
 }
@@ -67,14 +69,16 @@ std::optional<std::string> check_words(const Invocation& invocation) {
   return std::nullopt;
 }
 
-std::optional<std::string> check_watch(const std::string& text, Invocation& invocation) {
+// nullopt: good, and `seconds` is set where there was anything.
+std::optional<std::string> check_seconds(std::string_view option, const std::string& text,
+                                         std::optional<double>& seconds) {
   if (text.empty()) return std::nullopt;
   char* end = nullptr;
-  const double seconds = std::strtod(text.c_str(), &end);
-  if (*end != '\0' || !(seconds >= 0.01 && seconds <= 86'400)) {
-    return "--watch wants seconds (0.01..86400), not \"" + text + "\"";
+  const double number = std::strtod(text.c_str(), &end);
+  if (*end != '\0' || !(number >= 0.01 && number <= 86'400)) {
+    return std::string(option) + " wants seconds (0.01..86400), not \"" + text + "\"";
   }
-  invocation.watch_s = seconds;
+  seconds = number;
   return std::nullopt;
 }
 
@@ -135,7 +139,14 @@ std::expected<CommandLine, std::string> parse_command_line(const std::vector<std
     return line;
   }
   if (!named) return std::unexpected(named.error());
-  if (auto wrong = check_watch(raw.watch, line.invocation)) return std::unexpected(*wrong);
+  if (auto wrong = check_seconds("--watch", raw.watch, line.invocation.watch_s)) {
+    return std::unexpected(*wrong);
+  }
+  std::optional<double> interval_s;
+  if (auto wrong = check_seconds("--interval", raw.interval, interval_s)) {
+    return std::unexpected(*wrong);
+  }
+  line.invocation.interval_s = interval_s.value_or(1);
   if (line.invocation.command != nullptr) {
     if (auto wrong = check_words(line.invocation)) return std::unexpected(std::move(*wrong));
   }

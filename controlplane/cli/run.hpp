@@ -22,6 +22,9 @@ ExitCode run_batch(const Client& client, const std::string& file, bool json);
 ExitCode run_object_show(const Client& client, const Invocation& invocation);
 ExitCode run_object_edit(const Client& client, const Invocation& invocation);
 
+ExitCode run_queue_show(const Client& client, const Invocation& invocation);
+ExitCode run_queue_watch(const Client& client, const Invocation& invocation);
+
 // What is going on.
 ExitCode run_status(const Client& client, const Invocation& invocation);
 ExitCode run_stats_show(const Client& client, const Invocation& invocation);

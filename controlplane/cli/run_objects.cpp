@@ -63,7 +63,7 @@ std::string device_text(const json::value& port) {
 
 Table port_table(const json::array& list) {
   Table table({"NAME", "ROLE", "NETWORK", "LINK", "MTU>", "RX PACKETS>", "RX BYTES>", "TX PACKETS>",
-               "TX BYTES>", "LOST>", "QUEUES>", "DRIVER", "DEVICE"});
+               "TX BYTES>", "LOST>", "QUEUES>", "RATE>", "DRIVER", "DEVICE"});
   for (const json::value& port : list) {
     const json::value* network = find_at(port, "network");
     if (network == nullptr) network = find_at(port, "peer");
@@ -72,7 +72,7 @@ Table port_table(const json::array& list) {
          count(port, "state.mtu"), count(port, "state.rx_packets"), count(port, "state.rx_bytes"),
          count(port, "state.tx_packets"), count(port, "state.tx_bytes"),
          with_commas(sum_of(find_at(port, "state.device_drops"))), count(port, "state.rx_queues"),
-         word(find_at(port, "state.driver")), device_text(port)});
+         word(find_at(port, "rate")), word(find_at(port, "state.driver")), device_text(port)});
   }
   return table;
 }
@@ -151,6 +151,7 @@ Table table_of(ObjectKind kind, const json::array& list) {
     case ObjectKind::endpoint: return endpoint_table(list);
     case ObjectKind::next_hop: return next_hop_table(list);
     case ObjectKind::host_rule: return host_rule_table(list);
+    case ObjectKind::queue: break;  // run_queue.cpp
   }
   __builtin_unreachable();
 }

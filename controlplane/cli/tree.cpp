@@ -16,6 +16,7 @@ constexpr std::array options{
     OptionText{Option::watch, "--watch", "[=SECONDS]",
                "Show it again and again, with rates; every second unless told otherwise."},
     OptionText{Option::yaml, "--yaml", "", "As a YAML file that `weir apply` takes."},
+    OptionText{Option::interval, "--interval", " SECONDS", "Time between two looks (1)."},
 };
 
 constexpr std::array globals{
@@ -78,24 +79,41 @@ constexpr std::array kinds{
               "Remove a rule: the class goes by its own rate again.", "host-rule show",
               "host-rule add icmp rate 100 burst 20", "host-rule set icmp rate 500",
               "host-rule delete icmp"},
+    KindTexts{ObjectKind::queue,
+              "Show the traffic classes of ports: settings, depth, marks, drops.",
+              "Add a queue: a traffic class of a port.", "Change fields of a queue.",
+              "Remove a queue: its class has the defaults again.", "queue show wire0",
+              "queue add wire0/3 carries data kmin 500K kmax 2M pmax 5% buffer 4M",
+              "queue set wire0/3 pmax 1%", "queue delete wire0/3"},
 };
 
 void add_kind(std::vector<Command>& list, const KindTexts& texts) {
   const bool is_endpoint = texts.kind == ObjectKind::endpoint;
-  const Argument key{
-      .name = is_endpoint ? "NETWORK/MAC" : "NAME", .help = "Which one.", .expects = Expects::key};
-  const Argument new_key{
+  const bool is_queue = texts.kind == ObjectKind::queue;
+  const Argument key{.name = is_endpoint ? "NETWORK/MAC"
+                             : is_queue  ? "PORT/CLASS"
+                                         : "NAME",
+                     .help = "Which one.",
+                     .expects = Expects::key};
+  Argument new_key{
       .name = is_endpoint ? "NETWORK" : "NAME",
       .help = is_endpoint ? "The network that the MAC belongs to." : "What it shall be called.",
       .expects = Expects::new_key};
+  if (is_queue) {
+    new_key = {.name = "PORT/CLASS",
+               .help = "The port and which of its classes, 0 to 7.",
+               .expects = Expects::new_key};
+  }
   const Argument settings{.name = "FIELD VALUE…",
                           .help = "Fields and their values; lists with commas; \"\" unsets.",
                           .expects = Expects::settings,
                           .least = 0,
                           .most = any_number};
-  const Argument which{.name = is_endpoint ? "[NETWORK[/MAC]]" : "[NAME]",
+  const Argument which{.name = is_endpoint ? "[NETWORK[/MAC]]"
+                               : is_queue  ? "[PORT[/CLASS]]"
+                                           : "[NAME]",
                        .help = "Only this one.",
-                       .expects = Expects::key,
+                       .expects = is_queue ? Expects::owner : Expects::key,
                        .least = 0};
   list.push_back({.noun = noun(texts.kind),
                   .verb = "show",
@@ -104,7 +122,7 @@ void add_kind(std::vector<Command>& list, const KindTexts& texts) {
                   .arguments = {which},
                   .options = {Option::watch},
                   .kind = texts.kind,
-                  .run = run_object_show});
+                  .run = is_queue ? run_queue_show : run_object_show});
   list.push_back({.noun = noun(texts.kind),
                   .verb = "add",
                   .help = texts.add_help,
@@ -129,6 +147,21 @@ void add_kind(std::vector<Command>& list, const KindTexts& texts) {
                   .options = {Option::dry_run},
                   .kind = texts.kind,
                   .run = run_object_edit});
+}
+
+void add_queue_watch(std::vector<Command>& list) {
+  const Argument which{
+      .name = "[PORT[/CLASS]]", .help = "Only these.", .expects = Expects::owner, .least = 0};
+  list.push_back({.noun = "queue",
+                  .verb = "watch",
+                  .help =
+                      "Draw how much waits in each traffic class, with Kmin and Kmax, marks and "
+                      "drops a second; -j: a line of JSON each time.",
+                  .example = "queue watch wire0 --interval 0.5",
+                  .arguments = {which},
+                  .options = {Option::interval},
+                  .kind = ObjectKind::queue,
+                  .run = run_queue_watch});
 }
 
 void add_intent(std::vector<Command>& list) {
@@ -241,6 +274,7 @@ std::vector<Command> make_commands() {
   std::vector<Command> list;
   add_intent(list);
   for (const KindTexts& texts : kinds) add_kind(list, texts);
+  add_queue_watch(list);
   add_views(list);
   add_traces(list);
   list.push_back({.noun = "completion",

@@ -21,6 +21,7 @@ struct Invocation {
   const Command* command = nullptr;
   std::vector<std::string> words;  // Its arguments.
   std::optional<double> watch_s;   // --watch
+  double interval_s = 1;           // --interval
   bool dry_run = false;            // --dry-run
   bool json = false;               // -j
   bool yaml = false;               // --yaml
@@ -30,6 +31,7 @@ struct Invocation {
 enum class Expects : std::uint8_t {
   file,
   key,       // Of an object that exists.
+  owner,     // The first part of such a key, or all of it: a port, or one of its queues.
   new_key,   // Of one to be made: of an endpoint the network's name.
   settings,  // FIELD VALUE …
   filter,    // FIELD VALUE … of a trace
@@ -45,7 +47,7 @@ struct Argument {
   std::size_t most = 1;
 };
 
-enum class Option : std::uint8_t { dry_run, watch, yaml };
+enum class Option : std::uint8_t { dry_run, watch, yaml, interval };
 
 struct OptionText {
   Option option;

@@ -28,10 +28,13 @@ BOOST_DESCRIBE_ENUM(UdpChecksum, zero, full)
 BOOST_DESCRIBE_ENUM(UnknownUnicast, flood, drop)
 BOOST_DESCRIBE_ENUM(NeighbourKeeper, weir, kernel)
 BOOST_DESCRIBE_ENUM(HostAction, to_host, drop)
+BOOST_DESCRIBE_ENUM(RoceTraffic, data, ack, cnp, cm)
+BOOST_DESCRIBE_ENUM(MarkPlace, outer, inner, both)
+BOOST_DESCRIBE_ENUM(NotEct, drop, pass)
 
 BOOST_DESCRIBE_STRUCT(Port, (),
                       (name, role, device, network, peer, parent, vlan, inner_vlan, mtu, addresses,
-                       neighbours, rx_queues, rx_descriptors, tx_descriptors))
+                       neighbours, rx_queues, rx_descriptors, tx_descriptors, rate, burst))
 BOOST_DESCRIBE_STRUCT(Vtep, (),
                       (name, kind, address, port, source, next_hop_mac, next_hops, dscp, ttl,
                        udp_checksum))
@@ -39,6 +42,9 @@ BOOST_DESCRIBE_STRUCT(Network, (), (name, vni, flood, unknown_unicast))
 BOOST_DESCRIBE_STRUCT(Endpoint, (), (network, mac, vtep, port))
 BOOST_DESCRIBE_STRUCT(NextHop, (), (name, port, address, mac))
 BOOST_DESCRIBE_STRUCT(HostRule, (), (name, action, rate, burst))
+BOOST_DESCRIBE_STRUCT(Queue, (),
+                      (port, traffic_class, dscp, carries, rate, burst, buffer, kmin, kmax, pmax,
+                       mark, not_ect, mark_control))
 
 // What a table says of a field; a member that is left out says nothing.
 struct FieldText {
@@ -152,6 +158,20 @@ struct Description<Port> {
                                     .initial = "the data plane's --tx-descriptors",
                                     .least = descriptors_min,
                                     .most = descriptors_max}),
+      field(&Port::rate,
+            {.help = "What leaves here at most, of frames from the Ethernet header on; K, M, G "
+                     "and T are powers of 1000. What is more waits in the port's queue.",
+             .example = "10G",
+             .unit = "bits/s",
+             .initial = "as much as the device takes",
+             .least = contract::queue_rate_min,
+             .most = contract::queue_rate_max}),
+      field(&Port::burst, {.help = "What may leave at once after a pause.",
+                           .example = "128Ki",
+                           .unit = "bytes",
+                           .initial = "100 us of the rate, but 32Ki..256Ki",
+                           .least = contract::queue_burst_min,
+                           .most = contract::queue_burst_max}),
   };
 };
 
@@ -314,6 +334,88 @@ struct Description<HostRule> {
   };
 };
 
+template <>
+struct Description<Queue> {
+  static constexpr std::string_view help =
+      "One traffic class of a port: which packets wait there, how fast they leave, and which get "
+      "CE "
+      "(DCQCN's marker). A port with a rate or a queue has all eight classes.";
+  static constexpr auto fields = std::tuple{
+      field(&Queue::port, {.help = "The port where it is; one with a device, and no host port.",
+                           .example = "wire0",
+                           .refers_to = ObjectKind::port,
+                           .required = true,
+                           .key = true}),
+      field(&Queue::traffic_class, {.help = "Which of the port's classes it is.",
+                                    .example = "3",
+                                    .least = 0,
+                                    .most = contract::traffic_class_count - 1,
+                                    .required = true,
+                                    .key = true}),
+      field(&Queue::dscp, {.help = "Packets of these DSCPs; those of no class are of class 0.",
+                           .example = "[26]",
+                           .initial = "none",
+                           .least = 0,
+                           .most = 63}),
+      field(&Queue::carries,
+            {.help = "RoCEv2 packets, whatever their DSCP: ack with NAK and RNR NAK, cnp, cm "
+                     "(connection management), data all others. The class of cnp goes before all.",
+             .example = "[data]",
+             .initial = "none; cnp is in class 6 where no queue carries it"}),
+      field(&Queue::rate, {.help = "What leaves this class at most.",
+                           .example = "5G",
+                           .unit = "bits/s",
+                           .initial = "as much as the port's",
+                           .least = contract::queue_rate_min,
+                           .most = contract::queue_rate_max}),
+      field(&Queue::burst, {.help = "What may leave this class at once after a pause.",
+                            .example = "128Ki",
+                            .unit = "bytes",
+                            .initial = "100 us of the rate, but 32Ki..256Ki",
+                            .least = contract::queue_burst_min,
+                            .most = contract::queue_burst_max}),
+      field(&Queue::buffer,
+            {.help = "What may wait in this class: K and M are powers of 1000, Ki and Mi of 1024.",
+             .example = "4M",
+             .unit = "bytes",
+             .initial = "1Mi",
+             .least = contract::queue_buffer_min,
+             .most = contract::queue_buffer_max}),
+      field(&Queue::kmin, {.help = "The marker's lower end: nothing is marked while no more waits.",
+                           .example = "500K",
+                           .unit = "bytes",
+                           .initial = "no marker",
+                           .least = 0,
+                           .most = contract::queue_buffer_max}),
+      field(&Queue::kmax, {.help = "The marker's upper end: all is marked while more waits.",
+                           .example = "2M",
+                           .unit = "bytes",
+                           .initial = "no marker",
+                           .least = 1,
+                           .most = contract::queue_buffer_max}),
+      field(&Queue::pmax,
+            {.help = "The share that is marked at kmax; from kmin on it rises to that.",
+             .example = "5%",
+             .initial = "none where kmin is kmax",
+             .least = 0,
+             .most = contract::queue_pmax_max}),
+      field(&Queue::mark,
+            {.help = "Which IP header of a tunnel's packet gets CE: inner or both for a "
+                     "remote VTEP that does not carry it inwards (RFC 6040).",
+             .example = "outer",
+             .initial = "outer"}),
+      field(&Queue::not_ect, {.help = "What happens to a Not-ECT packet where an ECT one would be "
+                                      "marked: it dies, or passes and is counted.",
+                              .example = "pass",
+                              .initial = "drop"}),
+      field(&Queue::mark_control,
+            {.help = "Whether ACK, CNP and CM are marked like data, or dropped "
+                     "like data; else they pass and are counted.",
+             .example = "true",
+             .initial = "false"}),
+  };
+};
+
 template <class T>
 using Members = boost::describe::describe_members<T, boost::describe::mod_any_access>;
 
@@ -335,7 +437,8 @@ constexpr bool described() {
   return table_fits<T>(std::make_index_sequence<field_count<T>>{});
 }
 static_assert(described<Port>() && described<Vtep>() && described<Network>() &&
-                  described<Endpoint>() && described<NextHop>() && described<HostRule>(),
+                  described<Endpoint>() && described<NextHop>() && described<HostRule>() &&
+                  described<Queue>(),
               "the table's entries stand in the order of the members");
 
 template <class T, std::size_t I>

@@ -9,7 +9,9 @@
 namespace cp {
 namespace {
 
-static_assert(field_count<Port> <= 16 && field_count<Vtep> <= 16);
+constexpr std::size_t fields_max = 24;
+static_assert(field_count<Port> <= fields_max && field_count<Vtep> <= fields_max &&
+              field_count<Queue> <= fields_max);
 
 // Left out on purpose: JSON's null; YAML's empty value, ~ and null.
 bool is_none(const Scalar& scalar) noexcept {
@@ -25,18 +27,16 @@ std::uint32_t limit_of(const Limits& limits, ObjectKind kind) noexcept {
     case ObjectKind::network: return limits.networks;
     case ObjectKind::endpoint: return limits.endpoints;
     case ObjectKind::next_hop: return limits.next_hops;
-    case ObjectKind::host_rule: return UINT32_MAX;  // As many as there are classes.
+    case ObjectKind::host_rule:  // As many as there are classes.
+    case ObjectKind::queue: return UINT32_MAX;
   }
   __builtin_unreachable();
 }
 
-bool is_list_field(const FieldInfo& field) noexcept {
-  return field.type == FieldType::name_list || field.type == FieldType::address_list;
-}
-
-// What a list of such values holds.
-std::string_view items_of(const FieldInfo& field) noexcept {
-  return field.type == FieldType::name_list ? "names" : "addresses";
+std::string_view item_of(FieldType list) noexcept {
+  if (list == FieldType::name_list) return "a name";
+  if (list == FieldType::number_list) return "a number";
+  return list == FieldType::choice_list ? "a word" : "an address";
 }
 
 std::vector<std::string_view> field_names(ObjectKind kind) {
@@ -83,7 +83,7 @@ bool Document::end_map() {
 
 bool Document::begin_list(Place place) {
   if (skip_depth_ > 0 || skip_value_) return skip_container();
-  if (level_ == Level::object && is_list_field(fields(kind_)[field_])) {
+  if (level_ == Level::object && is_list_type(fields(kind_)[field_].type)) {
     level_ = Level::item_list;
     field_places_[field_] = place;
     visit_list([](auto& list) { list.clear(); });
@@ -149,11 +149,10 @@ std::string Document::expected() const {
   switch (level_) {
     case Level::before:
       if (only_object_) return "the fields of " + with_article(kind_);
-      return "a map with ports, next_hops, vteps, networks, endpoints and host_rules";
+      return "a map with ports, next_hops, vteps, networks, endpoints, host_rules and queues";
     case Level::intent: return "a list of " + std::string(plural(kind_));
     case Level::kind_list: return "the fields of " + with_article(kind_);
-    case Level::item_list:
-      return fields(kind_)[field_].type == FieldType::name_list ? "a name" : "an address";
+    case Level::item_list: return std::string(item_of(fields(kind_)[field_].type));
     case Level::object: return range_text(fields(kind_)[field_]);
     case Level::after: return "nothing more";
   }
@@ -356,9 +355,9 @@ bool Document::item_of_list(const Scalar& scalar, Place place) {
   const FieldInfo& field = fields(kind_)[field_];
   std::optional<ValueFault> fault;
   visit_list([&]<class Item>(std::vector<Item>& list) {
-    if (list.size() >= field.most) {
+    if (list.size() >= items_max(field)) {
       full_ = true;
-      fault = ValueFault{.message = "has more than " + std::to_string(field.most) + " " +
+      fault = ValueFault{.message = "has more than " + std::to_string(items_max(field)) + " " +
                                     std::string(items_of(field))};
       return;
     }

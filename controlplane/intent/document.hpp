@@ -85,7 +85,8 @@ class Document final : public Events {
   Intent intent_;
   std::tuple<std::vector<ObjectPlace<Port>>, std::vector<ObjectPlace<Vtep>>,
              std::vector<ObjectPlace<Network>>, std::vector<ObjectPlace<Endpoint>>,
-             std::vector<ObjectPlace<NextHop>>, std::vector<ObjectPlace<HostRule>>>
+             std::vector<ObjectPlace<NextHop>>, std::vector<ObjectPlace<HostRule>>,
+             std::vector<ObjectPlace<Queue>>>
       places_;
   std::uint32_t kinds_seen_ = 0;  // Bit per ObjectKind.
 
@@ -98,7 +99,7 @@ class Document final : public Events {
   FieldMask given_ = 0;
   FieldMask seen_ = 0;
   Place object_place_;
-  std::array<Place, 16> field_places_{};
+  std::array<Place, 24> field_places_{};
   std::size_t errors_before_ = 0;
   std::size_t field_ = 0;
 

@@ -77,6 +77,7 @@ void for_each_user(const Intent& intent, ObjectKind kind, std::string_view name,
       scan(intent.vteps, &Vtep::port);
       scan(intent.endpoints, &Endpoint::port);
       scan(intent.next_hops, &NextHop::port);
+      scan(intent.queues, &Queue::port);
       return;
     case ObjectKind::vtep:
       scan(intent.vteps, &Vtep::source);
@@ -89,7 +90,8 @@ void for_each_user(const Intent& intent, ObjectKind kind, std::string_view name,
       return;
     case ObjectKind::next_hop: scan_lists(intent.vteps, &Vtep::next_hops); return;
     case ObjectKind::endpoint:
-    case ObjectKind::host_rule: return;
+    case ObjectKind::host_rule:
+    case ObjectKind::queue: return;
   }
 }
 

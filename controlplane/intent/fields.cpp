@@ -124,7 +124,17 @@ std::string range_text(const FieldInfo& field) {
     case FieldType::name_list:
       return numbers + " names of " + std::string(plural(field.refers_to.value()));
     case FieldType::address_list: return numbers + " addresses with prefix lengths";
-    case FieldType::choice: break;
+    case FieldType::rate:
+      return text_of(Rate{field.least}).text + ".." + text_of(Rate{field.most}).text;
+    case FieldType::bytes:
+      return text_of(ByteCount{field.least}).text + ".." + text_of(ByteCount{field.most}).text;
+    case FieldType::share:
+      return text_of(Share{static_cast<std::uint32_t>(field.least)}).text + ".." +
+             text_of(Share{static_cast<std::uint32_t>(field.most)}).text;
+    case FieldType::boolean: return "true | false";
+    case FieldType::number_list: return "numbers " + numbers;
+    case FieldType::choice:
+    case FieldType::choice_list: break;
   }
   std::string text;
   for (const std::string_view choice : field.choices) {
@@ -132,6 +142,23 @@ std::string range_text(const FieldInfo& field) {
     text += choice;
   }
   return text;
+}
+
+bool is_list_type(FieldType type) noexcept {
+  return type == FieldType::name_list || type == FieldType::address_list ||
+         type == FieldType::number_list || type == FieldType::choice_list;
+}
+
+std::size_t items_max(const FieldInfo& field) noexcept {
+  if (field.type == FieldType::number_list) return field.most - field.least + 1;
+  if (field.type == FieldType::choice_list) return field.choices.size();
+  return field.most;
+}
+
+std::string_view items_of(const FieldInfo& field) noexcept {
+  if (field.type == FieldType::number_list) return "numbers";
+  if (field.type == FieldType::choice_list) return "words";
+  return field.type == FieldType::name_list ? "names" : "addresses";
 }
 
 Status set_field(Object& object, std::string_view field, std::string_view text) {
@@ -186,24 +213,30 @@ Object make_object(ObjectKind kind) {
 
 Result<Object> with_key(ObjectKind kind, std::string_view key) {
   Object object = make_object(kind);
-  if (kind != ObjectKind::endpoint) {
-    const auto set = set_field(object, "name", key);
+  std::vector<const FieldInfo*> parts;
+  for (const FieldInfo& field : fields(kind)) {
+    if (field.key) parts.push_back(&field);
+  }
+  if (parts.size() == 1) {
+    const auto set = set_field(object, parts[0]->name, key);
     if (!set) return std::unexpected(set.error());
     return object;
   }
   const std::size_t slash = std::min(key.find('/'), key.size());
   if (slash == key.size()) {
     return fail({.code = base::Errc::invalid_argument,
-                 .message = "an endpoint is called network/mac, like blue/02:00:00:00:0a:01, not " +
-                            shown(key),
+                 .message = with_article(kind) + " is called " + std::string(parts[0]->name) + "/" +
+                            std::string(parts[1]->name) + ", like " +
+                            std::string(parts[0]->example) + "/" + std::string(parts[1]->example) +
+                            ", not " + shown(key),
                  .object = {},
                  .field = {},
                  .file = {},
                  .place = {},
                  .suggestion = {}});
   }
-  auto set = set_field(object, "network", key.substr(0, slash));
-  if (set) set = set_field(object, "mac", key.substr(slash + 1));
+  auto set = set_field(object, parts[0]->name, key.substr(0, slash));
+  if (set) set = set_field(object, parts[1]->name, key.substr(slash + 1));
   if (!set) return std::unexpected(set.error());
   return object;
 }

@@ -25,14 +25,23 @@ enum class FieldType : std::uint8_t {
   dscp,  // "copy" or 0..63.
   name_list,
   address_list,  // Each with its prefix length.
+  rate,          // least..most bits a second.
+  bytes,
+  share,  // least..most millionths.
+  boolean,
+  number_list,  // Each least..most.
+  choice_list,  // Of `choices`, each once.
 };
+
+// Whether it is written in brackets, and how many may stand there.
+bool is_list_type(FieldType type) noexcept;
 
 struct FieldInfo {
   std::string_view name;
   FieldType type;
   std::string_view help;  // One sentence.
   std::string_view unit;  // Empty where none.
-  std::uint64_t least;    // Of numbers, inclusive.
+  std::uint64_t least;    // Of numbers, inclusive; of bits a second, bytes, millionths likewise.
   std::uint64_t most;
   std::span<const std::string_view> choices;
   std::string_view initial;             // What holds where the field is left out; empty: nothing.
@@ -51,6 +60,9 @@ std::string_view help(ObjectKind kind) noexcept;
 
 // "576..9978", "underlay | tenant | transit", "name of a network", for help and errors.
 std::string range_text(const FieldInfo& field);
+// Of a list: how many it may have, and what they are: "names".
+std::size_t items_max(const FieldInfo& field) noexcept;
+std::string_view items_of(const FieldInfo& field) noexcept;
 
 // Sets one field from words of a command line ("576", "gw2,gw3"); an empty text unsets an optional
 // field. The error names object, field and what would be right.

@@ -22,6 +22,10 @@ inline std::string a_port(PortRole role) {
   return (role == PortRole::underlay ? "an " : "a ") + text_of(role).text + " port";
 }
 
+constexpr bool has_unit(FieldType type) noexcept {
+  return type == FieldType::rate || type == FieldType::bytes || type == FieldType::share;
+}
+
 class Judge {
  public:
   // Both are borrowed and outlive this.
@@ -98,6 +102,19 @@ class Judge {
   // judge_host_rule.cpp
   void judge(const HostRule& rule);
 
+  // judge_queue.cpp
+  void judge(const Queue& queue);
+  void judge_port_of(const Queue& queue);
+  void judge_marker(const Queue& queue);
+  void judge_rate_of(const Port& port);
+  template <class T>
+  void judge_burst(const T& object, const Port* port);
+  template <class Item, class F>
+  void judge_items(const Queue& queue, std::string_view field, const std::vector<Item>& items,
+                   F&& name_of, std::unordered_map<std::string, const Queue*>& owners);
+  void judge_queue_keys();
+  void judge_sharing();
+
   // `object` is an element of its list in the intent.
   template <class T>
   void report(const T& object, std::string_view field, std::string message,
@@ -126,6 +143,12 @@ class Judge {
             const std::string number = number_text(object.*member);
             const auto parsed = parse_number({.text = number, .form = Form::number},
                                              *find_field(kind_of_type<T>, name));
+            if (!parsed) report(object, name, parsed.error().message, parsed.error().suggestion);
+          } else if constexpr (has_unit(field_type<M>())) {
+            if (is_absent(object.*member)) return;
+            const std::string measure = text_of(*(object.*member)).text;
+            const auto parsed = parse_value<M>({.text = measure, .form = Form::plain},
+                                               *find_field(kind_of_type<T>, name));
             if (!parsed) report(object, name, parsed.error().message, parsed.error().suggestion);
           }
         });

@@ -15,6 +15,7 @@ void Judge::judge(const Port& port) {
   judge_addresses_of(port);
   judge_vlan_of(port);
   judge_neighbours_of(port);
+  judge_rate_of(port);
 }
 
 void Judge::judge_neighbours_of(const Port& port) {

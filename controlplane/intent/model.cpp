@@ -8,11 +8,11 @@ namespace cp {
 namespace {
 
 constexpr std::array<std::string_view, object_kind_count> singulars = {
-    "port", "vtep", "network", "endpoint", "next_hop", "host_rule"};
+    "port", "vtep", "network", "endpoint", "next_hop", "host_rule", "queue"};
 constexpr std::array<std::string_view, object_kind_count> plurals = {
-    "ports", "vteps", "networks", "endpoints", "next_hops", "host_rules"};
+    "ports", "vteps", "networks", "endpoints", "next_hops", "host_rules", "queues"};
 constexpr std::array<std::string_view, object_kind_count> nouns = {
-    "port", "vtep", "network", "endpoint", "next-hop", "host-rule"};
+    "port", "vtep", "network", "endpoint", "next-hop", "host-rule", "queue"};
 
 template <class T>
 const T* find_name(const std::vector<T>& list, std::string_view name) noexcept {
@@ -90,6 +90,10 @@ std::string key_of(const NextHop& next_hop) {
 std::string key_of(const HostRule& rule) {
   return std::string(rule.name.view());
 }
+std::string key_of(const Queue& queue) {
+  if (queue.port.empty()) return {};
+  return std::string(queue.port.view()) + "/" + std::to_string(queue.traffic_class);
+}
 std::string key_of(const Object& object) {
   return std::visit([](const auto& o) { return key_of(o); }, object);
 }
@@ -109,6 +113,15 @@ std::optional<EndpointKey> parse_endpoint_key(std::string_view key) noexcept {
   const auto mac = base::parse_mac(key.substr(slash + 1));
   if (!mac) return std::nullopt;
   return EndpointKey{.network = key.substr(0, slash), .mac = *mac};
+}
+
+std::optional<QueueKey> parse_queue_key(std::string_view key) noexcept {
+  const std::size_t slash = key.find('/');
+  if (slash == key.npos || slash == 0 || slash + 2 != key.size()) return std::nullopt;
+  const char digit = key.back();
+  if (digit < '0' || digit > '9') return std::nullopt;
+  return QueueKey{.port = key.substr(0, slash),
+                  .traffic_class = static_cast<std::uint8_t>(digit - '0')};
 }
 
 bool key_less(const Port& left, const Port& right) noexcept {
@@ -132,6 +145,11 @@ bool key_less(const HostRule& left, const HostRule& right) noexcept {
   return left.name < right.name;
 }
 
+bool key_less(const Queue& left, const Queue& right) noexcept {
+  const auto by_port = left.port <=> right.port;
+  return by_port != 0 ? by_port < 0 : left.traffic_class < right.traffic_class;
+}
+
 void sort(Intent& intent) {
   sort_list(intent.ports);
   sort_list(intent.vteps);
@@ -139,6 +157,7 @@ void sort(Intent& intent) {
   sort_list(intent.endpoints);
   sort_list(intent.next_hops);
   sort_list(intent.host_rules);
+  sort_list(intent.queues);
 }
 
 const Port* find_port(const Intent& intent, std::string_view name) noexcept {
@@ -170,6 +189,19 @@ const Endpoint* find_endpoint(const Intent& intent, std::string_view network,
   return found ? &*at : nullptr;
 }
 
+const Queue* find_queue(const Intent& intent, std::string_view port,
+                        std::uint8_t traffic_class) noexcept {
+  const auto at = std::find_if(intent.queues.begin(), intent.queues.end(), [&](const Queue& queue) {
+    return queue.port.view() == port && queue.traffic_class == traffic_class;
+  });
+  return at != intent.queues.end() ? &*at : nullptr;
+}
+
+bool has_queues(const Intent& intent, const Port& port) noexcept {
+  return port.rate || std::any_of(intent.queues.begin(), intent.queues.end(),
+                                  [&](const Queue& queue) { return queue.port == port.name; });
+}
+
 std::optional<Object> find(const Intent& intent, ObjectKind kind, std::string_view key) {
   switch (kind) {
     case ObjectKind::port: return copy_of(find_port(intent, key));
@@ -182,6 +214,11 @@ std::optional<Object> find(const Intent& intent, ObjectKind kind, std::string_vi
     }
     case ObjectKind::next_hop: return copy_of(find_next_hop(intent, key));
     case ObjectKind::host_rule: return copy_of(find_name(intent.host_rules, key));
+    case ObjectKind::queue: {
+      const auto parts = parse_queue_key(key);
+      if (!parts) return std::nullopt;
+      return copy_of(find_queue(intent, parts->port, parts->traffic_class));
+    }
   }
   __builtin_unreachable();
 }

@@ -26,6 +26,9 @@ enum class UdpChecksum : std::uint8_t { zero, full };
 enum class UnknownUnicast : std::uint8_t { flood, drop };
 enum class NeighbourKeeper : std::uint8_t { weir, kernel };
 enum class HostAction : std::uint8_t { to_host, drop };
+enum class RoceTraffic : std::uint8_t { data, ack, cnp, cm };
+enum class MarkPlace : std::uint8_t { outer, inner, both };
+enum class NotEct : std::uint8_t { drop, pass };
 
 // The DSCP of an outer header: a constant, or the inner one (RFC 2983).
 struct Dscp {
@@ -40,6 +43,27 @@ struct LinkAddress {
   std::uint8_t prefix_length = 0;  // Of its own family: 1..32 or 1..128.
 
   friend bool operator==(const LinkAddress&, const LinkAddress&) = default;
+};
+
+// "10G", as on a link: K, M, G and T are powers of 1000.
+struct Rate {
+  std::uint64_t bits_per_second = 0;
+
+  friend auto operator<=>(const Rate&, const Rate&) = default;
+};
+
+// "100K" is 100,000, as SONiC and the papers on DCQCN count; "64Ki" is 65,536.
+struct ByteCount {
+  std::uint64_t bytes = 0;
+
+  friend auto operator<=>(const ByteCount&, const ByteCount&) = default;
+};
+
+// "5%", "0.2%".
+struct Share {
+  std::uint32_t millionths = 0;
+
+  friend auto operator<=>(const Share&, const Share&) = default;
 };
 
 struct Port {
@@ -57,6 +81,8 @@ struct Port {
   std::optional<std::uint16_t> rx_queues;
   std::optional<std::uint16_t> rx_descriptors;
   std::optional<std::uint16_t> tx_descriptors;
+  std::optional<Rate> rate;
+  std::optional<ByteCount> burst;
 
   friend bool operator==(const Port&, const Port&) = default;
 };
@@ -115,6 +141,25 @@ struct HostRule {
   friend bool operator==(const HostRule&, const HostRule&) = default;
 };
 
+// One traffic class of a port: what goes there, how fast, how much may wait, and who is marked.
+struct Queue {
+  Name port;
+  std::uint8_t traffic_class = 0;
+  std::vector<std::uint8_t> dscp;
+  std::vector<RoceTraffic> carries;
+  std::optional<Rate> rate;
+  std::optional<ByteCount> burst;
+  std::optional<ByteCount> buffer;
+  std::optional<ByteCount> kmin;
+  std::optional<ByteCount> kmax;
+  std::optional<Share> pmax;
+  std::optional<MarkPlace> mark;
+  std::optional<NotEct> not_ect;
+  std::optional<bool> mark_control;
+
+  friend bool operator==(const Queue&, const Queue&) = default;
+};
+
 // Each list is in the order of its keys (sort()); find() relies on it.
 struct Intent {
   std::vector<Port> ports;
@@ -123,16 +168,17 @@ struct Intent {
   std::vector<Endpoint> endpoints;
   std::vector<NextHop> next_hops;
   std::vector<HostRule> host_rules;
+  std::vector<Queue> queues;
 
   friend bool operator==(const Intent&, const Intent&) = default;
 };
 
 // The store keeps their numbers.
-enum class ObjectKind : std::uint8_t { port, vtep, network, endpoint, next_hop, host_rule };
-inline constexpr std::size_t object_kind_count = 6;
+enum class ObjectKind : std::uint8_t { port, vtep, network, endpoint, next_hop, host_rule, queue };
+inline constexpr std::size_t object_kind_count = 7;
 
 // Any object, for code that does not care which; the alternatives are in ObjectKind's order.
-using Object = std::variant<Port, Vtep, Network, Endpoint, NextHop, HostRule>;
+using Object = std::variant<Port, Vtep, Network, Endpoint, NextHop, HostRule, Queue>;
 
 inline ObjectKind kind_of(const Object& object) noexcept {
   return static_cast<ObjectKind>(object.index());
@@ -149,13 +195,14 @@ std::vector<std::string_view> kind_nouns();
 // Any of these words, as in "weir port …" and "/v1/ports".
 std::optional<ObjectKind> parse_kind(std::string_view word) noexcept;
 
-// What an object is called: its name, of an endpoint "network/mac".
+// What an object is called: its name, of an endpoint "network/mac", of a queue "port/class".
 std::string key_of(const Port& port);
 std::string key_of(const Vtep& vtep);
 std::string key_of(const Network& network);
 std::string key_of(const Endpoint& endpoint);
 std::string key_of(const NextHop& next_hop);
 std::string key_of(const HostRule& rule);
+std::string key_of(const Queue& queue);
 std::string key_of(const Object& object);
 // "port wire0", as errors say it.
 std::string title_of(ObjectKind kind, std::string_view key);
@@ -167,6 +214,12 @@ struct EndpointKey {
   base::MacAddress mac;
 };
 std::optional<EndpointKey> parse_endpoint_key(std::string_view key) noexcept;
+// Likewise of a queue.
+struct QueueKey {
+  std::string_view port;
+  std::uint8_t traffic_class;
+};
+std::optional<QueueKey> parse_queue_key(std::string_view key) noexcept;
 
 // The list of a type, so that code for all kinds can be written once.
 template <class T>
@@ -200,6 +253,10 @@ template <>
 inline const std::vector<HostRule>& list_of<HostRule>(const Intent& intent) noexcept {
   return intent.host_rules;
 }
+template <>
+inline const std::vector<Queue>& list_of<Queue>(const Intent& intent) noexcept {
+  return intent.queues;
+}
 
 template <class T>
 inline constexpr ObjectKind kind_of_type = ObjectKind{object_kind_count};  // Not an object.
@@ -215,6 +272,8 @@ template <>
 inline constexpr ObjectKind kind_of_type<NextHop> = ObjectKind::next_hop;
 template <>
 inline constexpr ObjectKind kind_of_type<HostRule> = ObjectKind::host_rule;
+template <>
+inline constexpr ObjectKind kind_of_type<Queue> = ObjectKind::queue;
 
 // Calls f with a T of the kind's type: visit_kind(kind, []<class T>(std::type_identity<T>) {…}).
 template <class F>
@@ -226,6 +285,7 @@ decltype(auto) visit_kind(ObjectKind kind, F&& f) {
     case ObjectKind::endpoint: return f(std::type_identity<Endpoint>{});
     case ObjectKind::next_hop: return f(std::type_identity<NextHop>{});
     case ObjectKind::host_rule: return f(std::type_identity<HostRule>{});
+    case ObjectKind::queue: return f(std::type_identity<Queue>{});
   }
   __builtin_unreachable();
 }
@@ -237,6 +297,7 @@ bool key_less(const Network& left, const Network& right) noexcept;
 bool key_less(const Endpoint& left, const Endpoint& right) noexcept;
 bool key_less(const NextHop& left, const NextHop& right) noexcept;
 bool key_less(const HostRule& left, const HostRule& right) noexcept;
+bool key_less(const Queue& left, const Queue& right) noexcept;
 void sort(Intent& intent);
 
 // nullptr where the intent has none. Borrowed from the intent.
@@ -246,6 +307,10 @@ const Network* find_network(const Intent& intent, std::string_view name) noexcep
 const Endpoint* find_endpoint(const Intent& intent, std::string_view network,
                               const base::MacAddress& mac) noexcept;
 const NextHop* find_next_hop(const Intent& intent, std::string_view name) noexcept;
+const Queue* find_queue(const Intent& intent, std::string_view port,
+                        std::uint8_t traffic_class) noexcept;
+// Whether what leaves at the port goes through queues: it has a rate or one of them.
+bool has_queues(const Intent& intent, const Port& port) noexcept;
 // By its key; nullopt where there is none.
 std::optional<Object> find(const Intent& intent, ObjectKind kind, std::string_view key);
 

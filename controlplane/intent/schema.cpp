@@ -17,6 +17,26 @@ std::string number_bounds(const FieldInfo& field) {
          std::to_string(field.most);
 }
 
+// As people write them, or a bare number.
+std::string measure_type(const FieldInfo& field, std::string_view units) {
+  return R"("anyOf":[{)" + number_bounds(field) + R"(},{"type":"string","pattern":)" +
+         json_string("^[0-9]+([.][0-9]+)?(" + std::string(units) + ")?$") + "}]";
+}
+
+std::string choices_of(const FieldInfo& field) {
+  std::string words;
+  for (const std::string_view choice : field.choices) {
+    if (!words.empty()) words += ',';
+    words += json_string(choice);
+  }
+  return R"("enum":[)" + words + "]";
+}
+
+std::string list_of(const FieldInfo& field, const std::string& items) {
+  return R"("type":"array","uniqueItems":true,"maxItems":)" + std::to_string(items_max(field)) +
+         R"(,"items":{)" + items + "}";
+}
+
 std::string name_type() {
   return R"("type":"string","pattern":)" + json_string(name_pattern);
 }
@@ -29,20 +49,18 @@ std::string type_of(const FieldInfo& field) {
     case FieldType::mac: return R"("type":"string","pattern":)" + json_string(mac_pattern);
     case FieldType::ip: return R"("type":"string","anyOf":[{"format":"ipv4"},{"format":"ipv6"}])";
     case FieldType::dscp: return R"("anyOf":[{"const":"copy"},{)" + number_bounds(field) + "}]";
-    case FieldType::name_list:
-      return R"("type":"array","uniqueItems":true,"maxItems":)" + std::to_string(field.most) +
-             R"(,"items":{)" + name_type() + "}";
+    case FieldType::name_list: return list_of(field, name_type());
     case FieldType::address_list:
-      return R"("type":"array","uniqueItems":true,"maxItems":)" + std::to_string(field.most) +
-             R"(,"items":{"type":"string","pattern":)" + json_string(link_address_pattern) + "}";
-    case FieldType::choice: break;
+      return list_of(field, R"("type":"string","pattern":)" + json_string(link_address_pattern));
+    case FieldType::number_list: return list_of(field, number_bounds(field));
+    case FieldType::choice_list: return list_of(field, choices_of(field));
+    case FieldType::rate: return measure_type(field, "[KMGT]");
+    case FieldType::bytes: return measure_type(field, "[KM]i?");
+    case FieldType::share: return R"("type":"string","pattern":"^[0-9]+([.][0-9]+)?%$")";
+    case FieldType::boolean: return R"("type":"boolean")";
+    case FieldType::choice: return choices_of(field);
   }
-  std::string words;
-  for (const std::string_view choice : field.choices) {
-    if (!words.empty()) words += ',';
-    words += json_string(choice);
-  }
-  return R"("enum":[)" + words + "]";
+  __builtin_unreachable();
 }
 
 // What the field is, for the editor that shows it.

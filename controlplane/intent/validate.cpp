@@ -25,6 +25,9 @@ std::vector<Finding> Judge::run() {
   judge_list(intent_.endpoints);
   judge_endpoint_keys();
   judge_list(intent_.host_rules);
+  judge_list(intent_.queues);
+  judge_queue_keys();
+  judge_sharing();
   return std::move(findings_);
 }
 

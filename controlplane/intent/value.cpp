@@ -13,18 +13,6 @@ std::unexpected<ValueFault> wrong(std::string message, std::string suggestion = 
       ValueFault{.message = std::move(message), .suggestion = std::move(suggestion)});
 }
 
-std::string must_be(std::string_view what, const Scalar& scalar) {
-  std::string found;
-  switch (scalar.form) {
-    case Form::plain: found = scalar.text.empty() ? "nothing" : shown(scalar.text); break;
-    case Form::quoted: found = "the text " + shown(scalar.text); break;
-    case Form::number:
-    case Form::boolean: found = std::string(scalar.text); break;
-    case Form::null: found = "null"; break;
-  }
-  return "must be " + std::string(what) + ", not " + found;
-}
-
 bool is_text(const Scalar& scalar) noexcept {
   return scalar.form == Form::plain || scalar.form == Form::quoted;
 }
@@ -34,7 +22,7 @@ bool all_digits(std::string_view text) noexcept {
 }
 
 std::string number_range(const FieldInfo& field) {
-  std::string text = "a number " + range_text(field);
+  std::string text = "a number " + std::to_string(field.least) + ".." + std::to_string(field.most);
   if (!field.unit.empty()) text += " (" + std::string(field.unit) + ")";
   return text;
 }
@@ -53,6 +41,18 @@ std::string decimal_of(std::string_view text) {
 }
 
 }  // namespace
+
+std::string must_be(std::string_view what, const Scalar& scalar) {
+  std::string found;
+  switch (scalar.form) {
+    case Form::plain: found = scalar.text.empty() ? "nothing" : shown(scalar.text); break;
+    case Form::quoted: found = "the text " + shown(scalar.text); break;
+    case Form::number:
+    case Form::boolean: found = std::string(scalar.text); break;
+    case Form::null: found = "null"; break;
+  }
+  return "must be " + std::string(what) + ", not " + found;
+}
 
 std::string shown(std::string_view text) {
   constexpr std::size_t shown_max = 60;

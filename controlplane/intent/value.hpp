@@ -43,6 +43,8 @@ struct ValueFault {
 
 // `text` for a message: quoted, without control characters, cut where it is long.
 std::string shown(std::string_view text);
+// "must be `what`, not …", as it was written.
+std::string must_be(std::string_view what, const Scalar& scalar);
 
 std::expected<std::uint64_t, ValueFault> parse_number(const Scalar& scalar, const FieldInfo& field);
 std::expected<Name, ValueFault> parse_name(const Scalar& scalar, const FieldInfo& field);
@@ -52,6 +54,11 @@ std::expected<base::IpAddress, ValueFault> parse_ip(const Scalar& scalar, const 
 std::expected<LinkAddress, ValueFault> parse_link_address(const Scalar& scalar,
                                                           const FieldInfo& field);
 std::expected<Dscp, ValueFault> parse_dscp(const Scalar& scalar, const FieldInfo& field);
+// What stands behind their numbers is explained at their types (model.hpp).
+std::expected<Rate, ValueFault> parse_rate(const Scalar& scalar, const FieldInfo& field);
+std::expected<ByteCount, ValueFault> parse_bytes(const Scalar& scalar, const FieldInfo& field);
+std::expected<Share, ValueFault> parse_share(const Scalar& scalar, const FieldInfo& field);
+std::expected<bool, ValueFault> parse_boolean(const Scalar& scalar);
 // The position in field.choices.
 std::expected<std::size_t, ValueFault> parse_choice(const Scalar& scalar, const FieldInfo& field);
 
@@ -62,6 +69,9 @@ struct ValueText {
 };
 ValueText text_of(const Dscp& dscp);
 ValueText text_of(const LinkAddress& address);
+ValueText text_of(const Rate& rate);
+ValueText text_of(const ByteCount& count);
+ValueText text_of(const Share& share);
 inline ValueText text_of(const Name& name) {
   return {std::string(name.view()), false};
 }
@@ -76,7 +86,11 @@ inline ValueText text_of(const base::IpAddress& ip) {
 }
 template <std::unsigned_integral M>
 ValueText text_of(M number) {
-  return {std::to_string(number), true};
+  if constexpr (std::same_as<M, bool>) {
+    return {number ? "true" : "false", true};
+  } else {
+    return {std::to_string(number), true};
+  }
 }
 
 template <class M>
@@ -92,13 +106,17 @@ inline constexpr bool is_list = false;
 template <class M>
 inline constexpr bool is_list<std::vector<M>> = true;
 
-// What a member holds where it is not left out.
+// What a member holds where it is not left out; of a list each item.
 template <class M>
 struct Held {
   using type = M;
 };
 template <class M>
 struct Held<std::optional<M>> {
+  using type = M;
+};
+template <class M>
+struct Held<std::vector<M>> {
   using type = M;
 };
 
@@ -125,6 +143,8 @@ constexpr FieldType field_type() {
     return FieldType::name;
   } else if constexpr (std::same_as<M, std::string>) {
     return FieldType::text;
+  } else if constexpr (std::same_as<M, bool>) {
+    return FieldType::boolean;
   } else if constexpr (std::unsigned_integral<M>) {
     return FieldType::number;
   } else if constexpr (Choice<M>) {
@@ -135,8 +155,18 @@ constexpr FieldType field_type() {
     return FieldType::ip;
   } else if constexpr (std::same_as<M, Dscp>) {
     return FieldType::dscp;
+  } else if constexpr (std::same_as<M, Rate>) {
+    return FieldType::rate;
+  } else if constexpr (std::same_as<M, ByteCount>) {
+    return FieldType::bytes;
+  } else if constexpr (std::same_as<M, Share>) {
+    return FieldType::share;
   } else if constexpr (std::same_as<M, std::vector<LinkAddress>>) {
     return FieldType::address_list;
+  } else if constexpr (std::same_as<M, std::vector<std::uint8_t>>) {
+    return FieldType::number_list;
+  } else if constexpr (is_list<M> && Choice<typename Held<M>::type>) {
+    return FieldType::choice_list;
   } else {
     static_assert(std::same_as<M, std::vector<Name>>, "a new type of field needs its cases here");
     return FieldType::name_list;
@@ -164,7 +194,10 @@ std::expected<M, ValueFault> parse_value(const Scalar& scalar, const FieldInfo& 
                       (scalar.form == Form::plain &&
                        (scalar.text.empty() || scalar.text == "~" || scalar.text == "null"));
     if (none) return M{};
-    return parse_value<typename M::value_type>(scalar, field);
+    // Not by conversion, which an optional<bool> has none of.
+    auto value = parse_value<typename M::value_type>(scalar, field);
+    if (!value) return std::unexpected(std::move(value.error()));
+    return M{std::move(*value)};
   } else if constexpr (std::same_as<M, LinkAddress>) {
     return parse_link_address(scalar, field);
   } else if constexpr (field_type<M>() == FieldType::name) {
@@ -177,6 +210,14 @@ std::expected<M, ValueFault> parse_value(const Scalar& scalar, const FieldInfo& 
     return parse_ip(scalar, field);
   } else if constexpr (field_type<M>() == FieldType::dscp) {
     return parse_dscp(scalar, field);
+  } else if constexpr (field_type<M>() == FieldType::rate) {
+    return parse_rate(scalar, field);
+  } else if constexpr (field_type<M>() == FieldType::bytes) {
+    return parse_bytes(scalar, field);
+  } else if constexpr (field_type<M>() == FieldType::share) {
+    return parse_share(scalar, field);
+  } else if constexpr (field_type<M>() == FieldType::boolean) {
+    return parse_boolean(scalar);
   } else if constexpr (field_type<M>() == FieldType::choice) {
     const auto choice = parse_choice(scalar, field);
     if (!choice) return std::unexpected(choice.error());

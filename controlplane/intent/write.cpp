@@ -31,11 +31,21 @@ void append_json_string(std::string& out, std::string_view text) {
   out += '"';
 }
 
+// "10G", "0.2%": a number with a unit is none to any YAML reader.
+bool is_measure(std::string_view text) {
+  const std::size_t unit = text.find_first_not_of("0123456789.");
+  if (unit == 0 || unit == text.npos || text[0] == '.') return false;
+  const std::string_view suffix = text.substr(unit);
+  constexpr std::array<std::string_view, 7> units = {"K", "M", "G", "T", "Ki", "Mi", "%"};
+  return std::find(units.begin(), units.end(), suffix) != units.end();
+}
+
 // Whether every YAML reader takes the plain scalar for a string: a word that is no number, no
 // boolean and no null of YAML 1.1 or 1.2.
 bool plain_in_yaml(std::string_view text) {
   static constexpr std::array<std::string_view, 10> words = {"null", "true", "false", "yes", "no",
                                                              "on",   "off",  "y",     "n",   "inf"};
+  if (is_measure(text)) return true;
   if (text.empty() || !((text[0] >= 'a' && text[0] <= 'z') || (text[0] >= 'A' && text[0] <= 'Z'))) {
     return false;
   }

@@ -69,6 +69,16 @@ struct Titles {
   std::string operator()(const contract::HostRuleRemove& r) const {
     return host_rule(r.host_class);
   }
+  std::string queue(base::PortId id, std::uint8_t traffic_class) const {
+    return title_of(ObjectKind::queue, std::string(names.ports.name_of(id.value)) + "/" +
+                                           std::to_string(traffic_class));
+  }
+  std::string operator()(const contract::QueueSet& r) const {
+    return queue(r.port, r.traffic_class);
+  }
+  std::string operator()(const contract::QueueRemove& r) const {
+    return queue(r.port, r.traffic_class);
+  }
   std::string operator()(const contract::EndpointRemove& r) const {
     return endpoint(r.network, r.mac);
   }

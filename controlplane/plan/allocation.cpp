@@ -146,7 +146,8 @@ const Numbers* Allocation::of(ObjectKind kind) const noexcept {
     case ObjectKind::network: return &networks;
     case ObjectKind::next_hop: return &next_hops;
     case ObjectKind::endpoint:
-    case ObjectKind::host_rule: return nullptr;
+    case ObjectKind::host_rule:
+    case ObjectKind::queue: return nullptr;
   }
   __builtin_unreachable();
 }

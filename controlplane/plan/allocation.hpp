@@ -80,7 +80,7 @@ struct Allocation {
   // is returned: then everything must be sent anew.
   bool fit(const Limits& limits);
 
-  // nullptr for endpoints and host rules: they have no numbers.
+  // nullptr for endpoints, host rules and queues: they have no numbers.
   Numbers* of(ObjectKind kind) noexcept;
   const Numbers* of(ObjectKind kind) const noexcept;
 

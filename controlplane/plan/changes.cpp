@@ -114,6 +114,7 @@ std::vector<Change> find_changes(const Intent& before, const Intent& after) {
   compare(before.networks, after.networks, changes);
   compare(before.endpoints, after.endpoints, changes);
   compare(before.host_rules, after.host_rules, changes);
+  compare(before.queues, after.queues, changes);
   return changes;
 }
 

@@ -33,6 +33,7 @@ class Planner {
     plan_networks();
     plan_endpoints();
     plan_host_rules();
+    plan_queues();
     return std::move(plan_);
   }
 
@@ -144,6 +145,23 @@ class Planner {
             {.host_class = Records::host_rule_set(*before).host_class});
       } else if (before == nullptr || *before != *after) {
         plan_.host_rule_sets.push_back(Records::host_rule_set(*after));
+      }
+    });
+  }
+
+  // Those of a port that is removed and added again stay in the data plane, as endpoints do.
+  void plan_queues() {
+    const Merge<Queue> queues(applied_.queues, wanted_.queues);
+    queues.for_each([this](const Queue* before, const Queue* after) {
+      if (after == nullptr) {
+        plan_.queue_removes.push_back({.port = allocation_.port(before->port.view()),
+                                       .traffic_class = before->traffic_class,
+                                       .reserved = 0});
+        return;
+      }
+      const contract::QueueSet set = after_.queue_set(*after);
+      if (before == nullptr || !same(before_.queue_set(*before), set)) {
+        plan_.queue_sets.push_back(set);
       }
     });
   }

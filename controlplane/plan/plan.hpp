@@ -4,9 +4,9 @@
 //
 // Removals come first. The data plane looks at references when it commits, but refuses a VNI, an
 // address or a device that another object still has, so that what is given up must be given up
-// before it is taken. Then ports, next hops, local VTEPs, remote VTEPs, networks, settings of ports
-// and endpoints: each refers only to those before it, but for a port's network, looked at on
-// commit.
+// before it is taken. Then ports, next hops, local VTEPs, remote VTEPs, networks, settings of
+// ports, endpoints and queues: each refers only to those before it, but for a port's network,
+// looked at on commit.
 #pragma once
 
 #include "controlplane/intent/model.hpp"
@@ -21,6 +21,7 @@ namespace cp {
 
 // The records of each verb; the members stand in the order in which they are sent.
 struct Plan {
+  std::vector<contract::QueueRemove> queue_removes;
   std::vector<contract::EndpointRemove> endpoint_removes;
   std::vector<contract::NetworkRemove> network_removes;
   std::vector<contract::VtepRemove> vtep_removes;
@@ -34,6 +35,7 @@ struct Plan {
   std::vector<contract::EndpointSet> endpoint_sets;
   std::vector<contract::HostRuleRemove> host_rule_removes;
   std::vector<contract::HostRuleSet> host_rule_sets;
+  std::vector<contract::QueueSet> queue_sets;
 
   bool empty() const noexcept { return record_count() == 0; }
   std::size_t record_count() const noexcept;
@@ -55,6 +57,7 @@ void Plan::for_each_group(F&& f) const {
   const auto call = [&f](Verb verb, const auto& records) {
     if (!records.empty()) f(verb, std::span(records));
   };
+  call(Verb::queue_remove, queue_removes);
   call(Verb::endpoint_remove, endpoint_removes);
   call(Verb::network_remove, network_removes);
   call(Verb::vtep_remove, vtep_removes);
@@ -68,6 +71,7 @@ void Plan::for_each_group(F&& f) const {
   call(Verb::endpoint_set, endpoint_sets);
   call(Verb::host_rule_remove, host_rule_removes);
   call(Verb::host_rule_set, host_rule_sets);
+  call(Verb::queue_set, queue_sets);
 }
 
 }  // namespace cp

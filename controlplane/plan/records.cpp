@@ -37,6 +37,36 @@ contract::UdpChecksum checksum_of(UdpChecksum checksum) noexcept {
   __builtin_unreachable();
 }
 
+contract::MarkPlace place_of(MarkPlace place) noexcept {
+  switch (place) {
+    case MarkPlace::outer: return contract::MarkPlace::outer;
+    case MarkPlace::inner: return contract::MarkPlace::inner;
+    case MarkPlace::both: return contract::MarkPlace::both;
+  }
+  __builtin_unreachable();
+}
+
+std::uint8_t bit_of(RoceTraffic traffic) noexcept {
+  const auto bit = [traffic] {
+    switch (traffic) {
+      case RoceTraffic::data: return contract::RoceTraffic::data;
+      case RoceTraffic::ack: return contract::RoceTraffic::ack;
+      case RoceTraffic::cnp: return contract::RoceTraffic::cnp;
+      case RoceTraffic::cm: return contract::RoceTraffic::cm;
+    }
+    __builtin_unreachable();
+  }();
+  return static_cast<std::uint8_t>(bit);
+}
+
+// Left out: 0, which is the data plane's own.
+std::uint64_t bits_of(const std::optional<Rate>& rate) noexcept {
+  return rate ? rate->bits_per_second : 0;
+}
+std::uint32_t bytes_of(const std::optional<ByteCount>& count) noexcept {
+  return count ? static_cast<std::uint32_t>(count->bytes) : 0;
+}
+
 // RFC 791 gives none; 64 is what RFC 1700 recommends and hosts send.
 constexpr std::uint8_t ttl_default = 64;
 
@@ -68,7 +98,10 @@ contract::PortSet Records::port_set(const Port& port) const {
                            .vlan = port.vlan.value_or(0),
                            .addresses = {},
                            .parent = 0,
-                           .inner_vlan = port.inner_vlan.value_or(0)};
+                           .inner_vlan = port.inner_vlan.value_or(0),
+                           .rate = bits_of(port.rate),
+                           .burst = bytes_of(port.burst),
+                           .reserved = 0};
   if (!port.parent.empty()) {
     record.parent = static_cast<std::uint16_t>(allocation_.port(port.parent.view()).value + 1);
   }
@@ -187,6 +220,26 @@ contract::HostRuleSet Records::host_rule_set(const HostRule& rule) {
           .burst = rule.burst.value_or(text->burst)};
 }
 
+contract::QueueSet Records::queue_set(const Queue& queue) const {
+  contract::QueueSet record{};
+  record.port = allocation_.port(queue.port.view());
+  record.traffic_class = queue.traffic_class;
+  for (const std::uint8_t dscp : queue.dscp) record.dscp |= std::uint64_t{1} << dscp;
+  for (const RoceTraffic traffic : queue.carries) record.carries |= bit_of(traffic);
+  record.rate = bits_of(queue.rate);
+  record.burst = bytes_of(queue.burst);
+  record.buffer = bytes_of(queue.buffer);
+  if (!queue.kmax) return record;
+  record.kmin = bytes_of(queue.kmin);
+  record.kmax = bytes_of(queue.kmax);
+  // Where both ends are one, there is nothing between.
+  record.pmax = queue.pmax ? queue.pmax->millionths : contract::queue_pmax_max;
+  record.mark = place_of(queue.mark.value_or(MarkPlace::outer));
+  record.drop_not_ect = queue.not_ect.value_or(NotEct::drop) == NotEct::drop ? 1 : 0;
+  record.mark_control = queue.mark_control.value_or(false) ? 1 : 0;
+  return record;
+}
+
 contract::Digests digests_of(const Intent& intent, const Allocation& allocation) {
   const Records records(intent, allocation);
   contract::Digests digests{};
@@ -196,6 +249,9 @@ contract::Digests digests_of(const Intent& intent, const Allocation& allocation)
   }
   for (const HostRule& rule : intent.host_rules) {
     digests.ports += contract::record_digest(Records::host_rule_set(rule));
+  }
+  for (const Queue& queue : intent.queues) {
+    digests.ports += contract::record_digest(records.queue_set(queue));
   }
   for (const Network& network : intent.networks) {
     digests.networks += contract::record_digest(records.network_set(network));

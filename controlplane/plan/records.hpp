@@ -26,6 +26,7 @@ class Records {
   contract::NetworkSet network_set(const Network& network) const;
   contract::EndpointSet endpoint_set(const Endpoint& endpoint) const;
   static contract::HostRuleSet host_rule_set(const HostRule& rule);
+  contract::QueueSet queue_set(const Queue& queue) const;
 
  private:
   base::VtepId source_of(const Vtep& remote) const;

@@ -314,6 +314,7 @@ Status Store::save_objects(const Intent& before, const Intent& after, std::uint6
   save_list(before.endpoints, after.endpoints);
   save_list(before.next_hops, after.next_hops);
   save_list(before.host_rules, after.host_rules);
+  save_list(before.queues, after.queues);
   rows_changed_ += writer->rows();
   if (good) return {};
   if (!row_mismatch(database_)) return fail(database_.error("write"));

@@ -16,7 +16,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   (void)cp::guess_syntax(text);
   const auto intent = cp::read_intent(text, cp::Syntax::WEIR_SYNTAX);
   for (const auto kind : {cp::ObjectKind::port, cp::ObjectKind::vtep, cp::ObjectKind::network,
-                          cp::ObjectKind::endpoint}) {
+                          cp::ObjectKind::endpoint, cp::ObjectKind::next_hop,
+                          cp::ObjectKind::host_rule, cp::ObjectKind::queue}) {
     const auto object = cp::read_object(kind, text, cp::Syntax::WEIR_SYNTAX);
     if (!object) continue;
     const auto again = cp::read_object(kind, cp::to_json(*object), cp::Syntax::json);

@@ -1,17 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The control plane as its clients see it: real server, real store, real link, and a fake data
 // plane behind. Every answer is checked for its status and what it says.
-#include "controlplane/api/api.hpp"
-
 #include "controlplane/api/schemas.hpp"
-#include "controlplane/api/server.hpp"
-#include "tests/unit/fake_dataplane.hpp"
-#include "tests/unit/http_client.hpp"
-#include "tests/unit/intent_sample.hpp"
+#include "tests/unit/api_bed.hpp"
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
@@ -26,98 +18,6 @@ namespace {
 namespace json = boost::json;
 using contract::Verb;
 using namespace std::chrono_literals;
-
-cp::HttpLimits small_limits() {
-  cp::HttpLimits limits;
-  limits.body_bytes = 64 << 10;
-  limits.header_timeout = 1s;
-  limits.connections = 8;
-  return limits;
-}
-
-class ApiTest : public testing::Test {
- protected:
-  ApiTest()
-      : directory_(std::filesystem::temp_directory_path() /
-                   ("weir-api-" + std::to_string(::getpid()))) {
-    std::filesystem::create_directories(directory_);
-  }
-  ~ApiTest() override {
-    stop();
-    std::filesystem::remove_all(directory_);
-  }
-
-  // As main.cpp does it.
-  struct ControlPlane {
-    explicit ControlPlane(const std::string& directory)
-        : store(cp::Store::open(directory + "/intent.sqlite").value()),
-          configuration(store, events, traces),
-          link(io.get_executor(), options(directory), configuration),
-          api({configuration, link, events, traces,
-               [] {
-                 return std::string("metrics\n");
-               }}),
-          server(io.get_executor(), small_limits(),
-                 [this](cp::HttpRequest request) { return api.handle(std::move(request)); }) {
-      EXPECT_TRUE(configuration.load());
-      configuration.use(link);
-      const auto listens = server.listen_unix(directory + "/controlplane.sock");
-      EXPECT_TRUE(listens) << listens.error().text;
-      boost::asio::co_spawn(io, link.run(), boost::asio::detached);
-      thread = std::thread([this] { io.run(); });
-    }
-    ~ControlPlane() {
-      io.stop();
-      thread.join();
-    }
-
-    static cp::LinkOptions options(const std::string& directory) {
-      cp::LinkOptions options{.socket_path = directory + "/dataplane.sock"};
-      options.refused_retry = 100ms;
-      return options;
-    }
-
-    cp::Store store;
-    cp::Events events;
-    cp::Traces traces;
-    boost::asio::io_context io;
-    cp::Configuration configuration;
-    cp::Link link;
-    cp::Api api;
-    cp::HttpServer server;
-    std::thread thread;
-  };
-
-  void start() { control_ = std::make_unique<ControlPlane>(directory_.string()); }
-  void stop() { control_.reset(); }
-  void start_dataplane(FakeFaults faults = {}) {
-    dataplane_ = std::make_unique<FakeDataplane>((directory_ / "dataplane.sock").string(), faults);
-    dataplane_->start();
-  }
-
-  std::string socket_path() const { return (directory_ / "controlplane.sock").string(); }
-  HttpReply ask(const std::string& method, const std::string& target,
-                const std::string& body = {}) {
-    return http_request(socket_path(), method, target, body);
-  }
-  json::value get(const std::string& target) {
-    const HttpReply reply = ask("GET", target);
-    EXPECT_EQ(reply.status, 200u) << target << ": " << reply.body;
-    return json::parse(reply.body);
-  }
-  bool reaches_state(std::string_view state) {
-    for (int i = 0; i < 1000; ++i) {
-      if (get("/v1/status").at("dataplane").at("state").as_string() == state) return true;
-      std::this_thread::sleep_for(5ms);
-    }
-    return false;
-  }
-  HttpReply apply_sample() { return ask("PUT", "/v1/intent", std::string(sample_yaml)); }
-
-  std::filesystem::path directory_;
-  std::unique_ptr<FakeDataplane> dataplane_;
-  std::unique_ptr<ControlPlane> control_;
-};
 
 std::string error_member(const HttpReply& reply, std::string_view member) {
   const json::value document = json::parse(reply.body);
@@ -279,6 +179,31 @@ TEST_F(ApiTest, edits_with_a_batch) {
   EXPECT_EQ(get("/v1/ports/host0").at("mtu").as_int64(), 1400);
   EXPECT_EQ(get("/v1/host_rules/icmp").at("rate").as_int64(), 9);
   EXPECT_EQ(get("/v1/endpoints").at("endpoints").as_array().size(), 1u);
+}
+
+TEST_F(ApiTest, a_queue_is_at_port_and_class) {
+  start();
+  ASSERT_EQ(apply_sample().status, 202u);
+  EXPECT_TRUE(get("/v1/traffic_classes").at("traffic_classes").as_array().empty());
+
+  ASSERT_EQ(ask("POST", "/v1/batch", R"({"operations": [{"verb": "add", "kind": "queue", "fields":
+      {"port": "wire0", "traffic_class": 3, "dscp": [26, 46], "carries": ["data"],
+       "kmin": "10K", "kmax": 10000, "mark_control": true}}]})")
+                .status,
+            202u);
+  EXPECT_EQ(get("/v1/queues/wire0/3").at("dscp").as_array().size(), 2u);
+  EXPECT_EQ(get("/v1/queues/wire0/3").at("kmax").as_string(), "10K");
+  EXPECT_EQ(ask("PUT", "/v1/queues/wire0/3", R"({"rate": "1G"})").status, 202u);
+  EXPECT_EQ(ask("PUT", "/v1/queues/wire0/8", R"({"rate": "1G"})").status, 400u);
+  const json::value one = get("/v1/traffic_classes?port=wire0&traffic_class=3");
+  ASSERT_EQ(one.at("traffic_classes").as_array().size(), 1u);
+  EXPECT_EQ(one.at("traffic_classes").as_array()[0].at("rate").as_int64(), 1'000'000'000);
+  EXPECT_TRUE(one.at("traffic_classes").as_array()[0].at("home_worker").is_null());
+  EXPECT_EQ(ask("GET", "/v1/traffic_classes?port=wire9").status, 404u);
+  EXPECT_EQ(ask("GET", "/v1/traffic_classes?traffic_class=8").status, 400u);
+  EXPECT_EQ(ask("DELETE", "/v1/ports/wire0").status, 409u);
+  EXPECT_EQ(ask("DELETE", "/v1/queues/wire0/3").status, 202u);
+  EXPECT_EQ(ask("GET", "/v1/queues/wire0/3").status, 404u);
 }
 
 TEST_F(ApiTest, refuses_what_is_no_request) {

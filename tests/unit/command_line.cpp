@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command line without a server: parsing, batches, completion, help, the manual page.
+#include "controlplane/cli/chart.hpp"
 #include "controlplane/cli/completion.hpp"
 #include "controlplane/cli/edit.hpp"
 #include "controlplane/cli/help.hpp"
@@ -30,6 +31,7 @@ Words complete(const Words& words) {
       case cp::ObjectKind::endpoint: return {"blue/02:00:00:00:0a:01"};
       case cp::ObjectKind::next_hop: return {"spine1", "spine2"};
       case cp::ObjectKind::host_rule: return {"icmp"};
+      case cp::ObjectKind::queue: return {"wire0/3"};
     }
     return {};
   });
@@ -69,6 +71,17 @@ TEST(CommandLine, watches_every_second_unless_told_otherwise) {
   EXPECT_EQ(cp::parse_command_line({"stats", "show", "--watch=0.2"})->invocation.watch_s, 0.2);
   EXPECT_NE(error_of({"stats", "show", "--watch=often"}), "");
   EXPECT_NE(error_of({"stats", "show", "--watch=0"}), "");
+}
+
+TEST(CommandLine, draws_every_second_unless_told_otherwise) {
+  EXPECT_EQ(cp::parse_command_line({"queue", "watch"})->invocation.interval_s, 1.0);
+  const auto line = cp::parse_command_line({"queue", "watch", "wire0", "--interval", "0.5"});
+  ASSERT_TRUE(line);
+  EXPECT_EQ(line->invocation.interval_s, 0.5);
+  EXPECT_EQ(line->invocation.words, Words{"wire0"});
+  EXPECT_NE(error_of({"queue", "watch", "--interval", "0"}).find("--interval wants seconds"),
+            std::string::npos);
+  EXPECT_NE(error_of({"queue", "show", "--interval", "1"}), "");
 }
 
 TEST(CommandLine, names_the_nearest_right_word) {
@@ -135,6 +148,20 @@ TEST(Edit, reads_an_endpoint_in_all_its_spellings) {
   }
 }
 
+TEST(Edit, reads_a_queue_in_both_its_spellings) {
+  for (const Words& words : {Words{"wire0/3", "pmax", "5%"}, Words{"wire0", "3", "pmax", "5%"}}) {
+    const auto added = cp::parse_edit(cp::ObjectKind::queue, "add", words);
+    const auto set = cp::parse_edit(cp::ObjectKind::queue, "set", words);
+
+    ASSERT_TRUE(added && set);
+    const std::vector<std::pair<std::string, std::string>> fields = {
+        {"port", "wire0"}, {"traffic_class", "3"}, {"pmax", "5%"}};
+    EXPECT_EQ(added->fields, fields);
+    EXPECT_EQ(set->key, "wire0/3");
+    EXPECT_EQ(set->fields.size(), 1u);
+  }
+}
+
 TEST(Edit, refuses_what_is_incomplete) {
   EXPECT_FALSE(cp::parse_edit(cp::ObjectKind::port, "add", {"wire0", "mtu"}));
   EXPECT_FALSE(cp::parse_edit(cp::ObjectKind::port, "set", {"wire0"}));
@@ -167,6 +194,11 @@ TEST(Completion, knows_nouns_verbs_fields_and_live_names) {
   EXPECT_EQ(complete({"endpoint", "add", "blue", "mac", "02:00:00:00:0a:01", "vtep", "g"}),
             Words{"gw2"});
   EXPECT_EQ(complete({"port", "add", "x", "role", "t"}), (Words{"tenant", "transit"}));
+  EXPECT_EQ(complete({"queue", "add", "w"}), Words{"wire0/"});
+  EXPECT_EQ(complete({"queue", "show", "w"}), (Words{"wire0", "wire0/3"}));
+  EXPECT_EQ(complete({"queue", "set", "wire0/3", "carries", "c"}), (Words{"cnp", "cm"}));
+  EXPECT_EQ(complete({"queue", "set", "wire0/3", "mark_control", "t"}), Words{"true"});
+  EXPECT_EQ(complete({"queue", "set", "wire0/3", "t"}), Words{});
   EXPECT_EQ(complete({"trace", "add", "kind", "roce_c"}), (Words{"roce_cnp", "roce_cm"}));
   EXPECT_EQ(complete({"-s", "/a", "port", "show", "h"}), Words{"host0"});
   EXPECT_EQ(complete({"stats", "show", "--w"}), Words{"--watch"});
@@ -195,6 +227,38 @@ TEST(TraceFilter, reads_fields_flags_and_a_count) {
   EXPECT_FALSE(cp::trace_body({"prot", "host0"}));
   EXPECT_FALSE(cp::trace_body({"port"}));
   EXPECT_FALSE(cp::trace_body({"destination_qp", "many"}));
+}
+
+TEST(Chart, a_bar_is_an_eighth_of_a_character_fine) {
+  EXPECT_EQ(cp::bar_text({.value = 0}, 100, 4), "    ");
+  EXPECT_EQ(cp::bar_text({.value = 50}, 100, 4), "██  ");
+  EXPECT_EQ(cp::bar_text({.value = 40.7}, 100, 4), "█▋  ");
+  EXPECT_EQ(cp::bar_text({.value = 0.001}, 100, 4), "▏   ");
+  EXPECT_EQ(cp::bar_text({.value = 900}, 100, 4), "████");
+  EXPECT_EQ(cp::bar_text({.value = 1}, 0, 4), "    ");
+  EXPECT_EQ(cp::bar_text({.value = 1}, 1, 0), "");
+}
+
+TEST(Chart, a_bar_has_lines_at_kmin_and_kmax_and_where_it_was_highest) {
+  EXPECT_EQ(cp::bar_text({.value = 30, .highest = 65, .lower = 20, .upper = 80}, 100, 10),
+            "██╫   ╵ ┊ ");
+  EXPECT_EQ(cp::bar_text({.value = 5, .highest = 5, .lower = 20, .upper = 20}, 100, 10),
+            "▌ ┊       ");
+  EXPECT_EQ(cp::bar_text({.value = 0, .highest = 1000, .upper = 1000}, 100, 4), "   ┊");
+}
+
+TEST(Chart, history_ends_at_the_right) {
+  EXPECT_EQ(cp::history_text({}, 100, 3), "   ");
+  EXPECT_EQ(cp::history_text({0, 50, 100}, 100, 4), "  ▄█");
+  EXPECT_EQ(cp::history_text({1, 25, 50, 100}, 100, 2), "▄█");
+}
+
+TEST(Chart, a_scale_is_a_round_number) {
+  EXPECT_EQ(cp::scale_for(0), 1);
+  EXPECT_EQ(cp::scale_for(999), 1000);
+  EXPECT_EQ(cp::scale_for(1001), 2000);
+  EXPECT_EQ(cp::scale_for(2'200'000), 5'000'000);
+  EXPECT_EQ(cp::scale_for(7'000'000), 10'000'000);
 }
 
 TEST(Table, aligns_columns) {

@@ -26,6 +26,24 @@ WRONG = [
     ("ports", 0, "name", "wire/0"),
     ("ports", 0, "rx_queues", 65),
     ("ports", 0, "speed", 100),
+    ("ports", 0, "rate", "10Gbit"),
+    ("ports", 0, "rate", 0),
+    ("ports", 0, "burst", 9215),
+    ("queues", 0, "traffic_class", 8),
+    ("queues", 0, "dscp", [64]),
+    ("queues", 0, "dscp", [26, 26]),
+    ("queues", 0, "dscp", 26),
+    ("queues", 0, "carries", ["roce"]),
+    ("queues", 0, "carries", ["data", "data"]),
+    ("queues", 0, "rate", "fast"),
+    ("queues", 0, "buffer", "4 MB"),
+    ("queues", 0, "buffer", 4.5),
+    ("queues", 0, "kmax", "-1K"),
+    ("queues", 0, "pmax", 5),
+    ("queues", 0, "pmax", "5"),
+    ("queues", 0, "mark", "everywhere"),
+    ("queues", 1, "not_ect", True),
+    ("queues", 1, "mark_control", "yes"),
     ("vteps", 0, "address", 7),
     ("vteps", 1, "dscp", 64),
     ("vteps", 1, "dscp", "cpoy"),
@@ -45,7 +63,7 @@ WRONG = [
     ("vteps", 2, "next_hops", ["leaf1", "leaf1"]),
     ("vteps", 2, "next_hops", ["leaf1", "leaf2", "leaf3"]),
 ]
-KINDS = ("port", "next_hop", "vtep", "network", "endpoint")
+KINDS = ("port", "next_hop", "vtep", "network", "endpoint", "queue")
 
 
 def run(*words):

@@ -38,6 +38,7 @@ class DataPlane {
     for (const auto& [id, record] : vteps) sum.vteps += contract::record_digest(record);
     for (const auto& [id, record] : next_hops) sum.vteps += contract::record_digest(record);
     for (const auto& [id, record] : endpoints) sum.endpoints += contract::record_digest(record);
+    for (const auto& [id, record] : queues) sum.ports += contract::record_digest(record);
     for (const auto& [id, record] : host_rules) sum.ports += contract::record_digest(record);
     return sum;
   }
@@ -49,6 +50,7 @@ class DataPlane {
   std::map<std::uint16_t, contract::NextHopSet> next_hops;
   std::map<std::pair<std::uint16_t, base::MacAddress>, contract::EndpointSet> endpoints;
   std::map<contract::HostClass, contract::HostRuleSet> host_rules;
+  std::map<std::pair<std::uint16_t, std::uint8_t>, contract::QueueSet> queues;
 
  private:
   void take(const contract::PortAdd& record) {
@@ -108,6 +110,13 @@ class DataPlane {
   void take(const contract::HostRuleRemove& record) {
     ASSERT_EQ(host_rules.erase(record.host_class), 1u);
   }
+  void take(const contract::QueueSet& record) {
+    ASSERT_TRUE(port_adds.contains(record.port.value));
+    queues[{record.port.value, record.traffic_class}] = record;
+  }
+  void take(const contract::QueueRemove& record) {
+    ASSERT_EQ((queues.erase({record.port.value, record.traffic_class})), 1u);
+  }
   void take(const contract::EndpointRemove& record) {
     ASSERT_EQ((endpoints.erase({record.network.value, record.mac})), 1u);
   }
@@ -128,6 +137,7 @@ class DataPlane {
   }
 
   void check_references() const {
+    for (const auto& [key, queue] : queues) ASSERT_TRUE(port_adds.contains(key.first));
     for (const auto& [id, add] : port_adds) ASSERT_TRUE(port_sets.contains(id));
     for (const auto& [id, port] : port_sets) {
       ASSERT_TRUE(port.network == base::no_network || networks.contains(port.network.value));

@@ -80,6 +80,7 @@ class RandomIntent {
       add_vlan(intent, intent.ports[wires + pick(hosts)].name, i);
     }
     for (std::size_t i = 0; i < pick(30); ++i) add_endpoint(intent, wires, locals);
+    for (std::size_t i = 0; i < wires; ++i) add_queues(intent, intent.ports[i].name);
     cp::sort(intent);
     return intent;
   }
@@ -95,6 +96,24 @@ class RandomIntent {
                               .peer = {},
                               .mtu = mtu(),
                               .addresses = {on_link("198.18.0.", i), on_link("10.0.0.", i)}});
+    }
+  }
+  // Each DSCP and kind of traffic wanders among the classes.
+  void add_queues(cp::Intent& intent, const cp::Name& port) {
+    const std::size_t data_class = pick(8);
+    const std::size_t dscp_class = pick(8);
+    for (std::uint8_t i = 0; i < 8; ++i) {
+      if (pick(3) != 0) continue;
+      cp::Queue queue{.port = port, .traffic_class = i};
+      if (i == data_class) queue.carries.push_back(cp::RoceTraffic::data);
+      if (i == dscp_class) queue.dscp.push_back(26);
+      if (pick(2) == 0) queue.rate = cp::Rate{1'000'000 * (1 + pick(3))};
+      if (pick(2) == 0) {
+        queue.kmin = cp::ByteCount{1000 * pick(3)};
+        queue.kmax = cp::ByteCount{1000 * (2 + pick(3))};
+        queue.pmax = cp::Share{10'000};
+      }
+      intent.queues.push_back(std::move(queue));
     }
   }
   static cp::LinkAddress on_link(std::string_view network, std::size_t i) {

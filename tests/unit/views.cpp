@@ -89,6 +89,95 @@ TEST_F(ViewsTest, neighbours_are_named_by_port_and_address) {
   EXPECT_EQ(names[0].second, "wire0/fd00::1");
 }
 
+class TrafficClassesTest : public ViewsTest {
+ protected:
+  TrafficClassesTest() {
+    names_["port"] = names_["queue.port"] = {{1, "wire0"}};
+    intent_.ports.push_back({.name = *cp::Name::make("wire0"), .rate = cp::Rate{10'000'000'000}});
+    intent_.queues.push_back({.port = *cp::Name::make("wire0"),
+                              .traffic_class = 5,
+                              .dscp = {26},
+                              .carries = {cp::RoceTraffic::cnp},
+                              .rate = cp::Rate{2'000'000'000},
+                              .kmin = cp::ByteCount{100},
+                              .kmax = cp::ByteCount{200},
+                              .pmax = cp::Share{2000}});
+    contract::QueueCounters& counters =
+        contract::worker_block(region(), shape_, 0).queues[contract::traffic_class_count + 5];
+    counters.marked_packets = 7;
+    counters.depth_bytes = 150;
+    counters.depth_packets_at[0] = 9;
+  }
+  json::array classes(std::string_view port = {}, std::optional<std::uint8_t> number = {}) {
+    const auto view = contract::RegionView::open(region());
+    EXPECT_TRUE(view);
+    return cp::traffic_classes_view(&*view, names_, intent_, port, number)
+        .at("traffic_classes")
+        .as_array();
+  }
+
+  cp::PositionNames names_;
+  cp::Intent intent_;
+};
+
+TEST_F(TrafficClassesTest, all_eight_of_a_port_are_told_with_what_holds) {
+  const json::array list = classes();
+
+  ASSERT_EQ(list.size(), 8u);
+  const json::value& set = list[5];
+  EXPECT_EQ(set.at("name").as_string(), "wire0/5");
+  EXPECT_TRUE(set.at("configured").as_bool());
+  EXPECT_TRUE(set.at("strict").as_bool());
+  EXPECT_EQ(set.at("home_worker").to_number<int>(), 0);
+  EXPECT_EQ(set.at("port_rate").as_uint64(), 10'000'000'000u);
+  EXPECT_EQ(set.at("rate").as_uint64(), 2'000'000'000u);
+  EXPECT_EQ(set.at("burst").to_number<int>(), 32 * 1024);  // 100 us are 25,000 bytes.
+  EXPECT_EQ(set.at("buffer").to_number<int>(), 1024 * 1024);
+  EXPECT_EQ(set.at("kmax").as_uint64(), 200u);
+  EXPECT_EQ(set.at("pmax").as_double(), 0.2);
+  EXPECT_EQ(set.at("mark").as_string(), "outer");
+  EXPECT_EQ(set.at("not_ect").as_string(), "drop");
+  EXPECT_FALSE(set.at("mark_control").as_bool());
+  EXPECT_EQ(set.at("marked_packets").as_uint64(), 7u);
+  EXPECT_EQ(set.at("depth_bytes").as_uint64(), 150u);
+  EXPECT_EQ(set.at("depth_packets_at").as_object().size(), 1u);
+  EXPECT_EQ(set.at("depth_packets_at").at("1KiB").as_uint64(), 9u);
+  const json::value& other = list[6];
+  EXPECT_FALSE(other.at("configured").as_bool());
+  EXPECT_FALSE(other.at("strict").as_bool());
+  EXPECT_TRUE(other.at("kmin").is_null());
+  EXPECT_EQ(other.at("marked_packets").as_uint64(), 0u);
+}
+
+TEST_F(TrafficClassesTest, one_can_be_asked_for) {
+  EXPECT_EQ(classes("wire0").size(), 8u);
+  EXPECT_EQ(classes("wire1").size(), 0u);
+  ASSERT_EQ(classes("wire0", 5).size(), 1u);
+  EXPECT_EQ(classes("wire0", 5)[0].at("traffic_class").to_number<int>(), 5);
+}
+
+TEST_F(TrafficClassesTest, without_a_data_plane_nothing_is_counted) {
+  const json::array list =
+      cp::traffic_classes_view(nullptr, names_, intent_, {}, {}).at("traffic_classes").as_array();
+
+  ASSERT_EQ(list.size(), 8u);
+  EXPECT_EQ(list[5].at("kmin").as_uint64(), 100u);
+  EXPECT_TRUE(list[5].at("home_worker").is_null());
+  EXPECT_FALSE(list[5].as_object().contains("marked_packets"));
+}
+
+TEST_F(TrafficClassesTest, a_queue_has_its_counters_as_state) {
+  json::array queues{json::object{{"port", "wire0"}, {"traffic_class", 5}},
+                     json::object{{"port", "wire1"}, {"traffic_class", 5}}};
+  const auto view = contract::RegionView::open(region());
+  ASSERT_TRUE(view);
+
+  cp::add_states(queues, *view, names_, "queue");
+
+  EXPECT_EQ(queues[0].at("state").at("marked_packets").as_uint64(), 7u);
+  EXPECT_FALSE(queues[1].as_object().contains("state"));
+}
+
 TEST_F(ViewsTest, drops_say_what_they_mean) {
   using enum contract::DropReason;
   const contract::WorkerBlock worker = contract::worker_block(region(), shape_, 0);
