@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <optional>
 #include <span>
 
@@ -15,6 +16,7 @@ namespace pktgen {
 using Time = std::uint64_t;  // Picoseconds of some clock: at 800 Gb/s a byte takes 10.
 inline constexpr Time ps_per_ns = 1'000, ps_per_us = 1'000'000, ps_per_ms = 1'000'000'000,
                       ps_per_s = 1'000'000'000'000;
+inline constexpr Time never = std::numeric_limits<Time>::max();
 
 struct Stamp {
   static constexpr std::uint32_t magic = 0x5765'6972;  // "Weir".

@@ -11,8 +11,6 @@
 
 namespace pktgen {
 
-inline constexpr Time never = UINT64_MAX;
-
 class Traffic {
  public:
   virtual ~Traffic() = default;
