@@ -79,13 +79,14 @@ QueueRecord make_queue_record(const contract::PortSet& port, const QueueSettings
   record.rate = rate_record(port.rate, port.burst, tsc_hz);
   record.class_of_kind.fill(class_by_dscp);
   record.class_of_kind[static_cast<std::size_t>(PacketKind::roce_cnp)] = contract::cnp_class;
-  for (std::uint8_t i = 0; i < settings.size(); ++i) {
+  for (std::size_t i = 0; i < settings.size(); ++i) {
     record.classes[i] = make_queue_class(settings[i], tsc_hz);
     if (settings[i] == nullptr) continue;
+    const auto traffic_class = static_cast<std::uint8_t>(i);
     for (std::size_t dscp = 0; dscp < record.class_of_dscp.size(); ++dscp) {
-      if ((settings[i]->dscp >> dscp & 1) != 0) record.class_of_dscp[dscp] = i;
+      if ((settings[i]->dscp >> dscp & 1) != 0) record.class_of_dscp[dscp] = traffic_class;
     }
-    add_kinds(record, i, settings[i]->carries);
+    add_kinds(record, traffic_class, settings[i]->carries);
   }
   record.strict_classes = std::uint64_t{1}
                           << record.class_of_kind[static_cast<std::size_t>(PacketKind::roce_cnp)];
