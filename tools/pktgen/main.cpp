@@ -7,6 +7,7 @@
 #include "tools/pktgen/report/json.hpp"
 #include "tools/pktgen/report/table.hpp"
 #include "tools/pktgen/run/bench.hpp"
+#include "tools/pktgen/run/endpoints.hpp"
 #include "tools/pktgen/run/generate.hpp"
 #include "tools/pktgen/run/link.hpp"
 #include "tools/pktgen/run/run.hpp"
@@ -87,45 +88,66 @@ Result start_of(const Profile& profile, const Ports& ports, const Clock& clock) 
   return result;
 }
 
-base::Result<int> run_profile(const Profile& profile, Ports& ports, const Options& options,
-                              int stop) {
-  const Clock clock(options.clock);
-  GeneratedTraffic traffic(profile, {.out = options.receive_only ? nullptr : ports.all().front(),
-                                     .pool = ports.pool(),
-                                     .clock = clock,
-                                     .listens = !options.send_only});
-  if (auto fits = check_sizes(ports, traffic.longest_frame(), options); !fits) {
-    return std::unexpected(fits.error());
-  }
-  std::optional<LossyLink> link;
+RunConfig config_of(const Profile& profile, const Options& options, int stop) {
   RunConfig config{.seconds = profile.seconds,
                    .drain_ms = options.drain_ms,
                    .spin = options.spin,
                    .stop = stop,
                    .each_second = {},
                    .carry = {}};
-  if (options.self_test) {
-    link.emplace(std::get<dp::MemoryPort>(*ports.all().front()), options.chances, profile.seed);
-    config.carry = [&link](bool all_sent) {
-      link->carry();
-      if (all_sent) link->flush();
-    };
-  }
   if (options.progress || ::isatty(STDERR_FILENO) == 1) {
     config.each_second = [](const Second& second) {
       std::fprintf(stderr, "%s\n", progress_line(second).c_str());
     };
   }
+  return config;
+}
+
+base::Result<int> run_generator(const Profile& profile, Ports& ports, const Options& options,
+                                int stop) {
+  const Clock clock(options.clock);
+  GeneratedTraffic traffic(profile, {.out = options.receive_only ? nullptr : &ports.first(),
+                                     .pool = ports.pool(),
+                                     .clock = clock,
+                                     .listens = !options.send_only});
+  if (auto fits = check_sizes(ports, traffic.longest_frame(), options); !fits) {
+    return std::unexpected(fits.error());
+  }
+  RunConfig config = config_of(profile, options, stop);
+  std::optional<LossyLink> link;
+  if (options.self_test) {
+    link.emplace(std::get<dp::MemoryPort>(ports.first()), options.chances, profile.seed);
+    config.carry = [&link](bool all_sent) {
+      link->carry();
+      if (all_sent) link->flush();
+    };
+  }
   Result result = start_of(profile, ports, clock);
-  const auto listened_to = options.send_only ? std::span<dp::Port* const>{} : ports.all();
+  const auto listened_to = options.send_only ? std::span<const ListenedPort>{} : ports.all();
   run(traffic, listened_to, clock, config, result);
   result.port_drops = ports.drops();
   if (link) result.link = link->report(result.sums);
   return finish(result, options);
 }
 
+base::Result<int> run_endpoints(const Profile& profile, Ports& ports, const Options& options,
+                                int stop) {
+  const Clock clock(options.clock);
+  if (auto fits = check_sizes(ports, longest_frame(profile), options); !fits) {
+    return std::unexpected(fits.error());
+  }
+  EndpointTraffic traffic(
+      profile, {.port = ports.first(), .pool = ports.pool(), .clock = clock, .side = options.side});
+  RunConfig config = config_of(profile, options, stop);
+  config.drain_ms = 0;  // Nobody would answer any more.
+  Result result = start_of(profile, ports, clock);
+  run(traffic, ports.all().first(1), clock, config, result);
+  result.port_drops = ports.drops();
+  return finish(result, options);
+}
+
 base::Result<int> run_bench(const Profile& profile, Ports& ports, const Options& options) {
-  const BenchResult result = bench(profile, *ports.all().front(), ports.pool());
+  const BenchResult result = bench(profile, ports.first(), ports.pool());
   const double mpps = result.hz / result.cycles_per_frame / 1e6;
   std::printf(options.json ? "{\"cycles_per_frame\": %.1f, \"best\": %.1f, \"frame_bytes\": %.1f, "
                              "\"hugepages\": %s, \"mpps\": %.2f}\n"
@@ -146,7 +168,8 @@ base::Result<int> start(Options options, const Profile& profile) {
   auto ports = Ports::open(options);
   if (!ports) return std::unexpected(ports.error());
   if (options.bench) return run_bench(profile, **ports, options);
-  return run_profile(profile, **ports, options, *stop);
+  if (profile.mode == Mode::endpoints) return run_endpoints(profile, **ports, options, *stop);
+  return run_generator(profile, **ports, options, *stop);
 }
 
 }  // namespace
@@ -156,6 +179,12 @@ int main(int argc, char** argv) {
   base::set_log(options.log_level, options.log_format, "weir-pktgen");
   if (options.profile.empty()) options.profile = "small-128";  // Of --bench.
   const auto profile = profile_for(options);
+  if (profile && profile->mode == Mode::endpoints &&
+      (options.self_test || options.bench || options.ports.size() > 1)) {
+    std::fputs("mode endpoints has one port, and the other ends in another process (--side)\n",
+               stderr);
+    return exit_usage;
+  }
   if (!profile) {
     for (const cp::Error& error : profile.error()) {
       std::fprintf(stderr, "%s\n", to_string(error).c_str());

@@ -15,8 +15,8 @@
 
 namespace {
 
-using pktgen::Arrival;
 using pktgen::PsnSeries;
+using Finding = PsnSeries::Finding;
 
 TEST(Histogram, quantiles_are_within_a_64th_of_the_sorted_values) {
   std::mt19937_64 random(7);
@@ -86,14 +86,14 @@ TEST(PsnSeries, counts_gaps_late_ones_and_duplicates_over_the_wrap) {
   sequence.start(0xff'fffe);
   std::uint32_t skipped = 0;
 
-  EXPECT_EQ(sequence.see(0xff'fffe, skipped), Arrival::in_order);
+  EXPECT_EQ(sequence.see(0xff'fffe, skipped), Finding::in_order);
   EXPECT_EQ(skipped, 0u);
-  EXPECT_EQ(sequence.see(1, skipped), Arrival::in_order);
+  EXPECT_EQ(sequence.see(1, skipped), Finding::in_order);
   EXPECT_EQ(skipped, 2u) << "0xffffff and 0";
-  EXPECT_EQ(sequence.see(0, skipped), Arrival::late);
-  EXPECT_EQ(sequence.see(0, skipped), Arrival::duplicate);
-  EXPECT_EQ(sequence.see(1, skipped), Arrival::duplicate);
-  EXPECT_EQ(sequence.see(2, skipped), Arrival::in_order);
+  EXPECT_EQ(sequence.see(0, skipped), Finding::late);
+  EXPECT_EQ(sequence.see(0, skipped), Finding::duplicate);
+  EXPECT_EQ(sequence.see(1, skipped), Finding::duplicate);
+  EXPECT_EQ(sequence.see(2, skipped), Finding::in_order);
   EXPECT_EQ(sequence.next(), 3u);
 }
 
@@ -102,10 +102,10 @@ TEST(PsnSeries, what_came_before_the_start_is_no_loss_made_good) {
   sequence.start(100);
   std::uint32_t skipped = 0;
 
-  EXPECT_EQ(sequence.see(99, skipped), Arrival::duplicate);
-  EXPECT_EQ(sequence.see(103, skipped), Arrival::in_order);
+  EXPECT_EQ(sequence.see(99, skipped), Finding::duplicate);
+  EXPECT_EQ(sequence.see(103, skipped), Finding::in_order);
   EXPECT_EQ(skipped, 3u);
-  EXPECT_EQ(sequence.see(103 - 64, skipped), Arrival::too_old);
+  EXPECT_EQ(sequence.see(103 - 64, skipped), Finding::too_old);
 }
 
 // Against a set that remembers everything.
@@ -122,15 +122,15 @@ TEST(PsnSeries, agrees_with_a_model_that_forgets_nothing) {
     const std::uint32_t back = next > 80 && random() % 3 == 0 ? 1 + random() % 64 : 0;
     const std::uint32_t number = back != 0 ? next - back : next + ahead;
     std::uint32_t skipped = 0;
-    const Arrival arrival = sequence.see((0xff'ff00 + number) & 0xff'ffff, skipped);
+    const Finding arrival = sequence.see((0xff'ff00 + number) & 0xff'ffff, skipped);
     if (number >= next) {
-      EXPECT_EQ(arrival, Arrival::in_order);
+      EXPECT_EQ(arrival, Finding::in_order);
       EXPECT_EQ(skipped, number - next);
       lost += skipped;
       next = number + 1;
     } else {
-      EXPECT_EQ(arrival, seen.contains(number) ? Arrival::duplicate : Arrival::late);
-      if (arrival == Arrival::late) --lost;
+      EXPECT_EQ(arrival, seen.contains(number) ? Finding::duplicate : Finding::late);
+      if (arrival == Finding::late) --lost;
     }
     seen.insert(number);
   }

@@ -27,7 +27,7 @@ TEST(Profile, every_shipped_profile_is_right_and_says_what_it_is_for) {
     ASSERT_TRUE(profile) << to_string(profile.error().front());
     EXPECT_EQ(profile->name, shipped.name);
     EXPECT_FALSE(profile->description.empty());
-    EXPECT_FALSE(profile->mix.empty());
+    EXPECT_EQ(profile->mix.empty(), profile->mode == pktgen::Mode::endpoints);
   }
 }
 
@@ -121,6 +121,26 @@ TEST(Profile, what_makes_no_sense_together_is_refused) {
             "1024)\n");
   EXPECT_EQ(errors_of("mix: [{operation: cnp, bytes: 64}]\n"),
             "p.yaml:1:31: mix[0].bytes: cnp has a size of its own: leave it out\n");
+}
+
+TEST(Profile, endpoints_have_mistakes_of_their_own) {
+  const std::string mode = "mode: endpoints\n";
+  EXPECT_EQ(errors_of(mode), "none");
+  EXPECT_EQ(errors_of(mode + "flows: {count: 20000}\n"),
+            "p.yaml:2:16: flows.count: endpoints have at most 16384 queue pairs (nearest: "
+            "16384)\n");
+  EXPECT_EQ(errors_of(mode + mix), "p.yaml:2:6: mix: is of mode generate, and this is endpoints\n");
+  EXPECT_EQ(errors_of(mode + "endpoints: {line_bits_per_second: 10M, least_bits_per_second: 1G}"),
+            "p.yaml:2:63: endpoints.least_bits_per_second: is more than the line's (nearest: "
+            "10000000)\n");
+  EXPECT_EQ(errors_of(mode + "addresses: {sources: 2}\n"),
+            "p.yaml:2:12: addresses: endpoints have one address on each side: leave sources and "
+            "destinations out\n");
+  EXPECT_EQ(errors_of(mode + "endpoints: {dcqcn: hpc}\n"),
+            "p.yaml:2:20: endpoints.dcqcn: must be off | paper | hpcc | nvidia, not \"hpc\" "
+            "(nearest: hpcc)\n");
+  EXPECT_EQ(errors_of(mode + "endpoints: {both_ways: maybe}\n"),
+            "p.yaml:2:24: endpoints.both_ways: must be no | yes, not \"maybe\"\n");
 }
 
 TEST(Profile, a_name_that_is_nothing_gets_the_nearest_profile) {

@@ -93,7 +93,7 @@ class SelfTest(WithFolder):
                 self.assertEqual(received["late"], made["delayed"])
                 self.assertEqual(received["icrc_errors"], made["damaged"])
                 self.assertEqual(received["ecn"]["ce"], made["marked"])
-                self.assertEqual(result["ended"], "frames")
+                self.assertEqual(result["ended"], "done")
 
     def test_a_link_without_faults_has_none_and_check_says_so(self):
         fair = ("--lose", 0, "--repeat", 0, "--delay", 0, "--damage", 0)
@@ -162,6 +162,7 @@ class Mistakes(WithFolder):
                                 (["--show", "imx"], "nearest: imix"),
                                 (["--self-test", "nosuch"], "nosuch: is neither"),
                                 (["--self-test", "ai-mix", "--port", "net_null0"], "--self-test"),
+                                (["--self-test", "incast"], "mode endpoints has one port"),
                                 (["ai-mix", "--nonsense"], "--nonsense")):
             with self.subTest(arguments=arguments):
                 done = pktgen(*arguments)
@@ -172,6 +173,7 @@ class Mistakes(WithFolder):
         done = pktgen("ai-mix", "--port", "net_af_packet0,iface=nosuch0", "--no-hugepages")
         self.assertEqual(done.returncode, 1)
         self.assertIn("net_af_packet0,iface=nosuch0", done.stderr)
+        self.assertIn("as was said above", done.stderr)
 
     def test_frames_that_fit_no_buffer_are_refused(self):
         done = pktgen("--self-test", "ai-mix", "--mbuf-bytes", 2048)
@@ -187,7 +189,7 @@ class Help(WithFolder):
         for word in ("frames_per_second", "first_psn", "ecn", "tunnel", "mix", "share"):
             self.assertIn(f"{word}:", fields)
         listed = [line.split()[0] for line in pktgen("--list").stdout.splitlines()]
-        self.assertEqual(listed, sorted(SHIPPED))
+        self.assertEqual(listed, sorted((*SHIPPED, "incast")))
         self.assertIn("Exit status", pktgen("--help").stdout)
 
 

@@ -8,10 +8,9 @@
 
 namespace pktgen {
 
-enum class Arrival : std::uint8_t { in_order, late, duplicate, too_old };
-
 class PsnSeries {
  public:
+  enum class Finding : std::uint8_t { in_order, late, duplicate, too_old };
   static constexpr std::uint32_t psn_mask = 0xff'ffff;
   static constexpr unsigned window = 64;
 
@@ -20,7 +19,7 @@ class PsnSeries {
   std::uint32_t next() const noexcept { return next_; }
 
   // `skipped`: how many numbers before this one are missing until they come late.
-  Arrival see(std::uint32_t psn, std::uint32_t& skipped) noexcept {
+  Finding see(std::uint32_t psn, std::uint32_t& skipped) noexcept {
     skipped = 0;
     const std::uint32_t ahead = (psn - next_) & psn_mask;
     if (ahead < half) {
@@ -29,14 +28,14 @@ class PsnSeries {
       seen_ = ahead + 1 >= window ? 0 : seen_ << (ahead + 1);
       seen_ |= 1;
       next_ = (psn + 1) & psn_mask;
-      return Arrival::in_order;
+      return Finding::in_order;
     }
     const std::uint32_t back = (next_ - 1 - psn) & psn_mask;
-    if (back >= window) return Arrival::too_old;
+    if (back >= window) return Finding::too_old;
     const std::uint64_t bit = std::uint64_t{1} << back;
-    if ((seen_ & bit) != 0) return Arrival::duplicate;
+    if ((seen_ & bit) != 0) return Finding::duplicate;
     seen_ |= bit;
-    return Arrival::late;
+    return Finding::late;
   }
 
  private:

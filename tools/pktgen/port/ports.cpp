@@ -16,6 +16,13 @@ namespace {
 
 constexpr std::uint16_t descriptors = 1024;
 
+// Once we are gone, an interface is the kernel's alone; to keep its frames from it would take a
+// bpffs.
+std::string completed(const std::string& device) {
+  const bool is_said = device.find("absent=") != std::string::npos;
+  return dp::is_xdp_device(device) && !is_said ? device + ",absent=pass" : device;
+}
+
 base::Result<std::string> make_directory() {
   std::string path = (std::filesystem::temp_directory_path() / "weir-pktgen-XXXXXX").string();
   if (::mkdtemp(path.data()) == nullptr) {
@@ -51,7 +58,7 @@ base::Result<std::unique_ptr<Ports>> Ports::open(const Options& options) {
   if (options.ports.empty()) {
     ports->memory_ =
         std::make_unique<dp::Port>(std::in_place_type<dp::MemoryPort>, std::uint16_t{1});
-    ports->ports_.push_back(ports->memory_.get());
+    ports->ports_.push_back({.port = ports->memory_.get(), .rx_queues = 1});
     return ports;
   }
   if (auto opened = ports->open_devices(options); !opened) return std::unexpected(opened.error());
@@ -62,7 +69,7 @@ base::Status Ports::open_devices(const Options& options) {
   opener_.emplace(**pool_, *helper_, dp::Opener::GiveUp{});
   for (const std::string& name : options.ports) {
     // A tenant's port: all frames are ours.
-    auto device = opener_->open({.device = name,
+    auto device = opener_->open({.device = completed(name),
                                  .worker_count = 1,
                                  .rx_queues = 0,
                                  .rx_descriptors = descriptors,
@@ -71,15 +78,17 @@ base::Status Ports::open_devices(const Options& options) {
                                  .promiscuous = true,
                                  .role = contract::PortRole::tenant});
     if (!device) {
+      // The helper's own errors are texts that end with it.
       LOG(error, "port_not_opened", {"device", name}, {"reason", device.error().text});
-      return std::unexpected(device.error());
+      return fail(device.error().code, "a port could not be opened, as was said above",
+                  device.error().error_number);
     }
     const dp::DeviceFacts& facts = (*device)->facts();
     facts_.push_back({.device = name,
                       .driver = std::string(contract::to_view(facts.driver)),
                       .mac = base::to_string(facts.mac),
                       .mtu = facts.mtu});
-    ports_.push_back(&(*device)->port());
+    ports_.push_back({.port = &(*device)->port(), .rx_queues = facts.rx_queues});
     devices_.push_back(std::move(*device));
   }
   return {};

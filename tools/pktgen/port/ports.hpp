@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// DPDK, buffers and the open ports, for as long as the program runs. All ports have one queue: one
-// thread sends and listens.
+// DPDK, buffers and the open ports, for as long as the program runs. One thread sends and listens:
+// one queue to send by, and all that a device has to read from.
 #pragma once
 
 #include "dataplane/base/error.hpp"
 #include "dataplane/start/eal.hpp"
 #include "drivers/opener.hpp"
 #include "tools/pktgen/port/facts.hpp"
+#include "tools/pktgen/run/run.hpp"
 #include "tools/pktgen/start/options.hpp"
 
 #include <memory>
@@ -25,7 +26,8 @@ class Ports {
   Ports& operator=(const Ports&) = delete;
 
   rte_mempool& pool() noexcept { return **pool_; }
-  std::span<dp::Port* const> all() const noexcept { return ports_; }
+  std::span<const ListenedPort> all() const noexcept { return ports_; }
+  dp::Port& first() const noexcept { return *ports_.front().port; }
   const std::vector<PortFacts>& facts() const noexcept { return facts_; }
   bool hugepages() const noexcept { return eal_->hugepages(); }
   // Lost at the ports, before or after us, by the names of Weir's drop reasons.
@@ -41,7 +43,7 @@ class Ports {
   std::optional<dp::PacketPool> pool_;
   std::optional<dp::Opener> opener_;
   std::vector<std::unique_ptr<dp::Device>> devices_;
-  std::vector<dp::Port*> ports_;
+  std::vector<ListenedPort> ports_;
   std::unique_ptr<dp::Port> memory_;  // Of a self test.
   std::vector<PortFacts> facts_;
 };

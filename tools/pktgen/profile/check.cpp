@@ -80,6 +80,32 @@ void judge_mix(const Profile& profile, std::vector<Fault>& faults) {
   }
 }
 
+// Of generated frames any number; a queue pair of an endpoint takes memory and a turn.
+constexpr std::uint32_t endpoint_flows_max = 16'384;
+
+void judge_endpoints(const Profile& profile, std::vector<Fault>& faults) {
+  const EndpointsProfile& endpoints = profile.endpoints;
+  if (profile.flows.count > endpoint_flows_max) {
+    faults.push_back(
+        {.path = "flows.count",
+         .message = "endpoints have at most " + std::to_string(endpoint_flows_max) + " queue pairs",
+         .suggestion = std::to_string(endpoint_flows_max)});
+  }
+  if (!profile.mix.empty()) {
+    faults.push_back({.path = "mix", .message = "is of mode generate, and this is endpoints"});
+  }
+  if (endpoints.least_bits_per_second > endpoints.line_bits_per_second) {
+    faults.push_back({.path = "endpoints.least_bits_per_second",
+                      .message = "is more than the line's",
+                      .suggestion = std::to_string(endpoints.line_bits_per_second)});
+  }
+  if (profile.addresses.sources > 1 || profile.addresses.destinations > 1) {
+    faults.push_back({.path = "addresses",
+                      .message = "endpoints have one address on each side: leave sources and "
+                                 "destinations out"});
+  }
+}
+
 }  // namespace
 
 std::vector<Fault> find_faults(const Profile& profile) {
@@ -101,7 +127,11 @@ std::vector<Fault> find_faults(const Profile& profile) {
   if (profile.tunnel.present) {
     judge_family("tunnel", profile.tunnel.source, profile.tunnel.destination, faults);
   }
-  judge_mix(profile, faults);
+  if (profile.mode == Mode::generate) {
+    judge_mix(profile, faults);
+  } else {
+    judge_endpoints(profile, faults);
+  }
   return faults;
 }
 

@@ -65,6 +65,46 @@ void visit_tunnel(Visitor& v, TunnelProfile& tunnel) {
   v.ip("destination", tunnel.destination, "The VTEP that frames are for.");
 }
 
+void visit_endpoints(Visitor& v, EndpointsProfile& endpoints) {
+  v.choice("operation", endpoints.operation, request_words, "What each queue pair asks for.");
+  v.number("message_bytes", endpoints.message_bytes,
+           {.help = "Of each message.", .least = 16, .most = 1'073'741'824, .unit = "bytes"});
+  v.number(
+      "messages", endpoints.messages,
+      {.help = "Of each queue pair; 0: without end.", .most = 1'000'000'000'000, .scaled = true});
+  v.flag("both_ways", endpoints.both_ways, "Whether the right side asks, too.");
+  v.number("line_bits_per_second", endpoints.line_bits_per_second,
+           {.help = "What all queue pairs of a side share, and each begins with.",
+            .least = 1'000'000,
+            .most = 1'000'000'000'000,
+            .scaled = true});
+  v.number("window_packets", endpoints.window_packets,
+           {.help = "Unacknowledged packets of a queue pair.", .least = 1, .most = 65'536});
+  v.number("ack_every", endpoints.ack_every,
+           {.help = "An answer at least every so many packets.", .least = 1, .most = 65'536});
+  v.number("timeout_exponent", endpoints.timeout_exponent,
+           {.help = "Sends again after 4.096 us times 2 to this; 0: never.", .most = 31});
+  v.choice("dcqcn", endpoints.dcqcn, reaction_words,
+           "How queue pairs slow down when CNPs come: parameters of the paper, of HPCC's "
+           "simulator, NVIDIA's defaults.");
+  v.number("time_scale", endpoints.time_scale,
+           {.help = "All times of DCQCN and between CNPs are multiplied by it.",
+            .least = 1,
+            .most = 1'000'000});
+  v.number("least_bits_per_second", endpoints.least_bits_per_second,
+           {.help = "The rate below which none falls; 0: the preset's.",
+            .most = 1'000'000'000'000,
+            .scaled = true});
+  v.number("additive_bits_per_second", endpoints.additive_bits_per_second,
+           {.help = "Each increase; a hyper increase is ten of them; 0: the preset's.",
+            .most = 1'000'000'000'000,
+            .scaled = true});
+  v.number("cnp_interval_us", endpoints.cnp_interval_us,
+           {.help = "At most one CNP of a queue pair in it, before time_scale.",
+            .most = 1'000'000,
+            .unit = "us"});
+}
+
 void visit_mix(Visitor& v, MixEntry& entry) {
   v.choice("operation", entry.operation, operation_words, "What each message is.");
   v.number("bytes", entry.bytes,
@@ -159,6 +199,8 @@ void visit(Visitor& v, Profile& profile) {
             .scaled = true});
   v.number("seed", profile.seed,
            {.help = "The same seed gives the same frames in the same order.", .most = UINT32_MAX});
+  v.choice("mode", profile.mode, mode_words,
+           "Frames at a rate whatever comes back, or endpoints that react.");
   v.number("pmtu", profile.pmtu,
            {.help = "Path MTU of the queue pairs: 256, 512, 1024, 2048 or 4096.",
             .least = 256,
@@ -172,10 +214,13 @@ void visit(Visitor& v, Profile& profile) {
   v.section(
       "tunnel", "VXLAN around each frame.", [&](Visitor& in) { visit_tunnel(in, profile.tunnel); },
       &profile.tunnel.present);
-  v.list("mix", "The messages that each queue pair sends, in turn.", [&](Visitor& in) {
-    profile.mix.emplace_back();
-    visit_mix(in, profile.mix.back());
-  });
+  v.section("endpoints", "Of mode endpoints.",
+            [&](Visitor& in) { visit_endpoints(in, profile.endpoints); });
+  v.list("mix", "Of mode generate: the messages that each queue pair sends, in turn.",
+         [&](Visitor& in) {
+           profile.mix.emplace_back();
+           visit_mix(in, profile.mix.back());
+         });
 }
 
 std::string fields_text() {

@@ -40,6 +40,12 @@ class Visitor {
     visit_choice(name, index, words, help);
     value = static_cast<E>(index);
   }
+  void flag(std::string_view name, bool& value, std::string_view help) {
+    static constexpr std::string_view words[] = {"no", "yes"};
+    auto index = std::size_t{value};
+    visit_choice(name, index, words, help);
+    value = index == 1;
+  }
   virtual void text(std::string_view name, std::string& value, std::string_view help) = 0;
   virtual void mac(std::string_view name, base::MacAddress& value, std::string_view help) = 0;
   virtual void ip(std::string_view name, base::IpAddress& value, std::string_view help) = 0;

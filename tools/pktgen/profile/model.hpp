@@ -84,19 +84,47 @@ struct MixEntry {
   std::uint32_t share = 1;     // Of the messages, relative to the others'.
 };
 
+// What mode endpoints does: queue pairs that are acknowledged, repaired and slowed down.
+enum class Mode : std::uint8_t { generate, endpoints };
+inline constexpr std::array<std::string_view, 2> mode_words{"generate", "endpoints"};
+
+enum class RequestKind : std::uint8_t { send, write, read };
+inline constexpr std::array<std::string_view, 3> request_words{"send", "write", "read"};
+
+enum class Reaction : std::uint8_t { off, paper, hpcc, nvidia };
+inline constexpr std::array<std::string_view, 4> reaction_words{"off", "paper", "hpcc", "nvidia"};
+
+struct EndpointsProfile {
+  RequestKind operation = RequestKind::write;
+  std::uint32_t message_bytes = 65536;
+  std::uint64_t messages = 0;  // Of each queue pair; 0: without end.
+  bool both_ways = false;
+  std::uint64_t line_bits_per_second = 1'000'000'000;
+  std::uint32_t window_packets = 256;
+  std::uint32_t ack_every = 16;
+  std::uint8_t timeout_exponent = 14;
+  Reaction dcqcn = Reaction::hpcc;
+  std::uint32_t time_scale = 1;
+  std::uint64_t least_bits_per_second = 0;     // 0: as the preset says.
+  std::uint64_t additive_bits_per_second = 0;  // The same.
+  std::uint32_t cnp_interval_us = 50;
+};
+
 struct Profile {
   std::string name;  // Of the file, without folder and ending.
   std::string description;
   std::uint32_t seconds = 10;
   std::uint64_t frames = 0;  // 0: until the time is over.
   std::uint64_t seed = 1;
+  Mode mode = Mode::generate;
   std::uint16_t pmtu = 4096;
   RateProfile rate;
   FlowsProfile flows;
   AddressesProfile addresses;
   MarkingProfile marking;
   TunnelProfile tunnel;
-  std::vector<MixEntry> mix;
+  std::vector<MixEntry> mix;        // Of mode generate,
+  EndpointsProfile endpoints = {};  // and of mode endpoints.
 };
 
 }  // namespace pktgen

@@ -59,21 +59,21 @@ void Receiver::take_inner(std::span<const std::uint8_t> frame, std::size_t wire_
 void Receiver::take_sequence(FlowCounters& flow, PsnSeries& series, std::uint32_t psn) noexcept {
   std::uint32_t skipped = 0;
   switch (series.see(psn, skipped)) {
-    case Arrival::in_order:
+    case PsnSeries::Finding::in_order:
       counters_.lost += skipped;
       flow.lost += skipped;
       break;
-    case Arrival::late:
+    case PsnSeries::Finding::late:
       ++counters_.late;
       ++flow.late;
       --counters_.lost;
       --flow.lost;
       break;
-    case Arrival::duplicate:
+    case PsnSeries::Finding::duplicate:
       ++counters_.duplicates;
       ++flow.duplicates;
       break;
-    case Arrival::too_old: ++counters_.too_old; break;
+    case PsnSeries::Finding::too_old: ++counters_.too_old; break;
   }
 }
 

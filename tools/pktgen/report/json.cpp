@@ -12,6 +12,11 @@ double share(std::uint64_t part, std::uint64_t whole) noexcept {
   return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
 }
 
+// Of the frames whose ECN field was looked at.
+double ce_fraction(const ReceiveCounters& in) noexcept {
+  return share(in.ecn[3], in.ecn[0] + in.ecn[1] + in.ecn[2] + in.ecn[3]);
+}
+
 json::object sent(const SendCounters& out, double seconds) {
   const double per_second = seconds > 0 ? 1 / seconds : 0;
   return {{"frames", out.frames},
@@ -21,6 +26,7 @@ json::object sent(const SendCounters& out, double seconds) {
           {"cnps", out.cnps},
           {"frames_per_second", static_cast<double>(out.frames) * per_second},
           {"bits_per_second", 8 * static_cast<double>(out.bytes) * per_second},
+          {"repeated", out.repeated},
           {"refused", out.refused},
           {"late_ms", static_cast<double>(out.late_ns) / 1e6}};
 }
@@ -52,7 +58,7 @@ json::object received(const ReceiveCounters& in, double seconds) {
       {"ecn",
        json::object{
            {"not_ect", in.ecn[0]}, {"ect1", in.ecn[1]}, {"ect0", in.ecn[2]}, {"ce", in.ecn[3]}}},
-      {"ce_fraction", share(in.ecn[3], in.roce)},
+      {"ce_fraction", ce_fraction(in)},
       {"wrong_clocks", in.wrong_clocks}};
 }
 
@@ -68,10 +74,14 @@ json::object latency(const Histogram& all) {
           {"max", all.most()}};
 }
 
+json::array array_of(const std::vector<double>& values) {
+  json::array all;
+  for (const double value : values) all.push_back(value);
+  return all;
+}
+
 json::object second_of(const Second& second) {
   const ReceiveCounters& in = second.sums.received;
-  json::array rates;
-  for (const double rate : second.bits_per_second) rates.push_back(rate);
   return {{"at_s", second.at_s},
           {"length_s", second.length_s},
           {"sent_frames", second.sums.sent.frames},
@@ -83,22 +93,64 @@ json::object second_of(const Second& second) {
           {"duplicates", in.duplicates},
           {"icrc_errors", in.icrc_errors},
           {"ce", in.ecn[3]},
-          {"ce_fraction", share(in.ecn[3], in.roce)},
+          {"ce_fraction", ce_fraction(in)},
           {"cnps_sent", second.sums.sent.cnps},
           {"cnps_received", in.cnps},
           {"latency_p50_ns", second.latency_p50_ns},
           {"latency_p99_ns", second.latency_p99_ns},
-          {"bits_per_second", std::move(rates)}};
+          {"repeated", second.sums.sent.repeated},
+          {"jain_index", second.jain_index},
+          {"received_bits_per_second", array_of(second.received_bits_per_second)},
+          {"sent_bits_per_second", array_of(second.sent_bits_per_second)},
+          {"allowed_bits_per_second", array_of(second.allowed_bits_per_second)}};
+}
+
+json::object endpoint_of(const EndpointFlow& flow) {
+  const SendFacts& sent = flow.sent;
+  return {{"state", flow.state},
+          {"peer_qp", flow.peer_qp},
+          {"sent_frames", sent.frames},
+          {"sent_payload_bytes", sent.payload_bytes},
+          {"repeated", sent.repeated},
+          {"control_frames", sent.control_frames},
+          {"cnps_sent", sent.cnps},
+          {"cnps_received", sent.cnps_received},
+          {"acks_received", sent.acks_received},
+          {"sequence_naks_received", sent.sequence_naks_received},
+          {"rnr_naks_received", sent.rnr_naks_received},
+          {"timeouts", sent.timeouts},
+          {"messages_completed", sent.messages_completed},
+          {"bytes_completed", sent.bytes_completed},
+          {"received_message_bytes", flow.message_bytes},
+          {"psn_gaps", flow.psn_gaps},
+          {"psn_duplicates", flow.psn_duplicates},
+          {"allowed_bits_per_second", flow.allowed_bits_per_second}};
+}
+
+json::object endpoints_of(const EndpointsReport& report) {
+  return {{"side", report.side},
+          {"dcqcn", report.dcqcn},
+          {"time_scale", report.time_scale},
+          {"line_bits_per_second", report.line_bits_per_second},
+          {"least_bits_per_second", report.least_bits_per_second},
+          {"additive_bits_per_second", report.additive_bits_per_second},
+          {"hyper_bits_per_second", report.hyper_bits_per_second},
+          {"alpha_period_us", report.alpha_period_us},
+          {"decrease_period_us", report.decrease_period_us},
+          {"increase_period_us", report.increase_period_us},
+          {"cnp_interval_us", report.cnp_interval_us}};
 }
 
 json::object flow_of(const FlowResult& flow) {
-  return {{"qp", flow.qp},
-          {"frames", flow.received.frames},
-          {"bytes", flow.received.bytes},
-          {"lost", flow.received.lost},
-          {"late", flow.received.late},
-          {"duplicates", flow.received.duplicates},
-          {"ce", flow.received.ce}};
+  json::object all{{"qp", flow.qp},
+                   {"frames", flow.received.frames},
+                   {"bytes", flow.received.bytes},
+                   {"lost", flow.received.lost},
+                   {"late", flow.received.late},
+                   {"duplicates", flow.received.duplicates},
+                   {"ce", flow.received.ce}};
+  if (flow.endpoint) all["endpoint"] = endpoint_of(*flow.endpoint);
+  return all;
 }
 
 json::object link_of(const LinkReport& link) {
@@ -148,6 +200,7 @@ std::string to_json(const Result& result) {
   all["unaccounted"] = nullptr;
   if (result.unaccounted) all["unaccounted"] = *result.unaccounted;
   if (result.link) all["self_test"] = link_of(*result.link);
+  if (result.endpoints) all["endpoints"] = endpoints_of(*result.endpoints);
   return json::serialize(all) + "\n";
 }
 

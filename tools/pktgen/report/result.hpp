@@ -2,6 +2,7 @@
 // What a run found out, as values; table.hpp and json.hpp print it.
 #pragma once
 
+#include "tools/pktgen/endpoint/facts.hpp"
 #include "tools/pktgen/measure/histogram.hpp"
 #include "tools/pktgen/port/facts.hpp"
 #include "tools/pktgen/receive/counters.hpp"
@@ -20,8 +21,9 @@ struct SendCounters {
   std::uint64_t requests = 0;
   std::uint64_t acks = 0;
   std::uint64_t cnps = 0;
-  std::uint64_t refused = 0;  // Times that the port took less than it was given.
-  std::uint64_t late_ns = 0;  // Sending time that was lost to whatever else ran, and not made up.
+  std::uint64_t repeated = 0;  // Of requests: sent before (mode endpoints).
+  std::uint64_t refused = 0;   // Times that the port took less than it was given.
+  std::uint64_t late_ns = 0;   // Sending time that was lost to whatever else ran, and not made up.
 };
 
 struct Sums {
@@ -36,17 +38,48 @@ struct Second {
   Sums sums;
   std::uint64_t latency_p50_ns = 0;
   std::uint64_t latency_p99_ns = 0;
-  // Of each queue pair, where there are at most series_flows_max.
-  std::vector<double> bits_per_second;
+  // Of each queue pair, where there are at most series_flows_max: data, as frames are received,
+  // sent, and as DCQCN allows.
+  std::vector<double> received_bits_per_second;
+  std::vector<double> sent_bits_per_second;
+  std::vector<double> allowed_bits_per_second;
+  double jain_index = 1;  // Of what was received, or sent where nothing was.
 };
 inline constexpr std::size_t series_flows_max = 64;
+
+// A queue pair of mode endpoints, beyond what was received.
+struct EndpointFlow {
+  std::string state;
+  std::uint32_t peer_qp = 0;
+  SendFacts sent;
+  std::uint64_t psn_gaps = 0;
+  std::uint64_t psn_duplicates = 0;
+  std::uint64_t message_bytes = 0;  // Received whole and in order.
+  double allowed_bits_per_second = 0;
+};
 
 // One queue pair.
 struct FlowResult {
   std::uint32_t qp = 0;
   FlowCounters received;
+  std::optional<EndpointFlow> endpoint = {};
 };
 inline constexpr std::size_t flows_listed_max = 1024;
+
+// What mode endpoints did; times are those that were in force, after scaling.
+struct EndpointsReport {
+  std::string side;
+  std::string dcqcn;
+  std::uint32_t time_scale = 1;
+  double line_bits_per_second = 0;
+  double least_bits_per_second = 0;
+  double additive_bits_per_second = 0;
+  double hyper_bits_per_second = 0;
+  double alpha_period_us = 0;
+  double decrease_period_us = 0;
+  double increase_period_us = 0;
+  double cnp_interval_us = 0;
+};
 
 // Self-test: what was done to frames, and whether exactly that was found.
 struct LinkReport {
@@ -64,7 +97,7 @@ struct Result {
   std::string mode;
   std::uint64_t seed = 0;
   std::string clock;
-  std::string ended;  // "time", "frames", "interrupted".
+  std::string ended;  // "time", "done" (all was sent), "interrupted".
   double seconds = 0;
   std::vector<PortFacts> ports;
   std::vector<std::pair<std::string, std::uint64_t>> port_drops;
@@ -76,6 +109,7 @@ struct Result {
   std::vector<FlowResult> flows;  // All, or those with the most losses.
   std::vector<Second> series;
   std::optional<LinkReport> link;
+  std::optional<EndpointsReport> endpoints;
 
   // What --check asks.
   bool is_clean() const noexcept {

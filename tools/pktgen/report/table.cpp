@@ -112,6 +112,42 @@ void add_link(Table& table, const LinkReport& link) {
   if (link.disagreements.empty()) table.line("  exactly this was found");
 }
 
+void add_endpoints(Table& table, const Result& result) {
+  const EndpointsReport& report = *result.endpoints;
+  const SendCounters& out = result.sums.sent;
+  table.row("repeated", with_commas(out.repeated),
+            format("%.4f %% of what was sent", percent(out.repeated, out.requests)));
+  table.row("CNPs sent", with_commas(out.cnps));
+  table.row("CNPs received", with_commas(result.sums.received.cnps));
+  table.line("dcqcn           " + report.dcqcn + ", times x " + std::to_string(report.time_scale) +
+             (report.dcqcn == "off"
+                  ? std::string()
+                  : format(": alpha %g us, decrease %g us, increase %g us, CNPs %g us apart; ",
+                           report.alpha_period_us, report.decrease_period_us,
+                           report.increase_period_us, report.cnp_interval_us) +
+                        "line " + scaled(report.line_bits_per_second, "bit/s") + ", least " +
+                        scaled(report.least_bits_per_second, "bit/s") + ", steps " +
+                        scaled(report.additive_bits_per_second, "bit/s") + " and " +
+                        scaled(report.hyper_bits_per_second, "bit/s")));
+  table.line(
+      "queue pair      state        sent       received   repeated   lost  CNPs in/out  allowed");
+  constexpr std::size_t rows_max = 16;
+  for (std::size_t i = 0; i < result.flows.size() && i < rows_max; ++i) {
+    const FlowResult& flow = result.flows[i];
+    const EndpointFlow& end = *flow.endpoint;
+    const auto wide = [](std::uint64_t value) {
+      return static_cast<unsigned long long>(value);
+    };
+    table.line(format("%-15u %-8s %10llu  %10llu  %8llu %6u  %5llu/%-5llu  %s", flow.qp,
+                      end.state.c_str(), wide(end.sent.frames), wide(flow.received.frames),
+                      wide(end.sent.repeated), flow.received.lost, wide(end.sent.cnps_received),
+                      wide(end.sent.cnps), scaled(end.allowed_bits_per_second, "bit/s").c_str()));
+  }
+  if (result.flows.size() > rows_max) {
+    table.line("  and " + std::to_string(result.flows.size() - rows_max) + " more (-j)");
+  }
+}
+
 }  // namespace
 
 std::string to_table(const Result& result) {
@@ -139,6 +175,7 @@ std::string to_table(const Result& result) {
     table.row("Jain index", format("%.4f", result.jain_index), "of the queue pairs' bytes");
   }
   for (const auto& [what, frames] : result.port_drops) table.row(what, with_commas(frames));
+  if (result.endpoints) add_endpoints(table, result);
   if (result.link) add_link(table, *result.link);
   return table.take();
 }

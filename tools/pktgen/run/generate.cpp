@@ -94,10 +94,11 @@ void GeneratedTraffic::close_second(Second& second) {
   second.latency_p99_ns = recent.quantile(0.99);
   for (std::size_t i = 0; i < bytes_before_.size(); ++i) {
     const std::uint64_t bytes = receiver_->flows()[i].bytes;
-    second.bits_per_second.push_back(
+    second.received_bits_per_second.push_back(
         static_cast<double>(8 * (bytes - std::exchange(bytes_before_[i], bytes))) /
         second.length_s);
   }
+  second.jain_index = jain_index(second.received_bits_per_second);
 }
 
 void GeneratedTraffic::list_flows(Result& result) const {
@@ -118,7 +119,10 @@ void GeneratedTraffic::list_flows(Result& result) const {
 void GeneratedTraffic::conclude(Result& result) {
   if (receiver_ && parts_.out != nullptr) {
     // What was made and is still waiting was never sent.
-    if (waiting_ == 0) receiver_->expect_ends(generator_.ends());
+    // Nor do frames come back where only another process listens.
+    if (waiting_ == 0 && receiver_->counters().roce > 0) {
+      receiver_->expect_ends(generator_.ends());
+    }
     const ReceiveCounters& in = receiver_->counters();
     result.unaccounted =
         sent_.frames + in.duplicates - std::min(sent_.frames + in.duplicates, in.roce);

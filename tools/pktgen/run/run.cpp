@@ -14,8 +14,10 @@ namespace pktgen {
 namespace {
 
 // Longest sleep while frames may come: what it adds to their delay at most.
-constexpr Time nap = 100 * ps_per_us;
+constexpr Time nap = 200 * ps_per_us;
 constexpr Time nap_of_senders = 1 * ps_per_ms;
+// What is due sooner waits, so that it leaves together with what is due next.
+constexpr std::int64_t shortest = 50 * ps_per_us;
 constexpr Time stop_asked_every = 5 * ps_per_ms;
 
 Sums difference(const Sums& now, const Sums& before) noexcept {
@@ -28,6 +30,7 @@ Sums difference(const Sums& now, const Sums& before) noexcept {
   subtract(all.sent.requests, before.sent.requests);
   subtract(all.sent.acks, before.sent.acks);
   subtract(all.sent.cnps, before.sent.cnps);
+  subtract(all.sent.repeated, before.sent.repeated);
   subtract(all.sent.refused, before.sent.refused);
   subtract(all.sent.late_ns, before.sent.late_ns);
   subtract(all.received.frames, before.received.frames);
@@ -47,21 +50,27 @@ Sums difference(const Sums& now, const Sums& before) noexcept {
   return all;
 }
 
-bool listen(Traffic& traffic, std::span<dp::Port* const> ports, const Clock& clock) {
+bool listen(Traffic& traffic, dp::Port& port, base::QueueId queue, const Clock& clock) {
   // Longer than any frame of ours; what comes in several buffers is copied here.
   static thread_local std::array<std::uint8_t, 16 * 1024> copy;
+  dp::Batch batch;
+  dp::receive(port, queue, batch);
+  if (batch.empty()) return false;
+  const Time now = clock.now();
+  for (rte_mbuf* mbuf : batch.mbufs()) {
+    const std::uint32_t bytes = std::min<std::uint32_t>(mbuf->pkt_len, copy.size());
+    const auto* data =
+        static_cast<const std::uint8_t*>(rte_pktmbuf_read(mbuf, 0, bytes, copy.data()));
+    if (data != nullptr) traffic.take({data, bytes}, now);
+  }
+  return true;
+}
+
+bool listen(Traffic& traffic, std::span<const ListenedPort> ports, const Clock& clock) {
   bool heard = false;
-  for (dp::Port* port : ports) {
-    dp::Batch batch;
-    dp::receive(*port, base::QueueId{0}, batch);
-    if (batch.empty()) continue;
-    heard = true;
-    const Time now = clock.now();
-    for (rte_mbuf* mbuf : batch.mbufs()) {
-      const std::uint32_t bytes = std::min<std::uint32_t>(mbuf->pkt_len, copy.size());
-      const auto* data =
-          static_cast<const std::uint8_t*>(rte_pktmbuf_read(mbuf, 0, bytes, copy.data()));
-      if (data != nullptr) traffic.take({data, bytes}, now);
+  for (const ListenedPort& port : ports) {
+    for (std::uint16_t queue = 0; queue < port.rx_queues; ++queue) {
+      heard |= listen(traffic, *port.port, base::QueueId{queue}, clock);
     }
   }
   return heard;
@@ -75,7 +84,7 @@ void sleep_for(Time time) noexcept {
 
 class Loop {
  public:
-  Loop(Traffic& traffic, std::span<dp::Port* const> ports, const Clock& clock,
+  Loop(Traffic& traffic, std::span<const ListenedPort> ports, const Clock& clock,
        const RunConfig& config, Result& result)
       : traffic_(traffic),
         ports_(ports),
@@ -87,7 +96,7 @@ class Loop {
         sent_until_(started_) {}
 
   void run() {
-    result_.ended = "frames";
+    result_.ended = "done";
     while (true) {
       const Time now = clock_.now();
       // Both, each time: neither waits for the other to have nothing to do.
@@ -142,8 +151,8 @@ class Loop {
     const Time due = traffic_.next_due();
     if (due == never) return sleep_for(longest);
     const auto wait = static_cast<std::int64_t>(due - now);
-    if (wait > 0) return sleep_for(std::min(static_cast<Time>(wait), longest));
-    sleep_for(20 * ps_per_us);  // The port takes nothing, or all buffers are under way.
+    // Due already: the port takes nothing, or all buffers are under way.
+    sleep_for(std::min(static_cast<Time>(std::max<std::int64_t>(wait, shortest)), longest));
   }
 
   void close_second(Time now) {
@@ -159,7 +168,7 @@ class Loop {
   }
 
   Traffic& traffic_;
-  std::span<dp::Port* const> ports_;
+  std::span<const ListenedPort> ports_;
   const Clock& clock_;
   const RunConfig& config_;
   Result& result_;
@@ -173,7 +182,7 @@ class Loop {
 
 }  // namespace
 
-void run(Traffic& traffic, std::span<dp::Port* const> listened_to, const Clock& clock,
+void run(Traffic& traffic, std::span<const ListenedPort> listened_to, const Clock& clock,
          const RunConfig& config, Result& result) {
   // Naps end when they should: by default the kernel may add 50 µs.
   (void)::prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);  // Refused: they are a little longer.

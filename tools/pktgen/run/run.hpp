@@ -12,6 +12,12 @@
 
 namespace pktgen {
 
+// A port and how many queues of it are to be read: some devices have more than were asked for.
+struct ListenedPort {
+  dp::Port* port;
+  std::uint16_t rx_queues;
+};
+
 struct RunConfig {
   std::uint32_t seconds;
   std::uint32_t drain_ms;
@@ -23,7 +29,7 @@ struct RunConfig {
 };
 
 // Fills the series, how the run ended, and what `traffic` has to say.
-void run(Traffic& traffic, std::span<dp::Port* const> listened_to, const Clock& clock,
+void run(Traffic& traffic, std::span<const ListenedPort> listened_to, const Clock& clock,
          const RunConfig& config, Result& result);
 
 }  // namespace pktgen

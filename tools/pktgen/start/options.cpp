@@ -29,6 +29,8 @@ constexpr const char* examples =
     "                                           sends at one NIC and listens at both\n"
     "  weir-pktgen ai-mix --port xdp:eth2 --receive-only --seconds 20 -j\n"
     "                                           listens to another weir-pktgen; start it first\n"
+    "  weir-pktgen incast --port xdp:eth2 --side right --seconds 20 &\n"
+    "  weir-pktgen incast --port xdp:eth1       endpoints that react to marks, at both ends\n"
     "  weir-pktgen --show ai-mix > mine.yaml    the start of a profile of your own\n"
     "\n"
     "Exit status: 0 the run is over or was ended by Ctrl-C, 1 it could not run, 2 a mistake in\n"
@@ -52,6 +54,9 @@ void add_ports(CLI::App& app, Options& options) {
       ->type_name("DEVICE")
       ->default_str("")
       ->expected(1, 4);
+  base::add_choice(app, "--side", options.side, side_words,
+                   "Mode endpoints: which end this is; the right one answers, with the profile's "
+                   "addresses exchanged");
   auto* receive_only = app.add_flag("--receive-only", options.receive_only, "Send nothing");
   app.add_flag("--send-only", options.send_only, "Listen to nothing")->excludes(receive_only);
   app.add_option("--mtu", options.mtu, "Of the ports; 0: as they have it");

@@ -6,12 +6,18 @@
 #include "dataplane/base/log.hpp"
 #include "tools/pktgen/measure/clock.hpp"
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace pktgen {
+
+// Which end of the queue pairs of mode endpoints this process is.
+enum class Side : std::uint8_t { left, right };
+inline constexpr std::array<std::string_view, 2> side_words{"left", "right"};
 
 // Where frames are carried by the program itself: of a thousand frames, so many.
 struct LinkChances {
@@ -25,6 +31,7 @@ struct LinkChances {
 struct Options {
   std::string profile;
   std::vector<std::string> ports;  // The first sends, all are listened to.
+  Side side = Side::left;
   bool receive_only = false;
   bool send_only = false;
   bool self_test = false;
