@@ -1,0 +1,225 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""weir-pktgen in two processes, over a cable and through two gateways: generated frames are counted
+exactly, endpoints finish their work, Ctrl-C and mistakes leave nothing behind."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import tempfile
+
+from context import (SIDES, Testbed, TwoGateways, check_gateways, find_program, run, shape, test,
+                     wait_for)
+from testbed import die_with_parent
+
+FRAMES = 20_000
+RATE = 5_000
+MESSAGES, MESSAGE_BYTES, QPS = 40, 65536, 8
+ALONE = shape() == (1, 1)               # What no gateway takes part in is the same in any shape.
+
+
+def without_gateways(function):
+    return test(function) if ALONE else function
+
+
+class Pktgen:
+    """One process in a namespace, with its result."""
+
+    def __init__(self, bed, name, namespace, wanted, port, *options):
+        self.bed, self.name = bed, name
+        self.output = bed.folder / f"{name}.json"
+        arguments = [find_program("weir-pktgen"), wanted, "--port", port, "--no-hugepages", "-j",
+                     "--progress", *map(str, options)]
+        self.usage = None
+        with open(self.output, "wb") as out, open(bed.folder / f"{name}.log", "wb") as log:
+            # pylint: disable-next=consider-using-with
+            self.popen = subprocess.Popen(namespace.inside(*map(str, arguments)), stdout=out,
+                                          stderr=log, stdin=subprocess.DEVNULL,
+                                          preexec_fn=die_with_parent)
+
+    def log(self):
+        return (self.bed.folder / f"{self.name}.log").read_text()
+
+    def runs(self):
+        """A second of it is over. An early end is told by result()."""
+        return " sent " in self.log() or "level=error" in self.log()
+
+    def reap(self):
+        pid, code, usage = os.wait4(self.popen.pid, os.WNOHANG)
+        return (code, usage) if pid else None
+
+    def interrupt(self):
+        self.popen.send_signal(signal.SIGINT)
+        return self
+
+    def result(self, status=0):
+        """Its output, and what it took (usage), once it has ended."""
+        code, self.usage = wait_for(self.reap, f"{self.name} ends", 60)
+        assert os.waitstatus_to_exitcode(code) == status, self.log()
+        self.popen.returncode = os.waitstatus_to_exitcode(code)  # Else Popen would wait again.
+        return json.loads(self.output.read_text()) if status == 0 else None
+
+
+def cable(bed, mtu=1500):
+    left, right = bed.namespace("left"), bed.namespace("right")
+    bed.cable(left, "eth0", right, "eth0", mtu=mtu)
+    return left, right
+
+
+def profile(bed, name, text):
+    path = bed.folder / name
+    path.write_text(text)
+    return path
+
+
+def check_exact(sent, received, frames):
+    """Each frame once, in order, right, and none of them is missing."""
+    assert sent["sent"]["frames"] == frames and sent["ended"] == "done", sent["sent"]
+    incoming = received["received"]
+    assert incoming["roce"] == frames, (incoming, received["port_drops"])
+    for fault in ("lost", "late", "duplicates", "too_old", "icrc_errors", "unknown_queue_pairs",
+                  "wrong_clocks"):
+        assert incoming[fault] == 0, (fault, incoming)
+    for kind in ("requests", "acks", "cnps"):
+        assert incoming[kind] == sent["sent"][kind], (kind, incoming)
+    assert received["latency_ns"]["count"] == incoming["requests"]
+    assert 0 < received["latency_ns"]["p50"] <= received["latency_ns"]["p99_99"]
+    assert sum(second["received_frames"] for second in received["series"]) == frames
+    assert sum(pair["frames"] for pair in received["queue_pairs"]) == frames
+    assert received["clock"] == "CLOCK_MONOTONIC"
+
+
+def generate_over_cable(device):
+    with Testbed("pktgen-cable") as bed:
+        left, right = cable(bed)
+        listener = Pktgen(bed, "listener", right, "vxlan-wrapped", device, "--receive-only")
+        wait_for(listener.runs, "the listener listens")
+        sender = Pktgen(bed, "sender", left, "vxlan-wrapped", device, "--send-only", "--frames",
+                        FRAMES, "--frames-per-second", RATE)
+        sent = sender.result()
+        received = listener.interrupt().result()
+        check_exact(sent, received, FRAMES)
+        assert received["received"]["tunnelled"] == FRAMES
+        # It sleeps between bursts; a third of a core is several times what it takes here.
+        busy = sender.usage.ru_utime + sender.usage.ru_stime
+        print(f"# {busy / sent['seconds']:.2f} of a core for {RATE} frames a second")
+        assert busy < sent["seconds"] / 3
+
+
+@without_gateways
+def frames_over_a_cable_between_xdp_ports_are_counted_exactly():
+    generate_over_cable("xdp:eth0")
+
+
+@without_gateways
+def frames_over_a_cable_between_packet_sockets_are_counted_exactly():
+    generate_over_cable("net_af_packet0,iface=eth0")
+
+
+def addresses(family):
+    left, right = (getattr(side, "device" if family == 4 else "device6") for side in SIDES)
+    return (f'addresses: {{source_mac: "{left.mac}", destination_mac: "{right.mac}", '
+            f'source: "{left.ip}", destination: "{right.ip}"}}\n')
+
+
+def generate_through_gateways(family):
+    with Testbed(f"pktgen-gateways-{family}") as bed:
+        scenario = TwoGateways(bed).start()
+        near, far = (host.namespace for host in scenario.hosts)
+        path = profile(bed, "mix.yaml", "pmtu: 1024\nflows: {count: 64}\n" + addresses(family) +
+                       "mix:\n  - {operation: write, bytes: 4096, share: 8}\n"
+                       "  - {operation: ack, share: 2}\n  - {operation: cnp, share: 1}\n")
+        device = "net_af_packet0,iface=host0"
+        listener = Pktgen(bed, "listener", far, path, device, "--receive-only")
+        wait_for(listener.runs, "the listener listens")
+        sent = Pktgen(bed, "sender", near, path, device, "--send-only", "--frames", FRAMES,
+                      "--frames-per-second", RATE).result()
+        check_exact(sent, listener.interrupt().result(), FRAMES)
+        check_gateways(scenario.gateways)
+
+
+@test
+def generated_frames_cross_two_gateways_and_none_is_missing():
+    generate_through_gateways(4)
+
+
+@test
+def generated_ipv6_frames_cross_two_gateways_and_none_is_missing():
+    generate_through_gateways(6)
+
+
+def check_work(left, right):
+    """All was asked for, done, and answered; what was repeated on the way is the network's."""
+    assert left["ended"] == "done", left["ended"]
+    total = QPS * MESSAGES * MESSAGE_BYTES
+    for pair in left["queue_pairs"]:
+        assert pair["endpoint"]["state"] == "ready", pair
+        assert pair["endpoint"]["messages_completed"] == MESSAGES, pair
+    assert sum(pair["endpoint"]["received_message_bytes"] for pair in right["queue_pairs"]) == total
+    assert right["received"]["requests"] == \
+        left["sent"]["requests"] - right["received"]["lost"], (left["sent"], right["received"])
+    assert left["endpoints"]["side"] == "left" and right["endpoints"]["side"] == "right"
+    assert left["endpoints"]["time_scale"] == 100 and left["endpoints"]["dcqcn"] == "hpcc"
+    assert len(left["series"][0]["allowed_bits_per_second"]) == QPS
+    print(f"# repeated {left['sent']['repeated']}, lost {right['received']['lost']}")
+
+
+def work(bed, near, far, device, more=""):
+    text = (f"mode: endpoints\nseconds: 50\npmtu: 1024\nflows: {{count: {QPS}}}\n{more}"
+            f"endpoints: {{messages: {MESSAGES}, message_bytes: {MESSAGE_BYTES}, time_scale: 100, "
+            "line_bits_per_second: 100M, window_packets: 128, least_bits_per_second: 1M}\n")
+    path = profile(bed, "work.yaml", text)
+    right = Pktgen(bed, "right", far, path, device, "--side", "right")
+    wait_for(right.runs, "the right side answers")
+    left = Pktgen(bed, "left", near, path, device, "--side", "left").result()
+    check_work(left, right.interrupt().result())
+
+
+@without_gateways
+def endpoints_over_a_cable_do_their_work():
+    with Testbed("pktgen-endpoints") as bed:
+        left, right = cable(bed)
+        work(bed, left, right, "xdp:eth0")
+
+
+@test
+def endpoints_through_two_gateways_do_their_work():
+    with Testbed("pktgen-endpoints-gateways") as bed:
+        scenario = TwoGateways(bed).start()
+        near, far = (host.namespace for host in scenario.hosts)
+        work(bed, near, far, "net_af_packet0,iface=host0", addresses(4))
+        check_gateways(scenario.gateways)
+
+
+@without_gateways
+def ctrl_c_ends_a_run_with_its_result_and_leaves_nothing():
+    with Testbed("pktgen-interrupt") as bed:
+        left, _ = cable(bed)
+        before = set(pathlib.Path(tempfile.gettempdir()).glob("weir-pktgen-*"))
+        running = Pktgen(bed, "sender", left, "vxlan-wrapped", "xdp:eth0", "--seconds", 60)
+        wait_for(running.runs, "it sends")
+        assert "xdp" in left.ip("link", "show", "eth0")
+        result = running.interrupt().result()
+        assert result["ended"] == "interrupted" and result["sent"]["frames"] > 0
+        assert "xdp" not in left.ip("link", "show", "eth0")
+        assert set(pathlib.Path(tempfile.gettempdir()).glob("weir-pktgen-*")) <= before
+
+
+@without_gateways
+def what_cannot_run_is_refused_with_its_reason():
+    with Testbed("pktgen-refused") as bed:
+        left, _ = cable(bed)
+        for name, said, status, arguments in (
+                ("long", "raise the MTU (--mtu)", 1, ("ai-mix", "xdp:eth0")),
+                ("absent", "device=xdp:eth7", 1, ("vxlan-wrapped", "xdp:eth7")),
+                ("wrong", "wrong.yaml:1:8: rate.frames: there is no such field", 2,
+                 (profile(bed, "wrong.yaml", "rate: {frames: 7}\n"), "xdp:eth0"))):
+            refused = Pktgen(bed, name, left, *arguments)
+            refused.result(status=status)
+            assert said in refused.log(), refused.log()
+        assert "xdp" not in left.ip("link", "show", "eth0")
+
+
+run()
