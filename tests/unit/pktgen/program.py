@@ -19,7 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent / "
 import pcap
 import roce
 
-PROGRAM = [*os.environ.get("WEIR_EMULATOR", "").split(), os.environ["WEIR_PKTGEN"]]
+PROGRAM = [os.environ["WEIR_PKTGEN"]]
 SHIPPED = ("ai-mix", "imix", "small-128", "vxlan-wrapped", "write-4k")
 EVERY_FORM = """
 pmtu: 256
