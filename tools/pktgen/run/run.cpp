@@ -17,7 +17,7 @@ namespace {
 constexpr Time nap = 200 * ps_per_us;
 constexpr Time nap_of_senders = 1 * ps_per_ms;
 // What is due sooner waits, so that it leaves together with what is due next.
-constexpr std::int64_t shortest = 50 * ps_per_us;
+constexpr std::int64_t shortest = 100 * ps_per_us;
 constexpr Time stop_asked_every = 5 * ps_per_ms;
 
 Sums difference(const Sums& now, const Sums& before) noexcept {
