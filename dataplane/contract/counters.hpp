@@ -10,6 +10,7 @@
 // region.cpp describes every member; a member without a description fails its test.
 #pragma once
 
+#include "dataplane/base/id.hpp"
 #include "dataplane/contract/drop_reason.hpp"
 #include "dataplane/contract/host_class.hpp"
 #include "dataplane/contract/packet_kind.hpp"
@@ -111,6 +112,12 @@ struct PortState {
   std::uint64_t interface_gone;
 };
 
+// Who owns a port's egress queue: for as long as the data plane lives, so that its counters have
+// one writer.
+constexpr base::WorkerId home_worker(base::PortId port, std::size_t worker_count) noexcept {
+  return base::WorkerId{static_cast<std::uint16_t>(port.value % worker_count)};
+}
+
 inline constexpr std::size_t depth_slots = 24;  // Of QueueCounters::depth_packets_at.
 // Where each of them ends; the last has no end.
 inline constexpr std::array<std::string_view, depth_slots> depth_names{
@@ -135,8 +142,8 @@ struct QueueCounters {
   std::uint64_t depth_bytes;  // Waiting now, on their way from other workers included.
   std::uint64_t depth_packets;
   std::uint64_t depth_bytes_max;  // Highest since the queue was configured.
-  // Packets that left, by the bytes that waited then, themselves included: position 0 below 1 KiB,
-  // each next one up to twice as many.
+  // Packets that waited, by the bytes that waited when they left, themselves included: position 0
+  // below 1 KiB, each next one up to twice as many.
   std::array<std::uint64_t, depth_slots> depth_packets_at;
 };
 

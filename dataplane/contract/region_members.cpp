@@ -228,7 +228,7 @@ constexpr Member queue_list[] = {
     {"depth_packets_at",
      "packets",
      counter,
-     "Left while less than so much waited.",
+     "Waited, and left while less than so much did.",
      offsetof(QueueCounters, depth_packets_at),
      {by_depth}},
 };

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/queue/egress_queue.hpp"
+
+#include "dataplane/packet/owned_mbuf.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace dp {
+
+EgressQueue::EgressQueue(base::PortId port, base::WorkerId home, std::uint32_t worker_count)
+    : port_(port), home_(home), rings_(worker_count) {}
+
+EgressQueue::~EgressQueue() {
+  for (QueuedFrame frame = take_any(); frame.mbuf != nullptr; frame = take_any()) {
+    const OwnedMbuf freed(frame.mbuf);
+  }
+  take_over([](const QueuedFrame& frame) { const OwnedMbuf freed(frame.mbuf); });
+}
+
+bool EgressQueue::empty() const noexcept {
+  return waiting_ == 0 && left_over() == 0 &&
+         std::ranges::all_of(rings_, [](const HandOverRing& ring) { return ring.size() == 0; });
+}
+
+std::uint32_t EgressQueue::held() const noexcept {
+  std::uint32_t frames = left_over();
+  for (unsigned i = 0; i < class_count; ++i) frames += fifos_.size(i);
+  return frames;
+}
+
+void EgressQueue::use(const QueueRecord& record, base::Generation generation) noexcept {
+  if (generation == generation_) return;
+  generation_ = generation;
+  limited_classes_ = 0;
+  never_marked_bytes_ = std::numeric_limits<std::uint32_t>::max();
+  for (unsigned i = 0; i < class_count; ++i) {
+    const QueueClassRecord& one = record.classes[i];
+    if (Pacer::is_limited(one.rate)) limited_classes_ |= 1u << i;
+    never_marked_bytes_ = std::min({never_marked_bytes_, one.kmin, one.buffer});
+  }
+}
+
+bool EgressQueue::let_pass(const QueueRecord& record, std::uint64_t now, std::uint64_t bytes,
+                           std::uint32_t largest) noexcept {
+  if (waiting_ != 0 || left_over() > 0) return false;
+  if (limited_classes_ != 0 || largest > never_marked_bytes_) return false;
+  if (!Pacer::is_limited(record.rate)) return true;
+  (void)pacer_.catch_up(record.rate, now);  // Nothing waited, so nothing was late.
+  if (pacer_.due(record.rate, bytes) > now) return false;
+  pacer_.sent(record.rate, bytes);
+  return true;
+}
+
+void EgressQueue::catch_up(const QueueRecord& record, std::uint64_t now, std::uint64_t tsc_hz,
+                           QueueCounterSpan counters) noexcept {
+  const auto late = [&](unsigned traffic_class, std::uint64_t cycles) {
+    // Who waits for the device does not wait for a worker.
+    if (cycles == 0 || left_over() > 0 || (backlogged_ >> traffic_class & 1) == 0) return;
+    const auto ns =
+        static_cast<std::uint64_t>(static_cast<double>(cycles) * 1e9 / static_cast<double>(tsc_hz));
+    contract::add(counters[traffic_class].late_ns, ns);
+  };
+  // Of the port: it is the class's that would have left first.
+  const auto first = static_cast<unsigned>(std::countr_zero(backlogged_ | 1u << (class_count - 1)));
+  late(first, pacer_.catch_up(record.rate, now));
+  for (unsigned i = 0; i < class_count; ++i) {
+    late(i, classes_[i].pacer.catch_up(record.classes[i].rate, now));
+  }
+}
+
+// Those of `classes` whose own rate lets their first frame go.
+std::uint32_t EgressQueue::due_classes(std::uint32_t classes, const QueueRecord& record,
+                                       std::uint64_t now) const noexcept {
+  for (std::uint32_t left = classes & limited_classes_; left != 0; left &= left - 1) {
+    const auto i = static_cast<unsigned>(std::countr_zero(left));
+    if (classes_[i].pacer.due(record.classes[i].rate, fifos_.front(i).bytes) > now) {
+      classes &= ~(1u << i);
+    }
+  }
+  return classes;
+}
+
+std::span<const QueuedFrame> EgressQueue::take_left_over() noexcept {
+  const auto frames = std::span(departures_).subspan(departed_, left_over());
+  for (const QueuedFrame& frame : frames) classes_[frame.traffic_class].bytes -= frame.bytes;
+  return frames;
+}
+
+void EgressQueue::settle(std::uint16_t taken, QueueCounterSpan counters) noexcept {
+  ClassTally tally;
+  const auto frames = std::span(departures_).subspan(departed_, left_over());
+  for (const QueuedFrame& frame : frames.first(taken)) {
+    tally.add(frame.traffic_class, frame.bytes);
+  }
+  tally.finish();
+  tally.count(counters, /*waited=*/true);
+  for (const QueuedFrame& frame : frames.subspan(taken)) {
+    classes_[frame.traffic_class].bytes += frame.bytes;
+  }
+  departed_ = static_cast<std::uint16_t>(departed_ + taken);
+}
+
+QueuedFrame EgressQueue::take_any() noexcept {
+  if (left_over() > 0) {
+    const QueuedFrame frame = departures_[departed_++];
+    classes_[frame.traffic_class].bytes -= frame.bytes;
+    return frame;
+  }
+  if (waiting_ == 0) return {};
+  return take(static_cast<unsigned>(std::countr_zero(waiting_)));
+}
+
+std::uint64_t EgressQueue::next_due(const QueueRecord& record) const noexcept {
+  std::uint64_t soonest = std::numeric_limits<std::uint64_t>::max();
+  if (left_over() > 0) return soonest;
+  for (std::uint32_t left = waiting_; left != 0; left &= left - 1) {
+    const auto i = static_cast<unsigned>(std::countr_zero(left));
+    const std::uint32_t bytes = fifos_.front(i).bytes;
+    soonest = std::min(soonest, std::max(pacer_.due(record.rate, bytes),
+                                         classes_[i].pacer.due(record.classes[i].rate, bytes)));
+  }
+  return soonest;
+}
+
+std::uint64_t EgressQueue::bytes_on_their_way(unsigned traffic_class) const noexcept {
+  std::uint64_t bytes = 0;
+  for (const HandOverRing& ring : rings_) bytes += ring.bytes(traffic_class);
+  return bytes;
+}
+
+void EgressQueue::publish(QueueCounterSpan counters) noexcept {
+  backlogged_ = waiting_;
+  const bool is_empty = empty();
+  if (is_empty && published_empty_) return;
+  published_empty_ = is_empty;
+  std::array<std::uint32_t, class_count> packets;
+  for (unsigned i = 0; i < class_count; ++i) packets[i] = fifos_.size(i);
+  for (std::uint16_t i = departed_; i < departure_count_; ++i) {
+    ++packets[departures_[i].traffic_class];
+  }
+  for (unsigned i = 0; i < class_count; ++i) {
+    contract::set(counters[i].depth_bytes, classes_[i].bytes + bytes_on_their_way(i));
+    contract::set(counters[i].depth_bytes_max, classes_[i].bytes_max);
+    contract::set(counters[i].depth_packets, packets[i]);
+  }
+}
+
+void EgressQueue::count_mark(MarkResult result, const QueuedFrame& frame,
+                             contract::QueueCounters& counters) noexcept {
+  switch (result) {
+    case MarkResult::marked:
+      contract::add(counters.marked_packets, 1);
+      contract::add(counters.marked_bytes, frame.bytes);
+      break;
+    case MarkResult::marked_before: contract::add(counters.marked_before_packets, 1); break;
+    case MarkResult::not_ect: contract::add(counters.not_ect_packets, 1); break;
+    case MarkResult::exempt: contract::add(counters.exempt_packets, 1); break;
+    case MarkResult::drop: contract::add(counters.marker_dropped_packets, 1); break;
+  }
+}
+
+}  // namespace dp

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+// The egress queue of a port: up to eight traffic classes that wait for the port's rate, their own
+// or the device, and tell of it by ECN. All but hand_over() is the home worker's.
+//
+//   other workers ─ hand_over ─► rings ─ take_over ─┐
+//   the home worker ─────────────────── enqueue ─► classes ─ dequeue (scheduler, pacer, marker) ─►
+//
+// Time is the TSC's, given by the caller, so that tests can make it.
+#pragma once
+
+#include "dataplane/base/id.hpp"
+#include "dataplane/queue/class_tally.hpp"
+#include "dataplane/queue/frame_fifos.hpp"
+#include "dataplane/queue/hand_over_ring.hpp"
+#include "dataplane/queue/marker.hpp"
+#include "dataplane/queue/pacer.hpp"
+#include "dataplane/table/records.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace dp {
+
+class EgressQueue {
+ public:
+  // As many as leave the queue at once.
+  static constexpr std::uint16_t departures_max = 32;
+
+  EgressQueue(base::PortId port, base::WorkerId home, std::uint32_t worker_count);
+  // Frees what still waits.
+  ~EgressQueue();
+  EgressQueue(const EgressQueue&) = delete;
+  EgressQueue& operator=(const EgressQueue&) = delete;
+
+  base::PortId port() const noexcept { return port_; }
+  base::WorkerId home() const noexcept { return home_; }
+
+  // What it is told from here on; before anything else of a turn in which it may be another.
+  void use(const QueueRecord& record, base::Generation generation) noexcept;
+
+  // Another worker. False: the ring is full, and the frame is still the caller's.
+  bool hand_over(base::WorkerId from, const QueuedFrame& frame) noexcept {
+    return rings_[from.value].push(frame);
+  }
+
+  // Takes frames out of the rings, as many as were there: `take` says what became of each.
+  template <class Take>
+  void take_over(Take&& take) noexcept {
+    for (HandOverRing& ring : rings_) {
+      for (std::uint32_t left = ring.size(); left > 0; --left) take(ring.pop());
+    }
+  }
+  // False: its class is full, and the frame is still the caller's.
+  bool enqueue(const QueuedFrame& frame, const QueueRecord& record,
+               QueueCounterSpan counters) noexcept {
+    const unsigned traffic_class = frame.traffic_class;
+    Class& its = classes_[traffic_class];
+    if (its.bytes + frame.bytes > record.classes[traffic_class].buffer ||
+        !fifos_.push(traffic_class, frame)) [[unlikely]] {  // A congested network is the exception.
+      contract::add(counters[traffic_class].full_dropped_packets, 1);
+      return false;
+    }
+    its.bytes += frame.bytes;
+    its.bytes_max = std::max(its.bytes_max, its.bytes);
+    waiting_ |= 1u << traffic_class;
+    return true;
+  }
+
+  // Nothing waits here, rings included.
+  bool empty() const noexcept;
+  // Frames that wait; those in the rings are not the home's yet.
+  std::uint32_t held() const noexcept;
+
+  // May frames of `bytes` bytes in all, the largest of `largest`, pass without being enqueued? Then
+  // they count for the rate. Only where nothing waits, no class has a rate and none would be
+  // marked.
+  bool let_pass(const QueueRecord& record, std::uint64_t now, std::uint64_t bytes,
+                std::uint32_t largest) noexcept;
+
+  // Once a turn, before dequeue(): time that rates would have let frames pass which had to wait for
+  // this worker.
+  void catch_up(const QueueRecord& record, std::uint64_t now, std::uint64_t tsc_hz,
+                QueueCounterSpan counters) noexcept;
+  // The frames that may leave now, marked, in their order; none is forgotten before settle() says
+  // how many of them the port took. `drop` gets those that die at the marker.
+  template <class Drop>
+  std::span<const QueuedFrame> dequeue(const QueueRecord& record, std::uint64_t now, Random& random,
+                                       QueueCounterSpan counters, Drop&& drop) noexcept;
+  // The first `taken` of them have left; the rest waits and goes first.
+  void settle(std::uint16_t taken, QueueCounterSpan counters) noexcept;
+  // Any frame, whatever rate and marker say, as it was; mbuf is nullptr where none waits.
+  QueuedFrame take_any() noexcept;
+
+  // When a frame may leave, TSC cycles; UINT64_MAX: none waits, or those wait for the device.
+  std::uint64_t next_due(const QueueRecord& record) const noexcept;
+  // Depths now.
+  void publish(QueueCounterSpan counters) noexcept;
+
+ private:
+  struct Class {
+    Pacer pacer;
+    std::uint64_t bytes = 0;  // That wait, rings not counted.
+    std::uint64_t bytes_max = 0;
+  };
+  static constexpr unsigned class_count = contract::traffic_class_count;
+  static constexpr unsigned no_class = class_count;
+
+  std::uint64_t bytes_on_their_way(unsigned traffic_class) const noexcept;
+  std::uint32_t due_classes(std::uint32_t classes, const QueueRecord& record,
+                            std::uint64_t now) const noexcept;
+  // Whose turn it is, of those whose own rate allows it; no_class: nobody's.
+  unsigned choose(const QueueRecord& record, std::uint64_t now) const noexcept {
+    std::uint32_t may_go = waiting_;
+    if ((may_go & limited_classes_) != 0) [[unlikely]]  // Most classes have no rate of their own.
+      may_go = due_classes(may_go, record, now);
+    const auto strict = may_go & static_cast<std::uint32_t>(record.strict_classes);
+    if (strict != 0) return static_cast<unsigned>(std::countr_zero(strict));
+    if (may_go == 0) return no_class;
+    const auto rotated =
+        std::rotr(static_cast<std::uint8_t>(may_go), static_cast<int>(next_class_));
+    return (next_class_ + static_cast<unsigned>(std::countr_zero(rotated))) % class_count;
+  }
+  QueuedFrame take(unsigned traffic_class) noexcept {
+    const QueuedFrame frame = fifos_.front(traffic_class);
+    fifos_.pop(traffic_class);
+    fifos_.prefetch(traffic_class, 3);
+    if (fifos_.size(traffic_class) == 0) waiting_ &= ~(1u << traffic_class);
+    classes_[traffic_class].bytes -= frame.bytes;
+    return frame;
+  }
+  std::span<const QueuedFrame> take_left_over() noexcept;
+  static void count_depth(std::uint64_t depth, contract::QueueCounters& counters) noexcept {
+    constexpr unsigned bits_below = 10;  // 1 KiB has 11 bits and is the first that is not below it.
+    const auto bits = static_cast<unsigned>(std::bit_width(depth));
+    const std::size_t slot = bits <= bits_below ? 0 : bits - bits_below;
+    contract::add(counters.depth_packets_at[std::min(slot, contract::depth_slots - 1)], 1);
+  }
+  static void count_mark(MarkResult result, const QueuedFrame& frame,
+                         contract::QueueCounters& counters) noexcept;
+  std::uint16_t left_over() const noexcept {
+    return static_cast<std::uint16_t>(departure_count_ - departed_);
+  }
+
+  base::PortId port_;
+  base::WorkerId home_;
+  std::vector<HandOverRing> rings_;  // By worker; the home's own is never used.
+  FrameFifos fifos_;
+  std::array<Class, class_count> classes_;
+  Pacer pacer_;
+  unsigned next_class_ = 0;       // Whose turn it is among those that are not strict.
+  std::uint32_t waiting_ = 0;     // Bit n: class n has frames in its FIFO.
+  std::uint32_t backlogged_ = 0;  // What that was when the last turn ended.
+  // What dequeue() gave last; the port has taken those before departed_.
+  std::array<QueuedFrame, departures_max> departures_;
+  std::uint16_t departure_count_ = 0;
+  std::uint16_t departed_ = 0;
+  bool published_empty_ = false;
+  // Of what use() was told last.
+  base::Generation generation_ = 0;
+  std::uint32_t limited_classes_ = 0;  // Bit n: class n has a rate of its own.
+  std::uint32_t never_marked_bytes_ = 0;
+};
+
+template <class Drop>
+std::span<const QueuedFrame> EgressQueue::dequeue(const QueueRecord& record, std::uint64_t now,
+                                                  Random& random, QueueCounterSpan counters,
+                                                  Drop&& drop) noexcept {
+  if (left_over() > 0) return take_left_over();
+  departed_ = departure_count_ = 0;
+  // What other workers have handed over since is part of the queue.
+  std::array<std::uint64_t, class_count> on_their_way;
+  for (unsigned i = 0; i < class_count; ++i) on_their_way[i] = bytes_on_their_way(i);
+
+  const bool is_limited = Pacer::is_limited(record.rate);
+
+  while (departure_count_ < departures_max && waiting_ != 0) {
+    const unsigned chosen = choose(record, now);
+    if (chosen == no_class) break;
+    // No smaller frame overtakes one that waits for the port's rate.
+    if (is_limited && pacer_.due(record.rate, fifos_.front(chosen).bytes) > now) break;
+    if ((record.strict_classes >> chosen & 1) == 0) next_class_ = (chosen + 1) % class_count;
+    const QueueClassRecord& rules = record.classes[chosen];
+    const std::uint64_t depth = classes_[chosen].bytes + on_their_way[chosen];
+    const QueuedFrame frame = take(chosen);
+    if (is_to_mark(rules, depth, random)) {
+      const MarkResult result = mark(frame, rules);
+      count_mark(result, frame, counters[chosen]);
+      if (result == MarkResult::drop) {
+        drop(frame);
+        continue;
+      }
+    }
+    count_depth(depth, counters[chosen]);
+    classes_[chosen].pacer.sent(rules.rate, frame.bytes);
+    pacer_.sent(record.rate, frame.bytes);
+    departures_[departure_count_++] = frame;
+  }
+  return std::span(departures_).first(departure_count_);
+}
+
+}  // namespace dp
