@@ -325,6 +325,10 @@ void Ports::assign(PortMask ports) {
   for (auto& assignment : fresh) assignment = std::make_unique<Assignment>();
   for_each_bit(ports, [&](std::uint16_t id) {
     for (auto& assignment : fresh) assignment->ports[id] = &devices_[id]->port();
+    if (queues_[id] == nullptr && !fresh.empty()) {
+      queues_[id] = std::make_unique<EgressQueue>(
+          base::PortId{id}, contract::home_worker(base::PortId{id}, fresh.size()), fresh.size());
+    }
     // By port and queue alone, so that another port's coming or going moves no queue to another
     // worker: that could reorder a flow.
     for (std::uint16_t queue = 0; queue < seen_[id].facts.rx_queues; ++queue) {
@@ -332,6 +336,12 @@ void Ports::assign(PortMask ports) {
           {base::PortId{id}, base::QueueId{queue}});
     }
   });
+
+  for (std::size_t id = 0; id < queues_.size(); ++id) {
+    if (queues_[id] == nullptr) continue;
+    for (auto& assignment : fresh) assignment->queues[id] = queues_[id].get();
+    fresh[queues_[id]->home().value]->home_queues.push_back(queues_[id].get());
+  }
 
   std::vector<std::unique_ptr<const Assignment>> old = std::move(assignments_);
   assignments_.clear();

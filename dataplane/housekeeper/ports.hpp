@@ -138,6 +138,9 @@ class Ports {
   Epoch& epoch_;
   Defaults defaults_;
   std::array<std::unique_ptr<Device>, contract::port_count_max> devices_;
+  // Of every port that ever had a device: they take memory when a frame waits, and stay, so that no
+  // worker ever touches one that is gone.
+  std::array<std::unique_ptr<EgressQueue>, contract::port_count_max> queues_;
   std::array<Seen, contract::port_count_max> seen_{};  // Of devices_ that are open or missing_.
   std::uint64_t devices_opened_ = 0;
   std::uint32_t questions_out_ = 0;

@@ -40,6 +40,10 @@ class Batch {
   Packet operator[](std::size_t i) noexcept { return {mbufs_[i], metas_[i]}; }
   rte_mbuf* mbuf(std::uint16_t i) const noexcept { return mbufs_[i]; }
   std::span<rte_mbuf* const> mbufs() const noexcept { return {mbufs_.data(), size_}; }
+  // For a port that sends them: those it takes are its own then.
+  std::span<rte_mbuf*> mbufs_to_send(std::uint16_t first, std::uint16_t end) noexcept {
+    return {mbufs_.data() + first, static_cast<std::size_t>(end - first)};
+  }
   PacketMeta& meta(std::uint16_t i) noexcept { return metas_[i]; }
 
   // Takes ownership. The batch is not full.

@@ -11,6 +11,8 @@
 
 namespace dp {
 
+class EgressQueue;
+
 class Egress {
  public:
   struct Sent {
@@ -19,6 +21,8 @@ class Egress {
   };
   // One call per burst and port, so a virtual call costs nothing that can be measured.
   virtual Sent send(base::PortId port, std::span<rte_mbuf*> frames) noexcept = 0;
+  // nullptr: the port has none.
+  virtual EgressQueue* queue(base::PortId) noexcept { return nullptr; }
 
  protected:
   ~Egress() = default;

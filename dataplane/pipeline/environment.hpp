@@ -19,6 +19,8 @@ struct Environment {
   base::Generation generation = 0;
   const PortRecord* in_port = nullptr;
   std::uint64_t turn_cycles = 0;  // TSC at the start of the turn: the only clock that stages have.
+  base::WorkerId worker{0};
+  std::uint64_t seed = 0;  // Of random decisions: another one for each worker.
 };
 
 }  // namespace dp

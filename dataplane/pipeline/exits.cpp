@@ -14,7 +14,9 @@ Exits::Exits(const Environment& environment, Egress& egress, Tracer& tracer,
       tracer_(tracer),
       to_housekeeper_(to_housekeeper),
       environment_(environment),
-      punt_limit_(rte_get_tsc_hz()) {}
+      punt_limit_(rte_get_tsc_hz()),
+      random_(environment.seed),
+      tsc_hz_(rte_get_tsc_hz()) {}
 
 Exits::~Exits() {
   free_dead();
@@ -84,6 +86,9 @@ void Exits::replaced(rte_mbuf* mbuf) noexcept {
 
 void Exits::send(Batch& batch, std::uint16_t transmit_stage) noexcept {
   const std::uint16_t count = batch.size();
+  // Weir's own frames, few and small, wait for nobody.
+  const bool own = refused_ == DropReason::own_frame_refused;
+  const std::uint64_t queueing = own ? 0 : environment_.in_port->queueing_ports;
   std::uint16_t sent = 0;
   while (sent < count) {
     const PortId port = batch.meta(sent).out_port;
@@ -100,7 +105,12 @@ void Exits::send(Batch& batch, std::uint16_t transmit_stage) noexcept {
         }
       }
     }
-    send_run(batch, {.first = sent, .end = end}, port, transmit_stage);
+    const Run run{.first = sent, .end = end};
+    if (port.value < contract::port_count_max && (queueing >> port.value & 1) != 0) [[unlikely]] {
+      queue_run(batch, run, port, transmit_stage);  // Costs the others one look per run.
+    } else {
+      send_run(batch, run, port, transmit_stage);
+    }
     sent = end;
   }
   batch.keep(0);
@@ -142,11 +152,15 @@ void Exits::flush_port(base::PortId port, std::uint16_t transmit_stage) noexcept
     count_drop(transmit_stage, reason, static_cast<std::uint16_t>(refused.size()));
     rte_pktmbuf_free_bulk(refused.data(), static_cast<unsigned>(refused.size()));
   }
-  totals_.tx += sent.count;
-  contract::PortCounters& counters = counters_.ports[port.value];
-  contract::add(counters.tx_packets, sent.count);
-  contract::add(counters.tx_bytes, bytes);
+  count_sent(port, sent.count, bytes);
   outbox.clear();
+}
+
+void Exits::count_sent(base::PortId port, std::uint64_t packets, std::uint64_t bytes) noexcept {
+  totals_.tx += packets;
+  contract::PortCounters& counters = counters_.ports[port.value];
+  contract::add(counters.tx_packets, packets);
+  contract::add(counters.tx_bytes, bytes);
 }
 
 void Exits::flush(std::uint16_t transmit_stage) noexcept {
@@ -171,6 +185,7 @@ std::uint32_t Exits::count_held() const noexcept {
   for (std::uint64_t used = used_; used != 0; used &= used - 1) {
     held += outboxes_[static_cast<std::size_t>(std::countr_zero(used))].size();
   }
+  for (const EgressQueue* queue : home_queues_) held += queue->held();
   return held;
 }
 

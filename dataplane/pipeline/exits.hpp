@@ -13,6 +13,7 @@
 #include "dataplane/pipeline/punt_limit.hpp"
 #include "dataplane/pipeline/stage.hpp"
 #include "dataplane/pipeline/trace.hpp"
+#include "dataplane/queue/egress_queue.hpp"
 #include "dataplane/queue/frame_ring.hpp"
 #include "dataplane/queue/outbox.hpp"
 
@@ -56,7 +57,17 @@ class Exits {
   // The same for a batch of frames that Weir made itself, while the outboxes are empty.
   void send_own(Batch& batch, std::uint16_t transmit_stage) noexcept;
 
-  // Packets in the outboxes now, by walking them.
+  // The egress queues whose home this worker is; they outlive their use here.
+  void use_queues(std::span<EgressQueue* const> home_queues) noexcept {
+    home_queues_ = home_queues;
+  }
+  // Once a turn: takes over what other workers handed over, and sends what may leave. Says how many
+  // frames went either way.
+  std::uint32_t serve_queues() noexcept;
+  // When the next frame in a queue may leave, TSC cycles; UINT64_MAX: none waits for a rate.
+  std::uint64_t queues_due() const noexcept;
+
+  // Packets in the outboxes and the queues now, by walking them.
   std::uint32_t count_held() const noexcept;
 
   // The worker adds rx and its own gauges, then publishes all of it at once.
@@ -72,6 +83,19 @@ class Exits {
     std::uint16_t end;
   };
   void send_run(Batch& batch, Run run, base::PortId port, std::uint16_t transmit_stage) noexcept;
+  // To the port's queue (exits_queue.cpp).
+  void queue_run(Batch& batch, Run run, base::PortId port, std::uint16_t transmit_stage) noexcept;
+  // The first of them that did not pass.
+  std::uint16_t pass_run(Batch& batch, Run run, EgressQueue& queue,
+                         const QueueRecord& record) noexcept;
+  std::uint32_t serve(EgressQueue& queue, const QueueRecord& record) noexcept;
+  std::uint32_t drain(EgressQueue& queue) noexcept;
+  void drop_queued(const QueuedFrame& frame, DropReason reason) noexcept;
+  void count_sent(base::PortId port, std::uint64_t packets, std::uint64_t bytes) noexcept;
+  QueueCounterSpan queue_counters(base::PortId port) const noexcept {
+    return counters_.queues.subspan(port.value * contract::traffic_class_count)
+        .first<contract::traffic_class_count>();
+  }
   void flush_port(base::PortId port, std::uint16_t transmit_stage) noexcept;
   void count_drop(std::uint16_t stage, DropReason reason, std::uint16_t packets) noexcept;
   void free_dead() noexcept;
@@ -93,6 +117,9 @@ class Exits {
   DropReason refused_ = DropReason::tx_ring_full;  // What a port does not take dies as.
   const Environment& environment_;
   PuntLimit punt_limit_;
+  std::span<EgressQueue* const> home_queues_;
+  Random random_;
+  std::uint64_t tsc_hz_;
 };
 static_assert(contract::port_count_max == 64, "touched_ has one bit per port");
 

@@ -41,8 +41,8 @@ inline constexpr StageInfo transmit_info{
     .name = "transmit",
     .needs = {Fact::finished, Fact::tagged},
     .sets = {},
-    .may_drop = {DropReason::port_missing, DropReason::tx_ring_full,
-                 DropReason::own_frame_refused}};
+    .may_drop = {DropReason::port_missing, DropReason::tx_ring_full, DropReason::own_frame_refused,
+                 DropReason::queue_full, DropReason::marker_dropped, DropReason::hand_over_full}};
 
 // A literal as a template argument.
 template <std::size_t N>

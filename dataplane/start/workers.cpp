@@ -37,8 +37,8 @@ base::Status WorkerThreads::start(const Config& config, const CountersOf& counte
     trace_rings_.push_back(std::make_unique<TraceRing>());
     frame_rings_.push_back(std::make_unique<FrameRings>());
     workers_.push_back(std::make_unique<Worker>(
-        Worker::Config{.id = base::WorkerId{id}, .idle = config.idle}, tables_, epoch_,
-        counters_of(id), pool_,
+        Worker::Config{.id = base::WorkerId{id}, .idle = config.idle, .seed = random_seed().low},
+        tables_, epoch_, counters_of(id), pool_,
         Worker::Links{
             .board = board_, .traces = *trace_rings_.back(), .frames = *frame_rings_.back()}));
     workers_.back()->set_pipelines(make_pipelines(workers_.back()->environment()));

@@ -5,6 +5,7 @@
 
 #include "dataplane/base/id.hpp"
 #include "dataplane/contract/limits.hpp"
+#include "dataplane/queue/egress_queue.hpp"
 #include "drivers/port.hpp"
 
 #include <array>
@@ -21,6 +22,9 @@ struct Assignment {
   std::vector<RxSource> sources;
   // By PortId; nullptr: no such port. Owned by the housekeeper's ports.
   std::array<Port*, contract::port_count_max> ports{};
+  // By PortId; nullptr: no such port has ever been. They outlive every worker.
+  std::array<EgressQueue*, contract::port_count_max> queues{};
+  std::vector<EgressQueue*> home_queues;  // Those that are this worker's.
 };
 
 }  // namespace dp

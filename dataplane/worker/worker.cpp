@@ -5,6 +5,7 @@
 
 #include <rte_cycles.h>
 
+#include <algorithm>
 #include <ctime>
 
 namespace dp {
@@ -35,11 +36,16 @@ Worker::Worker(const Config& config, const Tables& tables, Epoch& epoch,
     : id_(config.id),
       epoch_(epoch),
       from_housekeeper_(links.frames.from_housekeeper),
-      environment_{.tables = tables, .counters = counters, .pool = pool},
+      environment_{.tables = tables,
+                   .counters = counters,
+                   .pool = pool,
+                   .worker = config.id,
+                   .seed = config.seed},
       tracer_(links.board, links.traces, config.id),
       exits_(environment_, *this, tracer_, links.frames.to_housekeeper),
       idle_(config.idle),
-      twins_rest_cycles_(rte_get_tsc_hz() / twin_reads_per_second) {}
+      tsc_hz_(rte_get_tsc_hz()),
+      twins_rest_cycles_(tsc_hz_ / twin_reads_per_second) {}
 
 void Worker::run() noexcept {
   CHECK(epoch_.register_worker(id_));
@@ -48,7 +54,7 @@ void Worker::run() noexcept {
       idle_.found_frames();
       continue;
     }
-    const std::uint64_t sleep_ns = idle_.next_sleep_ns();
+    const std::uint64_t sleep_ns = std::min(idle_.next_sleep_ns(), queues_due_in_ns());
     if (sleep_ns == 0) continue;
     // Asleep it holds nothing of the tables, and commits need not wait for it.
     epoch_.offline(id_);
@@ -56,6 +62,14 @@ void Worker::run() noexcept {
     epoch_.online(id_);
   }
   epoch_.unregister_worker(id_);
+}
+
+std::uint64_t Worker::queues_due_in_ns() const noexcept {
+  if (queues_due_ == never) return never;
+  const std::uint64_t now = rte_rdtsc();
+  if (queues_due_ <= now) return 0;
+  return static_cast<std::uint64_t>(static_cast<double>(queues_due_ - now) * 1e9 /
+                                    static_cast<double>(tsc_hz_));
 }
 
 std::uint32_t Worker::turn(std::uint64_t later_cycles) noexcept {
@@ -73,6 +87,9 @@ std::uint32_t Worker::turn(std::uint64_t later_cycles) noexcept {
     }
     if (!from_housekeeper_.empty()) [[unlikely]]  // Some a second.
       send_for_housekeeper();
+    exits_.use_queues(current_->home_queues);
+    frames += exits_.serve_queues();
+    queues_due_ = exits_.queues_due();
   }
   publish(frames, started);
   epoch_.quiescent(id_);

@@ -13,6 +13,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <limits>
 #include <memory>
 
 namespace dp {
@@ -22,6 +23,7 @@ class Worker final : public Egress {
   struct Config {
     base::WorkerId id;
     IdlePolicy idle;
+    std::uint64_t seed = 0;  // Of random decisions: another one for each worker.
   };
 
   // What it and the housekeeper hand each other.
@@ -54,6 +56,7 @@ class Worker final : public Egress {
   std::uint32_t turn(std::uint64_t later_cycles = 0) noexcept;
 
   Sent send(base::PortId port, std::span<rte_mbuf*> frames) noexcept override;
+  EgressQueue* queue(base::PortId port) noexcept override { return current_->queues[port.value]; }
 
  private:
   // Of which ports the queues are read.
@@ -64,6 +67,7 @@ class Worker final : public Egress {
   void run_diverted(Mode mode) noexcept;
   void send_for_housekeeper() noexcept;
   Mode choose_mode() noexcept;
+  std::uint64_t queues_due_in_ns() const noexcept;
   void publish(std::uint32_t frames, std::uint64_t started) noexcept;
 
   base::WorkerId id_;
@@ -78,6 +82,9 @@ class Worker final : public Egress {
   std::atomic<bool> stopping_{false};
   const Assignment* current_ = nullptr;  // Of the turn under way.
   std::uint32_t bursts_until_sample_ = 0;
+  static constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t tsc_hz_;
+  std::uint64_t queues_due_ = never;  // TSC; of the last turn.
   std::uint64_t twins_rest_cycles_;
   std::uint64_t twins_read_at_ = 0;  // TSC.
   Batch batch_;

@@ -2,8 +2,11 @@
 #include "tests/bench/bed.hpp"
 
 #include "dataplane/base/check.hpp"
+#include "dataplane/housekeeper/derive_queue.hpp"
 #include "dataplane/packet/udp_tunnel.hpp"
 #include "pipelines/tunnels/tunnels.hpp"
+
+#include <rte_cycles.h>
 
 #include <algorithm>
 #include <cstring>
@@ -24,6 +27,10 @@ constexpr std::uint16_t network = 1, self = 1, peer = 2;
 constexpr std::uint32_t vni = 100;
 constexpr auto underlay_mac = "02:70:63:61:70:00";
 constexpr std::uint8_t tos = 0x6a;  // DSCP 26, ECT(0).
+// Of a standing queue, whose clock each burst advances by what a burst takes to leave.
+constexpr std::uint64_t queue_rate = 10'000'000'000;
+constexpr std::uint32_t packet_bytes = 178;  // With its tunnel.
+constexpr std::uint32_t standing_bytes = 4 * dp::burst_max * packet_bytes;
 
 // 128 bytes, as tools/bench peers sends them. The ICRC is left zero: no stage reads it.
 struct RoceFrame {
@@ -149,12 +156,16 @@ Bed::Bed(const Workload& workload)
       environment_(gateway_.worker(0).environment()),
       pool_(make_packed_pool(workload.qp_count + dp::burst_max)),
       tracer_(board_, ring_, base::WorkerId{0}),
+      queue_(base::PortId{underlay_port}, base::WorkerId{0}, 1),
       exits_(environment_, *this, tracer_, punts_) {
   program();
   make_frames();
+  exits_.use_queues(home_queues_);
 }
 
 Bed::~Bed() {
+  // What waits is among the bed's own frames.
+  while (queue_.take_any().mbuf != nullptr) exits_.totals().rx -= 1;
   exits_.publish();  // The gateway checks that all packets are accounted for.
   rte_pktmbuf_free_bulk(frames_.data(), static_cast<unsigned>(frames_.size()));
 }
@@ -172,9 +183,27 @@ void Bed::program() {
   for (std::uint32_t i = 0; i < workload_.qp_count; ++i) {
     gateway_.set_endpoint(network, base::to_string(endpoint_mac(i)), place);
   }
+  if (workload_.queueing != Queueing::none) program_queue();
   gateway_.commit();
   environment_.generation = gateway_.worker(0).environment().generation;
   environment_.in_port = environment_.tables.ports.find(in_port(), environment_.generation);
+}
+
+void Bed::program_queue() {
+  contract::QueueSet data{.traffic_class = 3, .dscp = std::uint64_t{1} << 26};
+  if (workload_.queueing != Queueing::bypass) {
+    data.kmin = standing_bytes / 2;
+    data.kmax = 4 * standing_bytes;
+    data.pmax = contract::queue_pmax_max;
+  }
+  dp::QueueSettings settings{};
+  settings[data.traffic_class] = &data;
+  contract::PortSet port{};
+  if (workload_.queueing == Queueing::standing) {
+    port.rate = queue_rate;
+    port.burst = standing_bytes;
+  }
+  gateway_.set_queue(underlay_port, dp::make_queue_record(port, settings, rte_get_tsc_hz()));
 }
 
 std::uint16_t Bed::in_port() const noexcept {
@@ -198,6 +227,10 @@ void Bed::make_frames() {
 }
 
 dp::Batch& Bed::next_burst() noexcept {
+  if (workload_.queueing == Queueing::standing && queue_.held() >= standing_bytes / packet_bytes) {
+    environment_.turn_cycles +=
+        dp::burst_max * packet_bytes * 8 * rte_get_tsc_hz() / queue_rate + 1;
+  }
   for (std::uint16_t i = 0; i < dp::burst_max; ++i) {
     rte_mbuf* mbuf = frames_[next_ + i];
     rte_pktmbuf_reset_headroom(mbuf);

@@ -10,6 +10,7 @@
 
 #include <rte_mbuf.h>
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -18,10 +19,19 @@ namespace bench {
 
 enum class Direction : std::uint8_t { encap, decap };
 
+// What the port has at which frames leave.
+enum class Queueing : std::uint8_t {
+  none,      // No queue.
+  bypass,    // One without rate and marker.
+  marker,    // One with a marker that never marks, and empty.
+  standing,  // One with a rate, a marker, and always four bursts in it.
+};
+
 struct Workload {
   Direction direction;
   std::uint32_t qp_count;  // And endpoints.
   bool over_ipv6 = false;
+  Queueing queueing = Queueing::none;
   friend auto operator<=>(const Workload&, const Workload&) = default;
 };
 
@@ -34,6 +44,10 @@ class Bed final : public dp::Egress {
 
   // The next burst as a port would have received it, counted. Valid until the next call.
   dp::Batch& next_burst() noexcept;
+  // What the worker does at the end of a turn, for the queue.
+  void end_turn() noexcept {
+    if (workload_.queueing != Queueing::none) exits_.serve_queues();
+  }
   // Takes the packets of the burst back, where a pipeline has not sent them.
   void take_back(dp::Batch& batch) noexcept {
     exits_.totals().rx -= batch.size();
@@ -44,6 +58,7 @@ class Bed final : public dp::Egress {
   dp::Exits& exits() noexcept { return exits_; }
 
   Sent send(base::PortId port, std::span<rte_mbuf*> frames) noexcept override;
+  dp::EgressQueue* queue(base::PortId) noexcept override { return &queue_; }
 
  private:
   struct PoolDeleter {
@@ -52,6 +67,7 @@ class Bed final : public dp::Egress {
 
   void program();
   void make_frames();
+  void program_queue();
   std::uint16_t in_port() const noexcept;
 
   Workload workload_;
@@ -62,6 +78,8 @@ class Bed final : public dp::Egress {
   dp::TraceRing ring_;
   dp::FrameRing punts_;
   dp::Tracer tracer_;
+  dp::EgressQueue queue_;
+  std::array<dp::EgressQueue*, 1> home_queues_{&queue_};
   dp::Exits exits_;
   std::uint16_t frame_bytes_ = 0;
   std::vector<rte_mbuf*> frames_;  // A multiple of burst_max.

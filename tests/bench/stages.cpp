@@ -90,6 +90,16 @@ void measure_part(benchmark::State& state, const Workload& workload) {
   cycles.report(state);
 }
 
+std::string reasons(const contract::WorkerTotals& totals) {
+  std::string names;
+  for (const contract::DropReasonText& text : contract::drop_reasons) {
+    if (totals.drops[static_cast<std::size_t>(text.reason)] != 0) {
+      names += std::string(text.name) + " ";
+    }
+  }
+  return names;
+}
+
 void measure_pipeline(benchmark::State& state, const Workload& workload, dp::Mode mode) {
   Bed& bed = bed_of(workload);
   const auto role = workload.direction == Direction::encap ? contract::PortRole::tenant
@@ -102,10 +112,13 @@ void measure_pipeline(benchmark::State& state, const Workload& workload, dp::Mod
     dp::Batch& batch = bed.next_burst();
     cycles.start();
     pipeline.run(batch, bed.exits(), mode);
+    bed.end_turn();
     bed.exits().publish();
     cycles.stop();
   }
-  if (bed.exits().totals().dropped != dropped_before) state.SkipWithError("packets died");
+  if (bed.exits().totals().dropped != dropped_before) {
+    state.SkipWithError(("packets died: " + reasons(bed.exits().totals())).c_str());
+  }
   cycles.report(state);
 }
 
@@ -202,6 +215,17 @@ void register_ipv6(std::uint32_t qp_count) {
       .add_pipeline("wire_to_host", dp::Mode::fast);
 }
 
+// What leaving by a queue costs; `none` is what the others are compared with.
+void register_queues(std::uint32_t qp_count) {
+  for (const auto& [queueing, name] :
+       {std::pair{bench::Queueing::none, "none"}, std::pair{bench::Queueing::bypass, "bypass"},
+        std::pair{bench::Queueing::marker, "marker"},
+        std::pair{bench::Queueing::standing, "standing"}}) {
+    Registrar({.direction = Direction::encap, .qp_count = qp_count, .queueing = queueing})
+        .add_pipeline(std::string("host_to_wire queue:") + name, dp::Mode::fast);
+  }
+}
+
 // Hugepages where enough are free: figures without them are no product's.
 bool hugepages_free(unsigned count) {
   std::ifstream file("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages");
@@ -238,6 +262,7 @@ int main(int argc, char** argv) {
     register_decap(qp_count);
     register_ipv6(qp_count);
   }
+  register_queues(1000);
   benchmark::RunSpecifiedBenchmarks();
   beds().clear();
   rte_eal_cleanup();

@@ -231,7 +231,7 @@ Gateway::Gateway(const GatewayOptions& options)
     rings_.push_back(std::make_unique<dp::TraceRing>());
     frame_rings_.push_back(std::make_unique<dp::FrameRings>());
     auto worker = std::make_unique<dp::Worker>(
-        dp::Worker::Config{.id = base::WorkerId{i}, .idle = {}}, tables_, epoch_,
+        dp::Worker::Config{.id = base::WorkerId{i}, .idle = {}, .seed = i}, tables_, epoch_,
         contract::worker_block(region_, shape_, i), *copies_pool_,
         dp::Worker::Links{
             .board = board_, .traces = *rings_.back(), .frames = *frame_rings_.back()});
@@ -245,6 +245,7 @@ Gateway::Gateway(const GatewayOptions& options)
 Gateway::~Gateway() {
   for (std::uint16_t i = 0; i < options_.workers; ++i) epoch_.unregister_worker(base::WorkerId{i});
   for (auto& port : ports_) port.reset();
+  for (auto& queue : queues_) queue.reset();
   take_punted();
   if (!options_.unsound) check_sound();
 }
@@ -256,7 +257,13 @@ void Gateway::add_port(std::uint16_t port, const dp::PortRecord& record) {
     dp::Assignment& assignment = assignments_[queue % options_.workers];
     assignment.sources.push_back({.port = base::PortId{port}, .queue = base::QueueId{queue}});
   }
-  for (dp::Assignment& assignment : assignments_) assignment.ports[port] = ports_[port].get();
+  const base::WorkerId home = contract::home_worker(base::PortId{port}, options_.workers);
+  queues_[port] = std::make_unique<dp::EgressQueue>(base::PortId{port}, home, options_.workers);
+  assignments_[home.value].home_queues.push_back(queues_[port].get());
+  for (dp::Assignment& assignment : assignments_) {
+    assignment.ports[port] = ports_[port].get();
+    assignment.queues[port] = queues_[port].get();
+  }
   set_port(port, record);
 }
 
@@ -314,6 +321,28 @@ void Gateway::set_host_rule(contract::HostClass host_class, const dp::HostRuleRe
       tables_.host_rules.stage(static_cast<std::uint32_t>(host_class), rule, epoch_.current() + 1));
 }
 
+void Gateway::set_queue(std::uint16_t port, const dp::QueueRecord& record) {
+  must(tables_.queues.stage(port, record, epoch_.current() + 1));
+}
+
+void Gateway::remove_queue(std::uint16_t port) {
+  must(tables_.queues.stage_removal(port, epoch_.current() + 1));
+}
+
+void Gateway::note_queues(base::Generation next) {
+  std::uint64_t queueing = 0;
+  tables_.queues.for_each(
+      [&](std::uint32_t port, const dp::QueueRecord&) { queueing |= std::uint64_t{1} << port; });
+  std::vector<std::pair<std::uint32_t, dp::PortRecord>> all;
+  tables_.ports.for_each(
+      [&](std::uint32_t port, const dp::PortRecord& record) { all.emplace_back(port, record); });
+  for (auto& [port, record] : all) {
+    if (record.queueing_ports == queueing) continue;
+    record.queueing_ports = queueing;
+    must(tables_.ports.stage(port, record, next));
+  }
+}
+
 void Gateway::find_local_ports(base::Generation next) {
   std::vector<std::pair<std::uint32_t, dp::NetworkRecord>> changed;
   tables_.networks.for_each([&](std::uint32_t network, const dp::NetworkRecord& record) {
@@ -336,6 +365,7 @@ void Gateway::find_local_ports(base::Generation next) {
 void Gateway::commit() {
   const base::Generation next = epoch_.current() + 1;
   note_tags(next);
+  note_queues(next);
   find_local_ports(next);
   epoch_.flip();
   wait_for_workers(next);
@@ -347,6 +377,7 @@ void Gateway::commit() {
   tables_.port_by_vlan.settle();
   tables_.endpoints.settle();
   tables_.host_rules.settle();
+  tables_.queues.settle();
 }
 
 void Gateway::wait_for_workers(base::Generation next) {

@@ -109,6 +109,9 @@ class Gateway {
   void set_endpoint(std::uint16_t network, std::string_view mac, dp::EndpointValue value);
   void remove_endpoint(std::uint16_t network, std::string_view mac);
   void set_host_rule(contract::HostClass host_class, const dp::HostRuleRecord& rule);
+  // What leaves at the port waits in its queue.
+  void set_queue(std::uint16_t port, const dp::QueueRecord& record);
+  void remove_queue(std::uint16_t port);
   void commit();
 
   // The workers run on threads of their own from start to stop; commit() then waits for them, and
@@ -152,6 +155,7 @@ class Gateway {
   contract::NetworkCounters network_counters(std::uint16_t network) const;
   contract::VtepCounters vtep_counters(std::uint16_t vtep) const;
   contract::PortCounters port_counters(std::uint16_t port) const;
+  contract::QueueCounters queue_counters(std::uint16_t port, unsigned traffic_class) const;
   std::int64_t mismatch() const;  // Of the accounting identity, sum over workers.
   std::uint32_t mbufs_in_use() const;
 
@@ -169,6 +173,7 @@ class Gateway {
   void check_sound() const;
   void wait_for_workers(base::Generation next);
   void note_tags(base::Generation next);
+  void note_queues(base::Generation next);
   void find_local_ports(base::Generation next);
 
   GatewayOptions options_;
@@ -183,6 +188,7 @@ class Gateway {
   std::vector<std::unique_ptr<dp::TraceRing>> rings_;
   std::vector<std::unique_ptr<dp::FrameRings>> frame_rings_;
   std::array<std::unique_ptr<dp::Port>, contract::port_count_max> ports_;
+  std::array<std::unique_ptr<dp::EgressQueue>, contract::port_count_max> queues_;
   dp::Assignment assignments_[contract::worker_count_max];
   std::vector<std::unique_ptr<dp::Worker>> workers_;
   struct Known {

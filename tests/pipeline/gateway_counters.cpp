@@ -123,6 +123,11 @@ contract::PortCounters Gateway::port_counters(std::uint16_t port) const {
   return sum;
 }
 
+contract::QueueCounters Gateway::queue_counters(std::uint16_t port, unsigned traffic_class) const {
+  return contract::worker_block(region_, shape_, 0)
+      .queues[port * contract::traffic_class_count + traffic_class];
+}
+
 std::int64_t Gateway::mismatch() const {
   return totals().mismatch();
 }
