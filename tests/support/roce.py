@@ -164,6 +164,17 @@ def cnp_like(source, destination, *, ecn, destination_qp=0x118, psn=0):
     return ethernet_header(source.mac, destination.mac, version) + packet + icrc(packet)
 
 
+def write_middle(source, destination, *, tos, psn, frame_bytes, destination_qp=0x118):
+    """An RC WRITE Middle that makes a frame of so many bytes."""
+    version = ipaddress.ip_address(source.ip).version
+    udp_bytes = frame_bytes - ETHERNET_BYTES - (20 if version == 4 else 40)
+    udp = struct.pack("!HHHH", 49152, ROCE_PORT, udp_bytes, 0)
+    bth = struct.pack("!BBHII", 0x07, 0x40, 0xFFFF, destination_qp, psn)
+    header = ip_header(source.ip, destination.ip, udp_bytes, tos=tos)
+    packet = header + udp + bth + bytes(udp_bytes - UDP_BYTES - len(bth) - ICRC_BYTES)
+    return ethernet_header(source.mac, destination.mac, version) + packet + icrc(packet)
+
+
 def vxlan(frame, source, destination, *, vni=100, ecn=0):
     """The frame in a tunnel packet from VTEP to VTEP (RFC 7348), without a UDP checksum, which
     RFC 6935 allows over IPv6 as well."""

@@ -22,6 +22,7 @@ PACKET_STATISTICS = 6
 PACKET_IGNORE_OUTGOING = 23
 SO_ATTACH_FILTER = 26
 SO_RCVBUFFORCE = 33
+SO_TIMESTAMPNS = 35
 ETH_P_ALL = 3
 CLONE_NEWNET = 0x40000000
 WINDOW = 128                                     # Frames; the smallest ring on the way holds 512.
@@ -89,6 +90,7 @@ class RawPort:
         if not hear_outgoing:
             self.socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
         self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 32 << 20)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self.socket.setblocking(False)
         # Only now frames flow in, none of them past the filter.
         self.socket.bind((interface, ETH_P_ALL))
@@ -122,6 +124,14 @@ class RawPort:
             if frame is not None or left <= 0:
                 return frame
             select.select([self.socket], [], [], left)
+
+    def receive_stamped(self, seconds):
+        """The next frame and when the kernel had it, or None where none comes in time."""
+        if not select.select([self.socket], [], [], seconds)[0]:
+            return None
+        frame, ancillary, _, _ = self.socket.recvmsg(65536, socket.CMSG_SPACE(16))
+        whole, nanoseconds = struct.unpack("qq", ancillary[0][2])
+        return frame, whole + nanoseconds / 1e9
 
     def discard_late(self, seconds=0.5):
         """Takes what still comes until nothing comes for so long; how many frames these were."""
