@@ -44,6 +44,7 @@ void Exits::queue_run(Batch& batch, Run run, PortId port, std::uint16_t transmit
 
 std::uint16_t Exits::pass_run(Batch& batch, Run run, EgressQueue& queue,
                               const QueueRecord& record) noexcept {
+  if (!queue.nothing_waits()) return run.first;
   ClassTally tally;
   std::uint32_t largest = 0;
   for (std::uint16_t i = run.first; i < run.end; ++i) {

@@ -43,7 +43,7 @@ void EgressQueue::use(const QueueRecord& record, base::Generation generation) no
 
 bool EgressQueue::let_pass(const QueueRecord& record, std::uint64_t now, std::uint64_t bytes,
                            std::uint32_t largest) noexcept {
-  if (waiting_ != 0 || left_over() > 0) return false;
+  if (!nothing_waits()) return false;
   if (limited_classes_ != 0 || largest > never_marked_bytes_) return false;
   if (!Pacer::is_limited(record.rate)) return true;
   (void)pacer_.catch_up(record.rate, now);  // Nothing waited, so nothing was late.
@@ -108,7 +108,10 @@ QueuedFrame EgressQueue::take_any() noexcept {
     return frame;
   }
   if (waiting_ == 0) return {};
-  return take(static_cast<unsigned>(std::countr_zero(waiting_)));
+  const auto first = static_cast<unsigned>(std::countr_zero(waiting_));
+  const QueuedFrame frame = fifos_.front(first);
+  drop_front(first, frame);
+  return frame;
 }
 
 std::uint64_t EgressQueue::next_due(const QueueRecord& record) const noexcept {

@@ -26,6 +26,30 @@
 
 namespace dp {
 
+// Counts depths; neighbours mostly are as deep as each other.
+class DepthTally {
+ public:
+  void add(std::uint64_t depth, contract::QueueCounters& counters) noexcept {
+    constexpr unsigned bits_below = 10;  // 1 KiB has 11 bits and is the first that is not below it.
+    const auto bits = static_cast<unsigned>(std::bit_width(depth));
+    const std::size_t slot = bits <= bits_below ? 0 : bits - bits_below;
+    std::uint64_t* counter = &counters.depth_packets_at[std::min(slot, contract::depth_slots - 1)];
+    if (counter != counter_) [[unlikely]] {  // Once a run.
+      finish();
+      counter_ = counter;
+    }
+    ++packets_;
+  }
+  void finish() noexcept {
+    if (counter_ != nullptr) contract::add(*counter_, packets_);
+    packets_ = 0;
+  }
+
+ private:
+  std::uint64_t* counter_ = nullptr;
+  std::uint32_t packets_ = 0;
+};
+
 class EgressQueue {
  public:
   // As many as leave the queue at once.
@@ -73,6 +97,8 @@ class EgressQueue {
 
   // Nothing waits here, rings included.
   bool empty() const noexcept;
+  // Rings not counted.
+  bool nothing_waits() const noexcept { return waiting_ == 0 && left_over() == 0; }
   // Frames that wait; those in the rings are not the home's yet.
   std::uint32_t held() const noexcept;
 
@@ -125,21 +151,17 @@ class EgressQueue {
         std::rotr(static_cast<std::uint8_t>(may_go), static_cast<int>(next_class_));
     return (next_class_ + static_cast<unsigned>(std::countr_zero(rotated))) % class_count;
   }
-  QueuedFrame take(unsigned traffic_class) noexcept {
-    const QueuedFrame frame = fifos_.front(traffic_class);
+  void pass_turn(unsigned chosen, const QueueRecord& record) noexcept {
+    if ((record.strict_classes >> chosen & 1) == 0) next_class_ = (chosen + 1) % class_count;
+  }
+  // The first of its class, which is `frame`.
+  void drop_front(unsigned traffic_class, const QueuedFrame& frame) noexcept {
     fifos_.pop(traffic_class);
     fifos_.prefetch(traffic_class, 3);
     if (fifos_.size(traffic_class) == 0) waiting_ &= ~(1u << traffic_class);
     classes_[traffic_class].bytes -= frame.bytes;
-    return frame;
   }
   std::span<const QueuedFrame> take_left_over() noexcept;
-  static void count_depth(std::uint64_t depth, contract::QueueCounters& counters) noexcept {
-    constexpr unsigned bits_below = 10;  // 1 KiB has 11 bits and is the first that is not below it.
-    const auto bits = static_cast<unsigned>(std::bit_width(depth));
-    const std::size_t slot = bits <= bits_below ? 0 : bits - bits_below;
-    contract::add(counters.depth_packets_at[std::min(slot, contract::depth_slots - 1)], 1);
-  }
   static void count_mark(MarkResult result, const QueuedFrame& frame,
                          contract::QueueCounters& counters) noexcept;
   std::uint16_t left_over() const noexcept {
@@ -174,19 +196,25 @@ std::span<const QueuedFrame> EgressQueue::dequeue(const QueueRecord& record, std
   departed_ = departure_count_ = 0;
   // What other workers have handed over since is part of the queue.
   std::array<std::uint64_t, class_count> on_their_way;
-  for (unsigned i = 0; i < class_count; ++i) on_their_way[i] = bytes_on_their_way(i);
-
+  for (std::uint32_t left = waiting_; left != 0; left &= left - 1) {
+    const auto i = static_cast<unsigned>(std::countr_zero(left));
+    on_their_way[i] = bytes_on_their_way(i);
+  }
   const bool is_limited = Pacer::is_limited(record.rate);
+  DepthTally depths;
 
   while (departure_count_ < departures_max && waiting_ != 0) {
     const unsigned chosen = choose(record, now);
     if (chosen == no_class) break;
+    const QueuedFrame frame = fifos_.front(chosen);
     // No smaller frame overtakes one that waits for the port's rate.
-    if (is_limited && pacer_.due(record.rate, fifos_.front(chosen).bytes) > now) break;
-    if ((record.strict_classes >> chosen & 1) == 0) next_class_ = (chosen + 1) % class_count;
+    if (is_limited) {
+      if (pacer_.due(record.rate, frame.bytes) > now) break;
+    }
     const QueueClassRecord& rules = record.classes[chosen];
     const std::uint64_t depth = classes_[chosen].bytes + on_their_way[chosen];
-    const QueuedFrame frame = take(chosen);
+    pass_turn(chosen, record);
+    drop_front(chosen, frame);
     if (is_to_mark(rules, depth, random)) {
       const MarkResult result = mark(frame, rules);
       count_mark(result, frame, counters[chosen]);
@@ -195,11 +223,12 @@ std::span<const QueuedFrame> EgressQueue::dequeue(const QueueRecord& record, std
         continue;
       }
     }
-    count_depth(depth, counters[chosen]);
-    classes_[chosen].pacer.sent(rules.rate, frame.bytes);
-    pacer_.sent(record.rate, frame.bytes);
+    depths.add(depth, counters[chosen]);
+    if ((limited_classes_ >> chosen & 1) != 0) classes_[chosen].pacer.sent(rules.rate, frame.bytes);
+    if (is_limited) pacer_.sent(record.rate, frame.bytes);
     departures_[departure_count_++] = frame;
   }
+  depths.finish();
   return std::span(departures_).first(departure_count_);
 }
 

@@ -26,16 +26,20 @@ class Pacer {
   }
 
   // When `bytes` may leave, TSC cycles.
-  std::uint64_t due(const RateRecord& rate, std::uint32_t bytes) const noexcept {
-    return sent_until_ + ((fraction_ + bytes * rate.cycles_per_byte) >> cycles_per_byte_shift);
+  std::uint64_t due(const RateRecord& rate, std::uint64_t bytes) const noexcept {
+    return sent_until_ + (cost(rate, bytes) >> cycles_per_byte_shift);
   }
   void sent(const RateRecord& rate, std::uint64_t bytes) noexcept {
-    const std::uint64_t cost = fraction_ + bytes * rate.cycles_per_byte;
-    sent_until_ += cost >> cycles_per_byte_shift;
-    fraction_ = cost & ((std::uint64_t{1} << cycles_per_byte_shift) - 1);
+    const std::uint64_t all = cost(rate, bytes);
+    sent_until_ += all >> cycles_per_byte_shift;
+    fraction_ = all & ((std::uint64_t{1} << cycles_per_byte_shift) - 1);
   }
 
  private:
+  std::uint64_t cost(const RateRecord& rate, std::uint64_t bytes) const noexcept {
+    return fraction_ + bytes * rate.cycles_per_byte;
+  }
+
   std::uint64_t sent_until_ = 0;  // TSC cycles.
   std::uint64_t fraction_ = 0;
 };

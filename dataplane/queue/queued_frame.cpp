@@ -41,18 +41,6 @@ std::uint8_t inner_ip(const IpPlace& outer, const PacketMeta& meta) noexcept {
   return meta.l3 >= behind_tunnel ? static_cast<std::uint8_t>(meta.l3) : 0;
 }
 
-bool is_control(PacketKind kind) noexcept {
-  switch (kind) {
-    case PacketKind::roce_ack:
-    case PacketKind::roce_nak:
-    case PacketKind::roce_rnr_nak:
-    case PacketKind::roce_atomic_response:
-    case PacketKind::roce_cnp:
-    case PacketKind::roce_cm: return true;
-    default: return false;
-  }
-}
-
 }  // namespace
 
 std::uint8_t class_by_header(const std::uint8_t* frame, const QueueRecord& record) noexcept {
@@ -64,10 +52,9 @@ std::uint8_t class_by_header(const std::uint8_t* frame, const QueueRecord& recor
   return record.class_of_dscp[tos >> 2];
 }
 
-QueuedFrame describe(rte_mbuf* mbuf, const PacketMeta& meta, const QueueRecord& record,
-                     std::uint16_t stage) noexcept {
-  const auto* frame = rte_pktmbuf_mtod(mbuf, const std::uint8_t*);
-  const IpPlace outer = outermost_ip(frame);
+QueuedFrame describe_other(rte_mbuf* mbuf, const PacketMeta& meta, const QueueRecord& record,
+                           std::uint16_t stage) noexcept {
+  const IpPlace outer = outermost_ip(rte_pktmbuf_mtod(mbuf, const std::uint8_t*));
   return {.mbuf = mbuf,
           .bytes = mbuf->pkt_len,
           .outer_ip = outer.offset,

@@ -42,8 +42,39 @@ inline std::uint8_t traffic_class_of(const rte_mbuf* mbuf, const PacketMeta& met
   return class_by_header(frame, record);
 }
 
+// To whose mark nobody reacts: ACKs, CNPs and connection management.
+constexpr bool is_control(PacketKind kind) noexcept {
+  constexpr auto bit = [](PacketKind one) {
+    return 1u << static_cast<unsigned>(one);
+  };
+  constexpr unsigned kinds = bit(PacketKind::roce_ack) | bit(PacketKind::roce_nak) |
+                             bit(PacketKind::roce_rnr_nak) | bit(PacketKind::roce_atomic_response) |
+                             bit(PacketKind::roce_cnp) | bit(PacketKind::roce_cm);
+  return (kinds >> static_cast<unsigned>(kind) & 1) != 0;
+}
+
+// Whatever the frame's headers are.
+QueuedFrame describe_other(rte_mbuf* mbuf, const PacketMeta& meta, const QueueRecord& record,
+                           std::uint16_t stage) noexcept;
+
 // What `mbuf` is to the queue of the port where it is to leave.
-QueuedFrame describe(rte_mbuf* mbuf, const PacketMeta& meta, const QueueRecord& record,
-                     std::uint16_t stage) noexcept;
+inline QueuedFrame describe(rte_mbuf* mbuf, const PacketMeta& meta, const QueueRecord& record,
+                            std::uint16_t stage) noexcept {
+  const auto* frame = rte_pktmbuf_mtod(mbuf, const std::uint8_t*);
+  const bool is_ipv4 =
+      reinterpret_cast<const EthernetHeader*>(frame)->type == be16(ethertype::ipv4);
+  if (!is_ipv4 || meta.vtep == base::no_vtep) [[unlikely]]  // What encapsulation made, mostly.
+    return describe_other(mbuf, meta, record, stage);
+  constexpr std::uint8_t outer_ip = sizeof(EthernetHeader);
+  constexpr std::uint8_t tunnel_bytes =
+      outer_ip + sizeof(Ipv4Header) + sizeof(UdpHeader) + sizeof(VxlanHeader);
+  return {.mbuf = mbuf,
+          .bytes = mbuf->pkt_len,
+          .outer_ip = outer_ip,
+          .inner_ip = static_cast<std::uint8_t>(meta.ip_version == 0 ? 0 : tunnel_bytes + meta.l3),
+          .traffic_class = static_cast<std::uint8_t>(traffic_class_of(mbuf, meta, record) & 7u),
+          .control = is_control(meta.kind),
+          .stage = static_cast<std::uint8_t>(stage)};
+}
 
 }  // namespace dp
