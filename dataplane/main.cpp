@@ -28,6 +28,13 @@ void log_ready(const dp::Options& options, const dp::Eal& eal) {
   }
 }
 
+dp::Ports::Defaults port_defaults(const dp::Options& options) {
+  return {.rx_descriptors = options.rx_descriptors,
+          .tx_descriptors = options.tx_descriptors,
+          // A congested port leaves the others buffers to receive into.
+          .queue_frames_max = options.mbufs / 4};
+}
+
 base::Status run(const dp::Options& options) {
   const auto stop = dp::signals_as_descriptor();
   if (!stop) return std::unexpected(stop.error());
@@ -90,7 +97,7 @@ base::Status run(const dp::Options& options) {
        .frame_rings = workers.frame_rings(),
        .pool = **pool},
       {.boot_id = dp::make_boot_id(), .tsc_hz = rte_get_tsc_hz(), .hugepages = eal->hugepages()},
-      {.rx_descriptors = options.rx_descriptors, .tx_descriptors = options.tx_descriptors});
+      port_defaults(options));
   log_ready(options, *eal);
   housekeeper.run(*stop);
   workers.stop();

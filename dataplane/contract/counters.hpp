@@ -141,7 +141,7 @@ struct QueueCounters {
   std::uint64_t late_ns;
   std::uint64_t depth_bytes;  // Waiting now, on their way from other workers included.
   std::uint64_t depth_packets;
-  std::uint64_t depth_bytes_max;  // Highest since the queue was configured.
+  std::uint64_t depth_bytes_max;  // Highest since the port was first opened.
   // Packets that waited, by the bytes that waited when they left, themselves included: position 0
   // below 1 KiB, each next one up to twice as many.
   std::array<std::uint64_t, depth_slots> depth_packets_at;

@@ -223,7 +223,7 @@ constexpr Member queue_list[] = {
      offsetof(QueueCounters, late_ns)},
     {"depth_bytes", "bytes", gauge, "Waiting now.", offsetof(QueueCounters, depth_bytes)},
     {"depth_packets", "packets", gauge, "Waiting now.", offsetof(QueueCounters, depth_packets)},
-    {"depth_bytes_max", "bytes", gauge, "Most that has waited since the queue was configured.",
+    {"depth_bytes_max", "bytes", gauge, "Most that has waited since the port was first opened.",
      offsetof(QueueCounters, depth_bytes_max)},
     {"depth_packets_at",
      "packets",

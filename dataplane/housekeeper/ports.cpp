@@ -327,7 +327,8 @@ void Ports::assign(PortMask ports) {
     for (auto& assignment : fresh) assignment->ports[id] = &devices_[id]->port();
     if (queues_[id] == nullptr && !fresh.empty()) {
       queues_[id] = std::make_unique<EgressQueue>(
-          base::PortId{id}, contract::home_worker(base::PortId{id}, fresh.size()), fresh.size());
+          base::PortId{id}, contract::home_worker(base::PortId{id}, fresh.size()), fresh.size(),
+          defaults_.queue_frames_max);
     }
     // By port and queue alone, so that another port's coming or going moves no queue to another
     // worker: that could reorder a flow.
@@ -339,7 +340,10 @@ void Ports::assign(PortMask ports) {
 
   for (std::size_t id = 0; id < queues_.size(); ++id) {
     if (queues_[id] == nullptr) continue;
-    for (auto& assignment : fresh) assignment->queues[id] = queues_[id].get();
+    for (auto& assignment : fresh) {
+      assignment->queues[id] = queues_[id].get();
+      assignment->all_queues.push_back(queues_[id].get());
+    }
     fresh[queues_[id]->home().value]->home_queues.push_back(queues_[id].get());
   }
 

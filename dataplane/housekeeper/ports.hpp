@@ -33,6 +33,7 @@ class Ports {
   struct Defaults {
     std::uint16_t rx_descriptors = 512;
     std::uint16_t tx_descriptors = 512;
+    std::uint32_t queue_frames_max = UINT32_MAX;  // That one egress queue holds.
   };
 
   // All outlive this.

@@ -21,6 +21,8 @@ class Egress {
   };
   // One call per burst and port, so a virtual call costs nothing that can be measured.
   virtual Sent send(base::PortId port, std::span<rte_mbuf*> frames) noexcept = 0;
+  // There is such a port.
+  virtual bool has(base::PortId) const noexcept { return true; }
   // nullptr: the port has none.
   virtual EgressQueue* queue(base::PortId) noexcept { return nullptr; }
 

@@ -88,7 +88,7 @@ void Exits::send(Batch& batch, std::uint16_t transmit_stage) noexcept {
   const std::uint16_t count = batch.size();
   // Weir's own frames, few and small, wait for nobody.
   const bool own = refused_ == DropReason::own_frame_refused;
-  const std::uint64_t queueing = own ? 0 : environment_.in_port->queueing_ports;
+  const std::uint64_t queueing = own ? 0 : environment_.in_port->queueing_ports | closing_ports_;
   std::uint16_t sent = 0;
   while (sent < count) {
     const PortId port = batch.meta(sent).out_port;

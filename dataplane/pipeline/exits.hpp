@@ -57,15 +57,21 @@ class Exits {
   // The same for a batch of frames that Weir made itself, while the outboxes are empty.
   void send_own(Batch& batch, std::uint16_t transmit_stage) noexcept;
 
-  // The egress queues whose home this worker is; they outlive their use here.
-  void use_queues(std::span<EgressQueue* const> home_queues) noexcept {
+  // At the start of a turn: all egress queues, and those whose home this worker is; they outlive
+  // their use here.
+  void use_queues(std::span<EgressQueue* const> queues,
+                  std::span<EgressQueue* const> home_queues) noexcept {
+    queues_ = queues;
     home_queues_ = home_queues;
+    closing_ports_ = find_closing();
   }
   // Once a turn: takes over what other workers handed over, and sends what may leave. Says how many
   // frames went either way.
   std::uint32_t serve_queues() noexcept;
   // When the next frame in a queue may leave, TSC cycles; UINT64_MAX: none waits for a rate.
-  std::uint64_t queues_due() const noexcept;
+  std::uint64_t queues_due() const noexcept { return queues_due_; }
+  // Other workers may hand over to this one.
+  bool takes_over() const noexcept { return takes_over_; }
 
   // Packets in the outboxes and the queues now, by walking them.
   std::uint32_t count_held() const noexcept;
@@ -89,7 +95,9 @@ class Exits {
   std::uint16_t pass_run(Batch& batch, Run run, EgressQueue& queue,
                          const QueueRecord& record) noexcept;
   std::uint32_t serve(EgressQueue& queue, const QueueRecord& record) noexcept;
-  std::uint32_t drain(EgressQueue& queue) noexcept;
+  std::uint32_t lose_all(EgressQueue& queue) noexcept;
+  // Ports whose queue has been removed, and holds frames of this worker; one bit each.
+  std::uint64_t find_closing() const noexcept;
   void drop_queued(const QueuedFrame& frame, DropReason reason) noexcept;
   void count_sent(base::PortId port, std::uint64_t packets, std::uint64_t bytes) noexcept;
   QueueCounterSpan queue_counters(base::PortId port) const noexcept {
@@ -117,7 +125,11 @@ class Exits {
   DropReason refused_ = DropReason::tx_ring_full;  // What a port does not take dies as.
   const Environment& environment_;
   PuntLimit punt_limit_;
+  std::span<EgressQueue* const> queues_;
   std::span<EgressQueue* const> home_queues_;
+  std::uint64_t closing_ports_ = 0;
+  bool takes_over_ = false;
+  std::uint64_t queues_due_ = UINT64_MAX;
   Random random_;
   std::uint64_t tsc_hz_;
 };

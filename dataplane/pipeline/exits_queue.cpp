@@ -20,8 +20,9 @@ using Mbufs = std::array<rte_mbuf*, burst_max>;
 
 void Exits::queue_run(Batch& batch, Run run, PortId port, std::uint16_t transmit_stage) noexcept {
   EgressQueue* queue = egress_.queue(port);
+  if (queue == nullptr) return send_run(batch, run, port, transmit_stage);
   const QueueRecord* record = environment_.tables.queues.find(port.value, environment_.generation);
-  if (queue == nullptr || record == nullptr) return send_run(batch, run, port, transmit_stage);
+  if (record == nullptr) record = &closing_record;
 
   const bool is_home = queue->home() == environment_.worker;
   if (is_home) {
@@ -58,26 +59,42 @@ std::uint16_t Exits::pass_run(Batch& batch, Run run, EgressQueue& queue,
     return run.first;
   }
   const Egress::Sent sent = egress_.send(queue.port(), batch.mbufs_to_send(run.first, run.end));
+  const std::uint64_t offered = tally.bytes();
   const auto first_left = static_cast<std::uint16_t>(run.first + sent.count);
   for (std::uint16_t i = first_left; i < run.end; ++i) {
     const rte_mbuf* mbuf = batch.mbuf(i);
     tally.take_back(traffic_class_of(mbuf, batch.meta(i), record), mbuf->pkt_len);
   }
+  if (first_left < run.end) queue.take_back(record, offered - tally.bytes());
   count_sent(queue.port(), sent.count, tally.bytes());
   tally.count(queue_counters(queue.port()), /*waited=*/false);
   return first_left;
 }
 
+std::uint64_t Exits::find_closing() const noexcept {
+  std::uint64_t closing = 0;
+  for (EgressQueue* queue : queues_) {
+    if (environment_.tables.queues.find(queue->port().value, environment_.generation) == nullptr &&
+        queue->holds_frames_of(environment_.worker)) {
+      closing |= std::uint64_t{1} << queue->port().value;
+    }
+  }
+  return closing;
+}
+
 std::uint32_t Exits::serve_queues() noexcept {
   std::uint32_t moved = 0;
+  queues_due_ = std::numeric_limits<std::uint64_t>::max();
+  takes_over_ = false;
   for (EgressQueue* queue : home_queues_) {
     const QueueRecord* record =
         environment_.tables.queues.find(queue->port().value, environment_.generation);
-    if (record != nullptr) {
-      moved += serve(*queue, *record);
-    } else if (!queue->empty()) {
-      moved += drain(*queue);
+    if (record == nullptr) {
+      if (queue->empty()) continue;
+      record = &closing_record;
     }
+    takes_over_ |= queue->has_other_workers();
+    moved += serve(*queue, *record);
   }
   free_dead();
   return moved;
@@ -95,61 +112,38 @@ std::uint32_t Exits::serve(EgressQueue& queue, const QueueRecord& record) noexce
     ++moved;
     if (!queue.enqueue(frame, record, counters)) drop_queued(frame, DropReason::queue_full);
   });
-  const auto drop = [this](const QueuedFrame& frame) {
-    drop_queued(frame, DropReason::marker_dropped);
-  };
-  for (unsigned round = 0; round < rounds_per_turn; ++round) {
-    const auto frames = queue.dequeue(record, now, random_, counters, drop);
-    if (frames.empty()) break;
+  // Nothing waits for a port that may come back as another one's.
+  if (!egress_.has(port)) moved += lose_all(queue);
+  bool all_left = true;
+  for (unsigned round = 0; round < rounds_per_turn && all_left; ++round) {
+    const std::uint32_t moved_before = moved;
+    const auto frames =
+        queue.dequeue(record, now, random_, counters, [&](const QueuedFrame& frame) {
+          drop_queued(frame, DropReason::marker_dropped);
+          ++moved;
+        });
+    if (frames.empty() && moved == moved_before) break;
     Mbufs mbufs;
     std::ranges::transform(frames, mbufs.begin(), &QueuedFrame::mbuf);
     const Egress::Sent sent = egress_.send(port, {mbufs.data(), frames.size()});
     std::uint64_t bytes = 0;
     for (const QueuedFrame& frame : frames.first(sent.count)) bytes += frame.bytes;
     count_sent(port, sent.count, bytes);
-    const bool all = sent.count == frames.size();
-    queue.settle(sent.count, counters);
+    all_left = sent.count == frames.size();
+    queue.settle(sent.count, mbufs, record, counters);
     moved += sent.count;
-    if (!sent.port_present) moved += drain(queue);
-    if (!all) break;
   }
-  queue.publish(counters);
+  queues_due_ = std::min(queues_due_, queue.end_turn(record, counters));
   return moved;
 }
 
-// The port has no queue any more, or is gone: whoever waits leaves now or dies.
-std::uint32_t Exits::drain(EgressQueue& queue) noexcept {
-  std::array<QueuedFrame, burst_max> frames;
-  std::uint32_t moved = 0;
-  std::uint16_t count = 0;
-  const auto send = [&]() noexcept {
-    Mbufs mbufs;
-    std::transform(frames.begin(), frames.begin() + count, mbufs.begin(),
-                   [](const QueuedFrame& frame) { return frame.mbuf; });
-    const Egress::Sent sent = egress_.send(queue.port(), {mbufs.data(), count});
-    std::uint64_t bytes = 0;
-    for (std::uint16_t i = 0; i < sent.count; ++i) bytes += frames[i].bytes;
-    count_sent(queue.port(), sent.count, bytes);
-    const DropReason reason =
-        sent.port_present ? DropReason::tx_ring_full : DropReason::port_missing;
-    for (std::uint16_t i = sent.count; i < count; ++i) drop_queued(frames[i], reason);
-    moved += count;
-    count = 0;
-  };
-  const auto add = [&](const QueuedFrame& frame) noexcept {
-    frames[count++] = frame;
-    if (count == frames.size()) send();
-  };
+std::uint32_t Exits::lose_all(EgressQueue& queue) noexcept {
+  std::uint32_t lost = 0;
   for (QueuedFrame frame = queue.take_any(); frame.mbuf != nullptr; frame = queue.take_any()) {
-    add(frame);
+    drop_queued(frame, DropReason::port_missing);
+    ++lost;
   }
-  queue.take_over([&](const QueuedFrame& frame) noexcept {
-    ++totals_.taken_over;
-    add(frame);
-  });
-  if (count > 0) send();
-  queue.publish(queue_counters(queue.port()));
-  return moved;
+  return lost;
 }
 
 void Exits::drop_queued(const QueuedFrame& frame, DropReason reason) noexcept {
@@ -157,16 +151,6 @@ void Exits::drop_queued(const QueuedFrame& frame, DropReason reason) noexcept {
   count_drop(frame.stage, reason, 1);
   if (dead_count_ == dead_.size()) free_dead();
   dead_[dead_count_++] = frame.mbuf;
-}
-
-std::uint64_t Exits::queues_due() const noexcept {
-  std::uint64_t soonest = std::numeric_limits<std::uint64_t>::max();
-  for (const EgressQueue* queue : home_queues_) {
-    const QueueRecord* record =
-        environment_.tables.queues.find(queue->port().value, environment_.generation);
-    if (record != nullptr) soonest = std::min(soonest, queue->next_due(*record));
-  }
-  return soonest;
 }
 
 }  // namespace dp

@@ -8,8 +8,9 @@
 
 namespace dp {
 
-EgressQueue::EgressQueue(base::PortId port, base::WorkerId home, std::uint32_t worker_count)
-    : port_(port), home_(home), rings_(worker_count) {}
+EgressQueue::EgressQueue(base::PortId port, base::WorkerId home, std::uint32_t worker_count,
+                         std::uint32_t frames_max)
+    : port_(port), home_(home), frames_max_(frames_max), rings_(worker_count) {}
 
 EgressQueue::~EgressQueue() {
   for (QueuedFrame frame = take_any(); frame.mbuf != nullptr; frame = take_any()) {
@@ -18,9 +19,12 @@ EgressQueue::~EgressQueue() {
   take_over([](const QueuedFrame& frame) { const OwnedMbuf freed(frame.mbuf); });
 }
 
+bool EgressQueue::rings_hold_frames() const noexcept {
+  return std::ranges::any_of(rings_, [](const HandOverRing& ring) { return ring.size() != 0; });
+}
+
 bool EgressQueue::empty() const noexcept {
-  return waiting_ == 0 && left_over() == 0 &&
-         std::ranges::all_of(rings_, [](const HandOverRing& ring) { return ring.size() == 0; });
+  return nothing_waits() && !rings_hold_frames();
 }
 
 std::uint32_t EgressQueue::held() const noexcept {
@@ -43,10 +47,10 @@ void EgressQueue::use(const QueueRecord& record, base::Generation generation) no
 
 bool EgressQueue::let_pass(const QueueRecord& record, std::uint64_t now, std::uint64_t bytes,
                            std::uint32_t largest) noexcept {
-  if (!nothing_waits()) return false;
+  if (!empty()) return false;
   if (limited_classes_ != 0 || largest > never_marked_bytes_) return false;
   if (!Pacer::is_limited(record.rate)) return true;
-  (void)pacer_.catch_up(record.rate, now);  // Nothing waited, so nothing was late.
+  pacer_.catch_up(record.rate, now);
   if (pacer_.due(record.rate, bytes) > now) return false;
   pacer_.sent(record.rate, bytes);
   return true;
@@ -54,18 +58,15 @@ bool EgressQueue::let_pass(const QueueRecord& record, std::uint64_t now, std::ui
 
 void EgressQueue::catch_up(const QueueRecord& record, std::uint64_t now, std::uint64_t tsc_hz,
                            QueueCounterSpan counters) noexcept {
-  const auto late = [&](unsigned traffic_class, std::uint64_t cycles) {
-    // Who waits for the device does not wait for a worker.
-    if (cycles == 0 || left_over() > 0 || (backlogged_ >> traffic_class & 1) == 0) return;
-    const auto ns =
-        static_cast<std::uint64_t>(static_cast<double>(cycles) * 1e9 / static_cast<double>(tsc_hz));
-    contract::add(counters[traffic_class].late_ns, ns);
-  };
-  // Of the port: it is the class's that would have left first.
-  const auto first = static_cast<unsigned>(std::countr_zero(backlogged_ | 1u << (class_count - 1)));
-  late(first, pacer_.catch_up(record.rate, now));
+  if (now > due_.at && now - due_.at > due_.burst_cycles) {
+    const auto late = static_cast<double>(now - due_.at - due_.burst_cycles);
+    contract::add(counters[due_.traffic_class].late_ns,
+                  static_cast<std::uint64_t>(late * 1e9 / static_cast<double>(tsc_hz)));
+  }
+  due_ = {};
+  pacer_.catch_up(record.rate, now);
   for (unsigned i = 0; i < class_count; ++i) {
-    late(i, classes_[i].pacer.catch_up(record.classes[i].rate, now));
+    classes_[i].pacer.catch_up(record.classes[i].rate, now);
   }
 }
 
@@ -74,20 +75,24 @@ std::uint32_t EgressQueue::due_classes(std::uint32_t classes, const QueueRecord&
                                        std::uint64_t now) const noexcept {
   for (std::uint32_t left = classes & limited_classes_; left != 0; left &= left - 1) {
     const auto i = static_cast<unsigned>(std::countr_zero(left));
-    if (classes_[i].pacer.due(record.classes[i].rate, fifos_.front(i).bytes) > now) {
+    if (classes_[i].pacer.due_frame(record.classes[i].rate, fifos_.front(i).bytes) > now) {
       classes &= ~(1u << i);
     }
   }
   return classes;
 }
 
-std::span<const QueuedFrame> EgressQueue::take_left_over() noexcept {
+std::span<const QueuedFrame> EgressQueue::take_left_over(const QueueRecord& record) noexcept {
   const auto frames = std::span(departures_).subspan(departed_, left_over());
-  for (const QueuedFrame& frame : frames) classes_[frame.traffic_class].bytes -= frame.bytes;
+  for (const QueuedFrame& frame : frames) {
+    classes_[frame.traffic_class].bytes -= frame.bytes;
+    charge(frame, record);
+  }
   return frames;
 }
 
-void EgressQueue::settle(std::uint16_t taken, QueueCounterSpan counters) noexcept {
+void EgressQueue::settle(std::uint16_t taken, std::span<rte_mbuf* const> mbufs,
+                         const QueueRecord& record, QueueCounterSpan counters) noexcept {
   ClassTally tally;
   const auto frames = std::span(departures_).subspan(departed_, left_over());
   for (const QueuedFrame& frame : frames.first(taken)) {
@@ -95,8 +100,14 @@ void EgressQueue::settle(std::uint16_t taken, QueueCounterSpan counters) noexcep
   }
   tally.finish();
   tally.count(counters, /*waited=*/true);
-  for (const QueuedFrame& frame : frames.subspan(taken)) {
-    classes_[frame.traffic_class].bytes += frame.bytes;
+  for (std::size_t i = taken; i < frames.size(); ++i) {
+    QueuedFrame& frame = frames[i];
+    frame.mbuf = mbufs[i];
+    Class& its = classes_[frame.traffic_class];
+    its.bytes += frame.bytes;
+    const RateRecord& rate = record.classes[frame.traffic_class].rate;
+    if (Pacer::is_limited(rate)) its.pacer.take_back(rate, frame.bytes);
+    take_back(record, frame.bytes);
   }
   departed_ = static_cast<std::uint16_t>(departed_ + taken);
 }
@@ -114,16 +125,32 @@ QueuedFrame EgressQueue::take_any() noexcept {
   return frame;
 }
 
-std::uint64_t EgressQueue::next_due(const QueueRecord& record) const noexcept {
-  std::uint64_t soonest = std::numeric_limits<std::uint64_t>::max();
+EgressQueue::Due EgressQueue::next_due(const QueueRecord& record) const noexcept {
+  Due soonest;
   if (left_over() > 0) return soonest;
   for (std::uint32_t left = waiting_; left != 0; left &= left - 1) {
     const auto i = static_cast<unsigned>(std::countr_zero(left));
     const std::uint32_t bytes = fifos_.front(i).bytes;
-    soonest = std::min(soonest, std::max(pacer_.due(record.rate, bytes),
-                                         classes_[i].pacer.due(record.classes[i].rate, bytes)));
+    Due due{.at = 0, .traffic_class = i};
+    const auto wait_for = [&](const Pacer& pacer, const RateRecord& rate) {
+      if (!Pacer::is_limited(rate)) return;
+      due.at = std::max(due.at, pacer.due_frame(rate, bytes));
+      due.burst_cycles = std::min(due.burst_cycles, rate.burst_cycles);
+    };
+    wait_for(pacer_, record.rate);
+    wait_for(classes_[i].pacer, record.classes[i].rate);
+    if (due.at < soonest.at) soonest = due;
   }
   return soonest;
+}
+
+std::uint64_t EgressQueue::end_turn(const QueueRecord& record, QueueCounterSpan counters) noexcept {
+  publish(counters);
+  if (nothing_waits() && is_occupied_.load(std::memory_order_relaxed)) {
+    is_occupied_.store(false, std::memory_order_release);
+  }
+  due_ = next_due(record);
+  return due_.at;
 }
 
 std::uint64_t EgressQueue::bytes_on_their_way(unsigned traffic_class) const noexcept {
@@ -133,9 +160,9 @@ std::uint64_t EgressQueue::bytes_on_their_way(unsigned traffic_class) const noex
 }
 
 void EgressQueue::publish(QueueCounterSpan counters) noexcept {
-  backlogged_ = waiting_;
   const bool is_empty = empty();
-  if (is_empty && published_empty_) return;
+  if (is_empty && published_empty_ && !has_new_max_) return;
+  has_new_max_ = false;
   published_empty_ = is_empty;
   std::array<std::uint32_t, class_count> packets;
   for (unsigned i = 0; i < class_count; ++i) packets[i] = fifos_.size(i);
@@ -143,8 +170,11 @@ void EgressQueue::publish(QueueCounterSpan counters) noexcept {
     ++packets[departures_[i].traffic_class];
   }
   for (unsigned i = 0; i < class_count; ++i) {
-    contract::set(counters[i].depth_bytes, classes_[i].bytes + bytes_on_their_way(i));
-    contract::set(counters[i].depth_bytes_max, classes_[i].bytes_max);
+    Class& its = classes_[i];
+    const std::uint64_t bytes = its.bytes + bytes_on_their_way(i);
+    its.bytes_max = std::max(its.bytes_max, bytes);
+    contract::set(counters[i].depth_bytes, bytes);
+    contract::set(counters[i].depth_bytes_max, its.bytes_max);
     contract::set(counters[i].depth_packets, packets[i]);
   }
 }

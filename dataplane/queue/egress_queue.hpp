@@ -18,6 +18,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cstdint>
 #include <memory>
@@ -50,12 +51,31 @@ class DepthTally {
   std::uint32_t packets_ = 0;
 };
 
+// Of a queue that is being removed: what waits leaves as fast as the port takes it, class 7 last,
+// into which all goes that comes meanwhile. So no frame overtakes an earlier one of its QP.
+constexpr QueueRecord make_closing_record() noexcept {
+  QueueRecord record{};
+  constexpr std::uint8_t last = contract::traffic_class_count - 1;
+  record.class_of_dscp.fill(last);
+  record.class_of_kind.fill(last);
+  record.strict_classes = (1u << last) - 1;
+  for (QueueClassRecord& one : record.classes) {
+    one.kmin = one.kmax = UINT32_MAX;
+    one.buffer = contract::queue_buffer_max;
+  }
+  return record;
+}
+inline constexpr QueueRecord closing_record = make_closing_record();
+
 class EgressQueue {
  public:
   // As many as leave the queue at once.
   static constexpr std::uint16_t departures_max = 32;
 
-  EgressQueue(base::PortId port, base::WorkerId home, std::uint32_t worker_count);
+  // Holds at most `frames_max` frames, whatever their length: each takes a buffer of the pool that
+  // all ports receive into.
+  EgressQueue(base::PortId port, base::WorkerId home, std::uint32_t worker_count,
+              std::uint32_t frames_max);
   // Frees what still waits.
   ~EgressQueue();
   EgressQueue(const EgressQueue&) = delete;
@@ -63,6 +83,7 @@ class EgressQueue {
 
   base::PortId port() const noexcept { return port_; }
   base::WorkerId home() const noexcept { return home_; }
+  bool has_other_workers() const noexcept { return rings_.size() > 1; }
 
   // What it is told from here on; before anything else of a turn in which it may be another.
   void use(const QueueRecord& record, base::Generation generation) noexcept;
@@ -72,9 +93,21 @@ class EgressQueue {
     return rings_[from.value].push(frame);
   }
 
+  // Any worker: frames of its own still wait here, so that later ones must not go another way.
+  bool holds_frames_of(base::WorkerId worker) const noexcept {
+    if (worker == home_) return !nothing_waits();
+    // In this order: what has left the ring is waiting by then. Acquire pairs with the release in
+    // take_over().
+    return !rings_[worker.value].is_taken() || is_occupied_.load(std::memory_order_acquire);
+  }
+
   // Takes frames out of the rings, as many as were there: `take` says what became of each.
   template <class Take>
   void take_over(Take&& take) noexcept {
+    // Before a ring shows that they have left it; end_turn() takes it back.
+    if (!is_occupied_.load(std::memory_order_relaxed) && rings_hold_frames()) {
+      is_occupied_.store(true, std::memory_order_release);
+    }
     for (HandOverRing& ring : rings_) {
       for (std::uint32_t left = ring.size(); left > 0; --left) take(ring.pop());
     }
@@ -85,12 +118,16 @@ class EgressQueue {
     const unsigned traffic_class = frame.traffic_class;
     Class& its = classes_[traffic_class];
     if (its.bytes + frame.bytes > record.classes[traffic_class].buffer ||
-        !fifos_.push(traffic_class, frame)) [[unlikely]] {  // A congested network is the exception.
+        fifos_.total() >= frames_max_ || !fifos_.push(traffic_class, frame))
+        [[unlikely]] {  // A congested network is the exception.
       contract::add(counters[traffic_class].full_dropped_packets, 1);
       return false;
     }
     its.bytes += frame.bytes;
-    its.bytes_max = std::max(its.bytes_max, its.bytes);
+    if (its.bytes > its.bytes_max) {
+      its.bytes_max = its.bytes;
+      has_new_max_ = true;
+    }
     waiting_ |= 1u << traffic_class;
     return true;
   }
@@ -108,24 +145,38 @@ class EgressQueue {
   bool let_pass(const QueueRecord& record, std::uint64_t now, std::uint64_t bytes,
                 std::uint32_t largest) noexcept;
 
-  // Once a turn, before dequeue(): time that rates would have let frames pass which had to wait for
-  // this worker.
+  // `bytes` of those that passed did not leave, after all.
+  void take_back(const QueueRecord& record, std::uint64_t bytes) noexcept {
+    if (Pacer::is_limited(record.rate)) pacer_.take_back(record.rate, bytes);
+  }
+
+  // Once a turn, before dequeue(). Counts for how long rates would have let a frame go that had to
+  // wait for this worker, beyond what a burst makes up for.
   void catch_up(const QueueRecord& record, std::uint64_t now, std::uint64_t tsc_hz,
                 QueueCounterSpan counters) noexcept;
   // The frames that may leave now, marked, in their order; none is forgotten before settle() says
-  // how many of them the port took. `drop` gets those that die at the marker.
+  // how many of them the port took. `drop` gets those that die at the marker, which count as if
+  // they left: none may be left over although more wait.
   template <class Drop>
   std::span<const QueuedFrame> dequeue(const QueueRecord& record, std::uint64_t now, Random& random,
                                        QueueCounterSpan counters, Drop&& drop) noexcept;
-  // The first `taken` of them have left; the rest waits and goes first.
-  void settle(std::uint16_t taken, QueueCounterSpan counters) noexcept;
+  // The first `taken` of them have left; the rest waits and goes first. The port may have put
+  // copies in the place of `mbufs` before it refused them.
+  void settle(std::uint16_t taken, std::span<rte_mbuf* const> mbufs, const QueueRecord& record,
+              QueueCounterSpan counters) noexcept;
   // Any frame, whatever rate and marker say, as it was; mbuf is nullptr where none waits.
   QueuedFrame take_any() noexcept;
 
-  // When a frame may leave, TSC cycles; UINT64_MAX: none waits, or those wait for the device.
-  std::uint64_t next_due(const QueueRecord& record) const noexcept;
-  // Depths now.
-  void publish(QueueCounterSpan counters) noexcept;
+  // When a frame may leave, TSC cycles, its class, and how much of a pause would be made up for
+  // then.
+  struct Due {
+    std::uint64_t at = UINT64_MAX;  // None waits, or those wait for the device.
+    std::uint64_t burst_cycles = UINT64_MAX;
+    unsigned traffic_class = 0;
+  };
+  Due next_due(const QueueRecord& record) const noexcept;
+  // At the end of a turn: publishes depths, and says when a frame may leave next.
+  std::uint64_t end_turn(const QueueRecord& record, QueueCounterSpan counters) noexcept;
 
  private:
   struct Class {
@@ -136,6 +187,8 @@ class EgressQueue {
   static constexpr unsigned class_count = contract::traffic_class_count;
   static constexpr unsigned no_class = class_count;
 
+  bool rings_hold_frames() const noexcept;
+  void publish(QueueCounterSpan counters) noexcept;
   std::uint64_t bytes_on_their_way(unsigned traffic_class) const noexcept;
   std::uint32_t due_classes(std::uint32_t classes, const QueueRecord& record,
                             std::uint64_t now) const noexcept;
@@ -161,7 +214,13 @@ class EgressQueue {
     if (fifos_.size(traffic_class) == 0) waiting_ &= ~(1u << traffic_class);
     classes_[traffic_class].bytes -= frame.bytes;
   }
-  std::span<const QueuedFrame> take_left_over() noexcept;
+  std::span<const QueuedFrame> take_left_over(const QueueRecord& record) noexcept;
+  void charge(const QueuedFrame& frame, const QueueRecord& record) noexcept {
+    const unsigned i = frame.traffic_class;
+    if ((limited_classes_ >> i & 1) != 0)
+      classes_[i].pacer.sent(record.classes[i].rate, frame.bytes);
+    if (Pacer::is_limited(record.rate)) pacer_.sent(record.rate, frame.bytes);
+  }
   static void count_mark(MarkResult result, const QueuedFrame& frame,
                          contract::QueueCounters& counters) noexcept;
   std::uint16_t left_over() const noexcept {
@@ -170,18 +229,21 @@ class EgressQueue {
 
   base::PortId port_;
   base::WorkerId home_;
-  std::vector<HandOverRing> rings_;  // By worker; the home's own is never used.
+  std::uint32_t frames_max_;
+  std::vector<HandOverRing> rings_;       // By worker; the home's own is never used.
+  std::atomic<bool> is_occupied_{false};  // Frames of other workers may wait here.
   FrameFifos fifos_;
   std::array<Class, class_count> classes_;
   Pacer pacer_;
-  unsigned next_class_ = 0;       // Whose turn it is among those that are not strict.
-  std::uint32_t waiting_ = 0;     // Bit n: class n has frames in its FIFO.
-  std::uint32_t backlogged_ = 0;  // What that was when the last turn ended.
+  unsigned next_class_ = 0;    // Whose turn it is among those that are not strict.
+  std::uint32_t waiting_ = 0;  // Bit n: class n has frames in its FIFO.
+  Due due_;                    // When the last turn ended.
   // What dequeue() gave last; the port has taken those before departed_.
   std::array<QueuedFrame, departures_max> departures_;
   std::uint16_t departure_count_ = 0;
   std::uint16_t departed_ = 0;
   bool published_empty_ = false;
+  bool has_new_max_ = false;
   // Of what use() was told last.
   base::Generation generation_ = 0;
   std::uint32_t limited_classes_ = 0;  // Bit n: class n has a rate of its own.
@@ -192,7 +254,7 @@ template <class Drop>
 std::span<const QueuedFrame> EgressQueue::dequeue(const QueueRecord& record, std::uint64_t now,
                                                   Random& random, QueueCounterSpan counters,
                                                   Drop&& drop) noexcept {
-  if (left_over() > 0) return take_left_over();
+  if (left_over() > 0) return take_left_over(record);
   departed_ = departure_count_ = 0;
   // What other workers have handed over since is part of the queue.
   std::array<std::uint64_t, class_count> on_their_way;
@@ -203,14 +265,14 @@ std::span<const QueuedFrame> EgressQueue::dequeue(const QueueRecord& record, std
   const bool is_limited = Pacer::is_limited(record.rate);
   DepthTally depths;
 
-  while (departure_count_ < departures_max && waiting_ != 0) {
+  std::uint16_t died = 0;
+
+  while (departure_count_ + died < departures_max && waiting_ != 0) {
     const unsigned chosen = choose(record, now);
     if (chosen == no_class) break;
     const QueuedFrame frame = fifos_.front(chosen);
     // No smaller frame overtakes one that waits for the port's rate.
-    if (is_limited) {
-      if (pacer_.due(record.rate, frame.bytes) > now) break;
-    }
+    if (is_limited && pacer_.due_frame(record.rate, frame.bytes) > now) break;
     const QueueClassRecord& rules = record.classes[chosen];
     const std::uint64_t depth = classes_[chosen].bytes + on_their_way[chosen];
     pass_turn(chosen, record);
@@ -220,12 +282,12 @@ std::span<const QueuedFrame> EgressQueue::dequeue(const QueueRecord& record, std
       count_mark(result, frame, counters[chosen]);
       if (result == MarkResult::drop) {
         drop(frame);
+        ++died;
         continue;
       }
     }
     depths.add(depth, counters[chosen]);
-    if ((limited_classes_ >> chosen & 1) != 0) classes_[chosen].pacer.sent(rules.rate, frame.bytes);
-    if (is_limited) pacer_.sent(record.rate, frame.bytes);
+    charge(frame, record);
     departures_[departure_count_++] = frame;
   }
   depths.finish();

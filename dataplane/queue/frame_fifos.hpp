@@ -23,6 +23,7 @@ class FrameFifos {
   FrameFifos();
 
   std::uint32_t size(unsigned traffic_class) const noexcept { return fifos_[traffic_class].size; }
+  std::uint32_t total() const noexcept { return total_; }
   // False: it holds frames_max.
   bool push(unsigned traffic_class, const QueuedFrame& frame) noexcept {
     Fifo& fifo = fifos_[traffic_class];
@@ -33,6 +34,7 @@ class FrameFifos {
       add_block(fifo);
     blocks_[fifo.last].frames[fifo.end++] = frame;
     ++fifo.size;
+    ++total_;
     return true;
   }
   // Not empty.
@@ -43,6 +45,7 @@ class FrameFifos {
   void pop(unsigned traffic_class) noexcept {
     Fifo& fifo = fifos_[traffic_class];
     --fifo.size;
+    --total_;
     ++fifo.begin;
     if (fifo.size == 0 || fifo.begin == block_frames) [[unlikely]]  // Once in a block.
       free_first_block(fifo);
@@ -83,6 +86,7 @@ class FrameFifos {
   void free_first_block(Fifo& fifo) noexcept;
 
   std::unique_ptr<Block[]> blocks_;
+  std::uint32_t total_ = 0;
   std::uint32_t free_ = no_block;  // Freed ones, the last first.
   std::uint32_t fresh_ = 0;        // From here on none has been used.
   std::array<Fifo, contract::traffic_class_count> fifos_;

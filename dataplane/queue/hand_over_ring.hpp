@@ -29,6 +29,11 @@ class HandOverRing {
     return true;
   }
 
+  // All have been taken out.
+  bool is_taken() const noexcept {
+    return head_.load(std::memory_order_acquire) == tail_.load(std::memory_order_relaxed);
+  }
+
   // The home worker.
   std::uint32_t size() const noexcept {
     return tail_.load(std::memory_order_acquire) - head_.load(std::memory_order_relaxed);

@@ -42,7 +42,8 @@ void set_inner_ce(const QueuedFrame& frame) noexcept {
   std::memcpy(&after, inner, sizeof after);
   std::uint8_t* outer = at(frame, frame.outer_ip);
   auto& udp = *reinterpret_cast<UdpHeader*>(
-      outer + (is_ipv4(outer) ? sizeof(Ipv4Header) : sizeof(Ipv6Header)));
+      outer + (is_ipv4(outer) ? reinterpret_cast<const Ipv4Header*>(outer)->header_bytes()
+                              : sizeof(Ipv6Header)));
   if (udp.checksum == be16(0)) return;  // None.
   // RFC 768: a sum of zero is sent as all ones.
   const be16 sum = update_checksum(udp.checksum, before, after);

@@ -26,7 +26,7 @@ struct QueuedFrame {
 static_assert(sizeof(QueuedFrame) == 16);
 
 // The class of a frame whose kind does not say it, by the DSCP of its outermost IP header.
-std::uint8_t class_by_header(const std::uint8_t* frame, const QueueRecord& record) noexcept;
+std::uint8_t class_by_header(const rte_mbuf* mbuf, const QueueRecord& record) noexcept;
 
 // The class in which a frame is to wait. `meta` as the last stage left it.
 inline std::uint8_t traffic_class_of(const rte_mbuf* mbuf, const PacketMeta& meta,
@@ -39,7 +39,7 @@ inline std::uint8_t traffic_class_of(const rte_mbuf* mbuf, const PacketMeta& met
     constexpr std::size_t tos_at = sizeof(EthernetHeader) + offsetof(Ipv4Header, tos);
     return record.class_of_dscp[frame[tos_at] >> 2];
   }
-  return class_by_header(frame, record);
+  return class_by_header(mbuf, record);
 }
 
 // To whose mark nobody reacts: ACKs, CNPs and connection management.

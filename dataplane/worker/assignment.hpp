@@ -24,6 +24,7 @@ struct Assignment {
   std::array<Port*, contract::port_count_max> ports{};
   // By PortId; nullptr: no such port has ever been. They outlive every worker.
   std::array<EgressQueue*, contract::port_count_max> queues{};
+  std::vector<EgressQueue*> all_queues;
   std::vector<EgressQueue*> home_queues;  // Those that are this worker's.
 };
 

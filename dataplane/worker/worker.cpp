@@ -15,6 +15,11 @@ namespace {
 // thousand samples a second under load.
 constexpr std::uint32_t bursts_per_sample = 256;
 
+// A sleep takes some microseconds more than it is asked for.
+constexpr std::uint64_t shortest_sleep_ns = 5'000;
+// 1,024 places of a hand-over ring at 20 million frames a second.
+constexpr std::uint64_t take_over_ns_max = 50'000;
+
 // Of one worker that has other work (README.md, 2026-11-29).
 constexpr std::uint64_t twin_reads_per_second = 20'000;
 
@@ -65,11 +70,14 @@ void Worker::run() noexcept {
 }
 
 std::uint64_t Worker::queues_due_in_ns() const noexcept {
-  if (queues_due_ == never) return never;
+  // Other workers hand over to somebody who looks often enough.
+  std::uint64_t ns = exits_.takes_over() ? take_over_ns_max : never;
+  if (exits_.queues_due() == never) return ns;
   const std::uint64_t now = rte_rdtsc();
-  if (queues_due_ <= now) return 0;
-  return static_cast<std::uint64_t>(static_cast<double>(queues_due_ - now) * 1e9 /
-                                    static_cast<double>(tsc_hz_));
+  if (exits_.queues_due() <= now) return 0;
+  ns = std::min(ns, static_cast<std::uint64_t>(static_cast<double>(exits_.queues_due() - now) *
+                                               1e9 / static_cast<double>(tsc_hz_)));
+  return ns < shortest_sleep_ns ? 0 : ns;
 }
 
 std::uint32_t Worker::turn(std::uint64_t later_cycles) noexcept {
@@ -80,6 +88,7 @@ std::uint32_t Worker::turn(std::uint64_t later_cycles) noexcept {
   current_ = assignment_.load(std::memory_order_acquire);
   std::uint32_t frames = 0;
   if (current_ != nullptr) {
+    exits_.use_queues(current_->all_queues, current_->home_queues);
     frames = serve_all(Round::all_but_twins);
     if (frames == 0 || started - twins_read_at_ > twins_rest_cycles_) {
       twins_read_at_ = started;
@@ -87,9 +96,7 @@ std::uint32_t Worker::turn(std::uint64_t later_cycles) noexcept {
     }
     if (!from_housekeeper_.empty()) [[unlikely]]  // Some a second.
       send_for_housekeeper();
-    exits_.use_queues(current_->home_queues);
     frames += exits_.serve_queues();
-    queues_due_ = exits_.queues_due();
   }
   publish(frames, started);
   epoch_.quiescent(id_);

@@ -56,6 +56,9 @@ class Worker final : public Egress {
   std::uint32_t turn(std::uint64_t later_cycles = 0) noexcept;
 
   Sent send(base::PortId port, std::span<rte_mbuf*> frames) noexcept override;
+  bool has(base::PortId port) const noexcept override {
+    return current_->ports[port.value] != nullptr;
+  }
   EgressQueue* queue(base::PortId port) noexcept override { return current_->queues[port.value]; }
 
  private:
@@ -84,7 +87,6 @@ class Worker final : public Egress {
   std::uint32_t bursts_until_sample_ = 0;
   static constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
   std::uint64_t tsc_hz_;
-  std::uint64_t queues_due_ = never;  // TSC; of the last turn.
   std::uint64_t twins_rest_cycles_;
   std::uint64_t twins_read_at_ = 0;  // TSC.
   Batch batch_;

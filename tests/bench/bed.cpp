@@ -156,11 +156,11 @@ Bed::Bed(const Workload& workload)
       environment_(gateway_.worker(0).environment()),
       pool_(make_packed_pool(workload.qp_count + dp::burst_max)),
       tracer_(board_, ring_, base::WorkerId{0}),
-      queue_(base::PortId{underlay_port}, base::WorkerId{0}, 1),
+      queue_(base::PortId{underlay_port}, base::WorkerId{0}, 1, UINT32_MAX),
       exits_(environment_, *this, tracer_, punts_) {
   program();
   make_frames();
-  exits_.use_queues(home_queues_);
+  exits_.use_queues(home_queues_, home_queues_);
 }
 
 Bed::~Bed() {

@@ -258,11 +258,13 @@ void Gateway::add_port(std::uint16_t port, const dp::PortRecord& record) {
     assignment.sources.push_back({.port = base::PortId{port}, .queue = base::QueueId{queue}});
   }
   const base::WorkerId home = contract::home_worker(base::PortId{port}, options_.workers);
-  queues_[port] = std::make_unique<dp::EgressQueue>(base::PortId{port}, home, options_.workers);
+  queues_[port] =
+      std::make_unique<dp::EgressQueue>(base::PortId{port}, home, options_.workers, options_.mbufs);
   assignments_[home.value].home_queues.push_back(queues_[port].get());
   for (dp::Assignment& assignment : assignments_) {
     assignment.ports[port] = ports_[port].get();
     assignment.queues[port] = queues_[port].get();
+    assignment.all_queues.push_back(queues_[port].get());
   }
   set_port(port, record);
 }

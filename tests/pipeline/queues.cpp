@@ -223,7 +223,9 @@ TEST_P(Queues, let_frames_pass_while_they_are_empty) {
   const contract::QueueCounters counters = gateway->queue_counters(wire, data_class);
   EXPECT_EQ(counters.tx_packets, 500u);
   EXPECT_EQ(counters.tx_bytes, 500'000u);
-  EXPECT_EQ(counters.waited_packets, workers() > 1 ? 250u : 0u) << "those handed over";
+  // Those handed over wait, and those of the home while others are on their way.
+  EXPECT_GE(counters.waited_packets, workers() > 1 ? 250u : 0u);
+  EXPECT_LE(counters.waited_packets, workers() > 1 ? 500u : 0u);
   EXPECT_EQ(counters.marked_packets, 0u);
 }
 
@@ -303,28 +305,45 @@ TEST_P(Queues, outlive_the_entries_by_which_their_frames_came) {
   EXPECT_EQ(gateway->take_sent(wire).size(), 40u);
 }
 
-TEST_P(Queues, let_go_at_once_of_what_waits_when_they_are_removed) {
-  const auto gateway = make_gateway();
+// Frames come in the very turn in which the queue goes, of QPs of all workers, and the port takes
+// only some at a time.
+TEST_P(Queues, let_go_in_order_of_what_waits_when_they_are_removed) {
+  const auto gateway = make_gateway({.tx_room = 10});
   gateway->set_queue(wire, queue({}));
   gateway->commit();
-  for (std::uint32_t psn = 0; psn < 40; ++psn) offer(*gateway, 1, psn);
+  constexpr std::uint32_t qps = 8;
+  std::map<std::uint32_t, std::uint32_t> next;
+  std::map<std::uint32_t, std::vector<std::uint32_t>> arrived;
+  const auto offer_some = [&](std::uint32_t count) {
+    for (std::uint32_t i = 0; i < count; ++i) offer(*gateway, i % qps, next[i % qps]++);
+  };
+  const auto take = [&] {
+    std::size_t taken = 0;
+    for (const Bytes& packet : gateway->take_sent(wire)) {
+      const Bytes frame(packet.begin() + test::tunnel_bytes, packet.end());
+      arrived[test::qp_of(frame)].push_back(test::psn_of(frame));
+      ++taken;
+    }
+    return taken;
+  };
+  offer_some(80);
   gateway->run();
-  std::vector<Bytes> sent = gateway->take_sent(wire);
-  EXPECT_LT(sent.size(), 30u);
+  take();
+  EXPECT_GT(gateway->totals().held, 50u);
   gateway->remove_queue(wire);
+  offer_some(16);  // Received in the first turn without the queue.
   gateway->commit();
-  offer(*gateway, 1, 40);
-  gateway->run();
-  for (Bytes& frame :
-       gateway->take_sent_by(wire, contract::home_worker(base::PortId{wire}, workers()).value)) {
-    sent.push_back(std::move(frame));
+  for (int turn = 0; turn < 200; ++turn) {
+    if (turn < 10) offer_some(8);
+    for (std::uint16_t worker = 0; worker < workers(); ++worker) gateway->worker(worker).turn();
+    take();
   }
-  std::vector<std::uint32_t> psns;
-  for (const Bytes& packet : sent) {
-    psns.push_back(test::psn_of(Bytes(packet.begin() + test::tunnel_bytes, packet.end())));
+  EXPECT_EQ(gateway->totals().held, 0u);
+  EXPECT_EQ(gateway->totals().dropped, 0u);
+  for (std::uint32_t qp = 0; qp < qps; ++qp) {
+    EXPECT_EQ(arrived[qp].size(), next[qp]) << "QP " << qp;
+    EXPECT_TRUE(std::ranges::is_sorted(arrived[qp])) << "QP " << qp;
   }
-  EXPECT_EQ(psns.size(), 41u);
-  EXPECT_TRUE(std::ranges::is_sorted(psns));
 }
 
 TEST_P(Queues, account_for_what_waits_when_the_port_vanishes) {
@@ -336,8 +355,7 @@ TEST_P(Queues, account_for_what_waits_when_the_port_vanishes) {
   const std::uint64_t held = gateway->totals().held;
   EXPECT_GT(held, 10u);
   gateway->unplug(wire);
-  gateway->let_pass(8'000'000);
-  gateway->run();
+  gateway->run();  // At once: the port may come back as another one's.
   EXPECT_EQ(gateway->totals().held, 0u);
   EXPECT_EQ(gateway->drops(DropReason::port_missing), held);
   EXPECT_EQ(gateway->mismatch(), 0);

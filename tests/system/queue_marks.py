@@ -112,7 +112,8 @@ def marks_follow_the_line():
                     one[1] += marked
                     one[2] += pmax * (depth - kmin) / (kmax - kmin)
         judged = {number: one for number, one in bins.items() if one[0] >= 1000}
-        assert len(judged) >= 20, {number: one[0] for number, one in bins.items()}
+        # The deepest ones are there only where the frames came fast enough.
+        assert len(judged) >= 12, {number: one[0] for number, one in bins.items()}
         worst = 0.0
         for number, (packets, marked, expected) in sorted(judged.items()):
             share = expected / packets

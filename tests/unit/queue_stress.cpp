@@ -47,12 +47,12 @@ class QueueStress : public test::QueueTest {
         const std::uint32_t wanted = 64 + arrived_[one.traffic_class]++ % sizes;
         wrong_ += one.bytes != wanted;
       }
-      many_.settle(static_cast<std::uint16_t>(frames.size()), counters());
+      many_.settle(static_cast<std::uint16_t>(frames.size()), {}, record, counters());
     }
   }
 
   rte_mbuf* any_mbuf_ = mbuf(64);  // Nobody looks into it.
-  dp::EgressQueue many_{base::PortId{0}, base::WorkerId{0}, workers};
+  dp::EgressQueue many_{base::PortId{0}, base::WorkerId{0}, workers, frames_max};
   std::atomic<std::uint16_t> finished_{0};
   std::array<std::uint32_t, contract::traffic_class_count> arrived_{};
   std::uint64_t wrong_ = 0;
@@ -77,7 +77,7 @@ TEST_F(QueueStress, takes_every_frame_of_every_worker_once_and_in_order) {
     many_.catch_up(record_, now, test::tsc_hz, counters());
     take_in(record_);
     send_all(record_, now);
-    many_.publish(counters());
+    (void)many_.end_turn(record_, counters());
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(refused_, 0u);

@@ -10,7 +10,7 @@ constexpr std::uint8_t outer_ip = 14, inner_ip = 14 + 50;
 }
 
 Bottleneck::Bottleneck(const Curve& curve, std::uint64_t seed)
-    : queue_(base::PortId{1}, base::WorkerId{0}, 1), random_(seed) {
+    : queue_(base::PortId{1}, base::WorkerId{0}, 1, UINT32_MAX), random_(seed) {
   const double ps_per_byte = 8e12 / curve.bps;
   record_.rate = {.cycles_per_byte = static_cast<std::uint64_t>(
                       std::llround(ps_per_byte * (1 << dp::cycles_per_byte_shift))),
@@ -56,7 +56,7 @@ rte_mbuf* Bottleneck::dequeue(Time now) {
     const auto frames =
         queue_.dequeue(record_, now, random_, counters_, [](const dp::QueuedFrame&) {});
     for (const dp::QueuedFrame& frame : frames) left_.push_back(frame.mbuf);
-    queue_.settle(static_cast<std::uint16_t>(frames.size()), counters_);
+    queue_.settle(static_cast<std::uint16_t>(frames.size()), {}, record_, counters_);
   }
   if (left_.empty()) return nullptr;
   rte_mbuf* const frame = left_.front();

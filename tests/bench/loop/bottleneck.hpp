@@ -28,7 +28,7 @@ class Bottleneck {
   bool enqueue(rte_mbuf* frame, Time now);
   // The frame that has left by now, its last bit sent; nullptr: none has.
   rte_mbuf* dequeue(Time now);
-  Time next_due() const { return queue_.next_due(record_); }
+  Time next_due() const { return queue_.next_due(record_).at; }
   std::uint64_t depth_bytes() const { return depth_; }
   std::uint64_t lost() const { return lost_; }
   std::uint64_t marked() const { return counters_[data_class].marked_packets; }

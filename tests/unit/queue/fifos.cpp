@@ -57,11 +57,11 @@ TEST_F(Fifos, take_no_more_bytes_than_their_buffer) {
   EXPECT_FALSE(enqueue(frame(1, 1)));
   EXPECT_TRUE(enqueue(frame(1000, 2))) << "each class has its own";
   EXPECT_EQ(counters_[1].full_dropped_packets, 1u);
-  queue_.publish(counters());
+  (void)queue_.end_turn(record_, counters());
   EXPECT_EQ(counters_[1].depth_bytes, 20'000u);
   EXPECT_EQ(counters_[1].depth_packets, 20u);
   (void)leave(1);
-  queue_.publish(counters());
+  (void)queue_.end_turn(record_, counters());
   EXPECT_EQ(counters_[1].depth_bytes, 0u);
   EXPECT_EQ(counters_[1].depth_bytes_max, 20'000u);
   EXPECT_TRUE(queue_.empty());
@@ -82,8 +82,10 @@ TEST_F(Fifos, keep_what_the_port_did_not_take_in_front_and_mark_it_once) {
     const auto frames = queue_.dequeue(record_, 0, random_, counters(), nothing);
     const auto taken = static_cast<std::uint16_t>(std::min<std::size_t>(takes, frames.size()));
     for (const dp::QueuedFrame& one : frames.first(taken)) left.push_back(one.mbuf);
-    queue_.settle(taken, counters());
-    queue_.publish(counters());
+    std::vector<rte_mbuf*> offered;
+    for (const dp::QueuedFrame& one : frames) offered.push_back(one.mbuf);
+    queue_.settle(taken, offered, record_, counters());
+    (void)queue_.end_turn(record_, counters());
     EXPECT_EQ(counters_[0].depth_packets, sent.size() - left.size());
     EXPECT_EQ(counters_[0].depth_bytes, 1000 * (sent.size() - left.size()));
     EXPECT_EQ(queue_.held(), sent.size() - left.size());
@@ -101,7 +103,7 @@ TEST_F(Fifos, count_what_other_workers_hand_over_in_their_depth) {
   ASSERT_TRUE(enqueue(frame(1000, 4)));
   EXPECT_FALSE(queue_.empty());
   EXPECT_EQ(queue_.held(), 1u);
-  queue_.publish(counters());
+  (void)queue_.end_turn(record_, counters());
   EXPECT_EQ(counters_[4].depth_bytes, 4000u);
   EXPECT_EQ(leave(0).size(), 1u);
   EXPECT_EQ(counters_[4].marked_packets, 1u) << "4000 bytes waited, three in the ring";
@@ -135,6 +137,60 @@ TEST_F(Fifos, show_how_deep_they_were_when_packets_left) {
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     EXPECT_EQ(counters_[0].depth_packets_at[i], wanted[i]) << contract::depth_names[i];
   }
+}
+
+// A device that copies frames into fewer buffers and then refuses them keeps the originals.
+TEST_F(Fifos, go_on_with_what_the_port_made_of_a_frame) {
+  configure({}, {});
+  ASSERT_TRUE(enqueue(frame(1000)));
+  ASSERT_TRUE(enqueue(frame(1000)));
+  const auto nothing = [](const dp::QueuedFrame&) {
+    FAIL();
+  };
+  ASSERT_EQ(queue_.dequeue(record_, 0, random_, counters(), nothing).size(), 2u);
+  const std::vector<rte_mbuf*> copies{mbuf(1000), mbuf(1000)};
+  queue_.settle(1, copies, record_, counters());
+  const auto left = leave(0);
+  ASSERT_EQ(left.size(), 1u);
+  EXPECT_EQ(left[0].mbuf, copies[1]);
+}
+
+TEST_F(Fifos, hold_no_more_frames_than_the_pool_can_spare) {
+  configure({}, {{.traffic_class = 0, .buffer = contract::queue_buffer_max}});
+  dp::EgressQueue small(base::PortId{0}, base::WorkerId{0}, 1, 100);
+  small.use(record_, 1);
+  const dp::QueuedFrame one = frame(64);
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(small.enqueue(one, record_, counters()));
+  EXPECT_FALSE(small.enqueue(one, record_, counters()));
+  while (small.take_any().mbuf != nullptr) {
+  }
+}
+
+TEST_F(Fifos, tell_how_deep_they_were_though_all_left_within_the_turn) {
+  configure({}, {});
+  (void)queue_.end_turn(record_, counters());
+  for (int i = 0; i < 270; ++i) ASSERT_TRUE(enqueue(frame(1000)));
+  (void)leave(0);
+  (void)queue_.end_turn(record_, counters());
+  EXPECT_EQ(counters_[0].depth_bytes_max, 270'000u);
+  EXPECT_EQ(counters_[0].depth_bytes, 0u);
+}
+
+TEST_F(Fifos, tell_a_worker_as_long_as_frames_of_its_own_wait) {
+  configure({}, {});
+  const base::WorkerId other{1};
+  EXPECT_FALSE(queue_.holds_frames_of(other));
+  ASSERT_TRUE(queue_.hand_over(other, frame(1000)));
+  EXPECT_TRUE(queue_.holds_frames_of(other));
+  EXPECT_FALSE(queue_.holds_frames_of(base::WorkerId{0}));
+  queue_.take_over([&](const dp::QueuedFrame& one) { EXPECT_TRUE(enqueue(one)); });
+  EXPECT_TRUE(queue_.holds_frames_of(other));
+  EXPECT_TRUE(queue_.holds_frames_of(base::WorkerId{0}));
+  (void)queue_.end_turn(record_, counters());
+  EXPECT_TRUE(queue_.holds_frames_of(other));
+  (void)leave(0);
+  (void)queue_.end_turn(record_, counters());
+  EXPECT_FALSE(queue_.holds_frames_of(other));
 }
 
 }  // namespace

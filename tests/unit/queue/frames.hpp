@@ -28,6 +28,7 @@ inline constexpr std::uint64_t cycles_per_us = tsc_hz / 1'000'000;
 class QueueTest : public testing::Test {
  protected:
   static constexpr std::uint64_t seed = 42;
+  static constexpr std::uint32_t frames_max = 100'000;
 
   ~QueueTest() override {
     while (queue_.take_any().mbuf != nullptr) {
@@ -89,12 +90,13 @@ class QueueTest : public testing::Test {
   std::vector<dp::QueuedFrame> leave(std::uint64_t now) {
     std::vector<dp::QueuedFrame> left;
     for (;;) {
+      const std::size_t dropped_before = dropped_.size();
       const auto frames =
           queue_.dequeue(record_, now, random_, counters(),
                          [this](const dp::QueuedFrame& dead) { dropped_.push_back(dead); });
-      if (frames.empty()) return left;
+      if (frames.empty() && dropped_.size() == dropped_before) return left;
       left.insert(left.end(), frames.begin(), frames.end());
-      queue_.settle(static_cast<std::uint16_t>(frames.size()), counters());
+      queue_.settle(static_cast<std::uint16_t>(frames.size()), {}, record_, counters());
     }
   }
 
@@ -102,7 +104,7 @@ class QueueTest : public testing::Test {
   // An mbuf and its bytes.
   struct alignas(64) Buffer : std::array<std::uint8_t, sizeof(rte_mbuf) + header_bytes> {};
   std::deque<Buffer> buffers_;
-  dp::EgressQueue queue_{base::PortId{3}, base::WorkerId{0}, 2};
+  dp::EgressQueue queue_{base::PortId{3}, base::WorkerId{0}, 2, frames_max};
   dp::QueueRecord record_{};
   base::Generation generation_ = 0;
   std::array<contract::QueueCounters, contract::traffic_class_count> counters_{};

@@ -109,6 +109,17 @@ TEST_F(Marks, spare_and_drop_what_may_not_be_marked) {
   EXPECT_EQ(result(Ecn::not_ect, true), "dropped");
 }
 
+// A turn of a worker is not spent on dropping.
+TEST_F(Marks, drop_no_more_at_once_than_may_leave) {
+  configure({}, {{.traffic_class = 0, .drop_not_ect = 1, .kmin = 1, .kmax = 1}});
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(enqueue(frame(1000, 0, Ecn::not_ect)));
+  const auto frames =
+      queue_.dequeue(record_, 0, random_, counters(),
+                     [this](const dp::QueuedFrame& dead) { dropped_.push_back(dead); });
+  EXPECT_TRUE(frames.empty());
+  EXPECT_EQ(dropped_.size(), dp::EgressQueue::departures_max);
+}
+
 TEST_F(Marks, leave_frames_without_ip_alone) {
   configure({}, {{.traffic_class = 0, .drop_not_ect = 1, .mark_control = 1, .kmin = 1, .kmax = 1}});
   dp::QueuedFrame arp = frame(60);

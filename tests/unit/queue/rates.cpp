@@ -29,7 +29,7 @@ class Rates : public test::QueueTest {
       const auto left = leave(now_);
       bytes += bytes_of(left);
       for (const dp::QueuedFrame& one : left) spare_.push_back(one);
-      queue_.publish(counters());
+      (void)queue_.end_turn(record_, counters());
     }
     return bytes;
   }
@@ -67,7 +67,7 @@ TEST_F(Rates, let_no_more_than_a_burst_go_at_once) {
   // 1000 bytes take 8 us.
   EXPECT_TRUE(leave(now_ + 7 * cycles_per_us).empty());
   EXPECT_EQ(leave(now_ + 8 * cycles_per_us + 1).size(), 1u);
-  EXPECT_NEAR(static_cast<double>(queue_.next_due(record_)),
+  EXPECT_NEAR(static_cast<double>(queue_.end_turn(record_, counters())),
               static_cast<double>(now_ + 16 * cycles_per_us), 4);
 }
 
@@ -110,19 +110,19 @@ TEST_F(Rates, count_the_time_for_which_the_worker_was_away) {
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(enqueue(frame(1000)));
   queue_.catch_up(record_, now_, tsc_hz, counters());
   (void)leave(now_);
-  queue_.publish(counters());
-  // Frames wait, and nobody looks for 1 ms: 80 us of it are made up for.
+  (void)queue_.end_turn(record_, counters());
+  // Frames wait, and nobody looks for 1 ms: 8 us of it none was due, 80 are made up for.
   now_ += 1000 * cycles_per_us;
   queue_.catch_up(record_, now_, tsc_hz, counters());
-  EXPECT_NEAR(static_cast<double>(counters_[0].late_ns), 920'000, 1'000);
+  EXPECT_NEAR(static_cast<double>(counters_[0].late_ns), 912'000, 1'000);
   (void)leave(now_);
   while (queue_.take_any().mbuf != nullptr) {
   }
-  queue_.publish(counters());
+  (void)queue_.end_turn(record_, counters());
   // Nobody waits: nothing is late.
   now_ += 1000 * cycles_per_us;
   queue_.catch_up(record_, now_, tsc_hz, counters());
-  EXPECT_NEAR(static_cast<double>(counters_[0].late_ns), 920'000, 1'000);
+  EXPECT_NEAR(static_cast<double>(counters_[0].late_ns), 912'000, 1'000);
 }
 
 TEST_F(Rates, let_frames_pass_while_the_rate_allows_and_nobody_waits) {
@@ -143,6 +143,53 @@ TEST_F(Rates, let_frames_pass_while_the_rate_allows_and_nobody_waits) {
   configure({}, {{.traffic_class = 2, .kmin = 5000, .kmax = 9000, .pmax = 10'000}});
   EXPECT_TRUE(queue_.let_pass(record_, now_, 100'000, 5000));
   EXPECT_FALSE(queue_.let_pass(record_, now_, 5001, 5001)) << "it might be marked";
+}
+
+TEST_F(Rates, let_a_frame_go_that_is_longer_than_the_burst) {
+  configure({.rate = 1'000'000'000, .burst = 10'000}, {});
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(enqueue(frame(12'000)));
+  queue_.catch_up(record_, now_, tsc_hz, counters());
+  EXPECT_EQ(leave(now_).size(), 1u);
+  // Its debt is paid first: 12,000 bytes take 96 us, and credit for 10,000 more takes 80.
+  EXPECT_TRUE(leave(now_ + 90 * cycles_per_us).empty());
+  EXPECT_EQ(leave(now_ + 96 * cycles_per_us + 2).size(), 1u);
+}
+
+TEST_F(Rates, charge_only_what_the_port_takes) {
+  configure({.rate = 1'000'000'000, .burst = 10'000}, {});
+  std::vector<rte_mbuf*> mbufs;
+  for (int i = 0; i < 10; ++i) {
+    mbufs.push_back(mbuf(1000));
+    dp::QueuedFrame one = frame(1000);
+    one.mbuf = mbufs.back();
+    ASSERT_TRUE(enqueue(one));
+  }
+  queue_.catch_up(record_, now_, tsc_hz, counters());
+  const auto nothing = [](const dp::QueuedFrame&) {
+    FAIL();
+  };
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(queue_.dequeue(record_, now_, random_, counters(), nothing).size(), 10u);
+    queue_.settle(0, mbufs, record_, counters());
+  }
+  EXPECT_EQ(leave(now_).size(), 10u);
+  ASSERT_TRUE(enqueue(frame(1000)));
+  EXPECT_TRUE(leave(now_).empty()) << "the burst is spent, once";
+  EXPECT_EQ(leave(now_ + 8 * cycles_per_us + 1).size(), 1u);
+}
+
+TEST_F(Rates, call_nobody_late_whom_another_limit_held) {
+  configure({.rate = 1'000'000'000}, {{.traffic_class = 3, .rate = 100'000'000}});
+  std::uint64_t sent = 0;
+  for (int us = 0; us < 200'000; ++us, now_ += cycles_per_us) {
+    while (queue_.held() < 100) ASSERT_TRUE(enqueue(frame(1000, 3)));
+    queue_.catch_up(record_, now_, tsc_hz, counters());
+    sent += leave(now_).size();
+    (void)queue_.end_turn(record_, counters());
+  }
+  EXPECT_NEAR(static_cast<double>(sent), 2500, 40);
+  EXPECT_EQ(counters_[3].late_ns, 0u);
+  EXPECT_EQ(counters_[0].late_ns, 0u);
 }
 
 }  // namespace
