@@ -142,8 +142,9 @@ constexpr std::array schemas{
                "mark", "not_ect", "mark_control"],
   "dependentRequired": {"tx_packets": [
     "tx_bytes", "waited_packets", "marked_packets", "marked_bytes", "marked_before_packets",
-    "not_ect_packets", "exempt_packets", "marker_dropped_packets", "full_dropped_packets",
-    "late_ns", "depth_bytes", "depth_packets", "depth_bytes_max", "depth_packets_at"]},
+    "not_ect_packets", "exempt_packets", "marker_dropped_packets", "mark_probability_ppm",
+    "full_dropped_packets", "late_ns", "depth_bytes", "depth_packets", "depth_bytes_max",
+    "depth_packets_at"]},
   "properties": {
     "name": {"type": "string"}, "port": {"type": "string"},
     "traffic_class": {"type": "integer", "minimum": 0, "maximum": 7},
@@ -151,6 +152,8 @@ constexpr std::array schemas{
     "home_worker": {"type": ["integer", "null"], "description": "null: no data plane is connected"},
     "tx_packets": {"type": "integer", "minimum": 0},
     "marked_packets": {"type": "integer", "minimum": 0},
+    "mark_probability_ppm": {"type": "integer", "minimum": 0,
+      "description": "sum over packets; a millionth of it: how many were to be expected"},
     "depth_bytes": {"type": "integer", "minimum": 0},
     "port_rate": {"type": "integer", "description": "bits a second; 0: no rate"},
     "rate": {"type": "integer", "description": "bits a second; 0: no rate of its own"},

@@ -136,6 +136,9 @@ struct QueueCounters {
   std::uint64_t not_ect_packets;         // To be marked, but Not-ECT; passed.
   std::uint64_t exempt_packets;          // To be marked, but ACK, CNP or CM; passed.
   std::uint64_t marker_dropped_packets;  // To be marked, but Not-ECT; dropped.
+  // Sum of the probabilities with which packets were to be marked: a millionth of it is how many
+  // of them (marked, marked before, Not-ECT, exempt) the curve lets one expect.
+  std::uint64_t mark_probability_ppm;
   std::uint64_t full_dropped_packets;
   // Time that a rate would have let frames pass and the worker was not there, beyond the burst.
   std::uint64_t late_ns;

@@ -277,13 +277,16 @@ std::span<const QueuedFrame> EgressQueue::dequeue(const QueueRecord& record, std
     const std::uint64_t depth = classes_[chosen].bytes + on_their_way[chosen];
     pass_turn(chosen, record);
     drop_front(chosen, frame);
-    if (is_to_mark(rules, depth, random)) {
-      const MarkResult result = mark(frame, rules);
-      count_mark(result, frame, counters[chosen]);
-      if (result == MarkResult::drop) {
-        drop(frame);
-        ++died;
-        continue;
+    if (const std::uint64_t probability = mark_probability(rules, depth); probability != 0) {
+      contract::add(counters[chosen].mark_probability_ppm, in_millionths(probability));
+      if (is_to_mark(probability, random)) {
+        const MarkResult result = mark(frame, rules);
+        count_mark(result, frame, counters[chosen]);
+        if (result == MarkResult::drop) {
+          drop(frame);
+          ++died;
+          continue;
+        }
       }
     }
     depths.add(depth, counters[chosen]);

@@ -27,14 +27,25 @@ class Random {
   std::uint64_t state_;
 };
 
-// Is a frame to be marked that leaves `depth` bytes, itself included? Not up to kmin, always above
-// kmax; the probability rises from 0 to pmax between them, and jumps to 1.
-inline bool is_to_mark(const QueueClassRecord& record, std::uint64_t depth,
-                       Random& random) noexcept {
-  if (depth <= record.kmin) return false;
-  if (depth > record.kmax) return true;
-  const std::uint64_t threshold = (depth - record.kmin) * record.probability_per_byte;
-  return (random.next() >> (64 - probability_shift)) < threshold;
+inline constexpr std::uint64_t certain = std::uint64_t{1} << probability_shift;
+
+// With which probability is a frame to be marked that leaves `depth` bytes, itself included? 0 up
+// to kmin, 1 (`certain`) above kmax; between them it rises from 0 to pmax, and then jumps.
+inline std::uint64_t mark_probability(const QueueClassRecord& record,
+                                      std::uint64_t depth) noexcept {
+  if (depth <= record.kmin) return 0;
+  if (depth > record.kmax) return certain;
+  return (depth - record.kmin) * record.probability_per_byte;
+}
+
+inline bool is_to_mark(std::uint64_t probability, Random& random) noexcept {
+  return probability == certain || (random.next() >> (64 - probability_shift)) < probability;
+}
+
+constexpr std::uint64_t in_millionths(std::uint64_t probability) noexcept {
+  constexpr unsigned bits_kept = 32;  // The product has no more than 52.
+  constexpr std::uint64_t half = std::uint64_t{1} << (bits_kept - 1);
+  return ((probability >> (probability_shift - bits_kept)) * 1'000'000 + half) >> bits_kept;
 }
 
 // What became of a frame that is to be marked.

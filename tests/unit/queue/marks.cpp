@@ -47,6 +47,7 @@ TEST_F(Marks, follow_the_line_from_kmin_to_kmax) {
     double marked = 0;
     double expected = 0;
   };
+  double expected = 0;
   std::map<std::size_t, Bin> bins;
   for (int round = 0; round < rounds; ++round) {
     constexpr std::size_t count = kmax / 1000 + 10;
@@ -62,6 +63,7 @@ TEST_F(Marks, follow_the_line_from_kmin_to_kmax) {
       }
       if (depth > kmax) {
         ASSERT_TRUE(marked) << depth;
+        expected += 1;
         continue;
       }
       Bin& bin = bins[(depth - kmin - 1) / bin_bytes];
@@ -75,7 +77,11 @@ TEST_F(Marks, follow_the_line_from_kmin_to_kmax) {
   for (const auto& [number, bin] : bins) {
     const double p = bin.expected / bin.packets;
     EXPECT_NEAR(bin.marked, bin.expected, 3 * std::sqrt(bin.packets * p * (1 - p))) << number;
+    expected += bin.expected;
   }
+  // Each packet's share is rounded to a millionth.
+  EXPECT_NEAR(static_cast<double>(counters_[3].mark_probability_ppm), expected * 1e6,
+              0.5 * rounds * static_cast<double>(kmax / 1000 + 10));
 }
 
 TEST_F(Marks, spare_and_drop_what_may_not_be_marked) {
