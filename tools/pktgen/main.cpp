@@ -95,7 +95,12 @@ RunConfig config_of(const Profile& profile, const Options& options, int stop) {
                    .stop = stop,
                    .each_second = {},
                    .carry = {}};
-  if (options.progress || ::isatty(STDERR_FILENO) == 1) {
+  if (options.stream) {
+    config.each_second = [](const Second& second) {
+      std::fputs(to_json(second).c_str(), stdout);
+      std::fflush(stdout);
+    };
+  } else if (options.progress || ::isatty(STDERR_FILENO) == 1) {
     config.each_second = [](const Second& second) {
       std::fprintf(stderr, "%s\n", progress_line(second).c_str());
     };

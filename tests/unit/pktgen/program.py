@@ -214,6 +214,19 @@ class Interrupt(WithFolder):
         self.assertGreaterEqual(len(result["series"]), 1)
         self.assertEqual(os.listdir(self.folder.name), [])
 
+    def test_a_stream_has_each_second_at_once_and_the_result_last(self):
+        running = subprocess.Popen(
+            [*PROGRAM, "imix", "--port", "net_null0", "--send-only", "--no-hugepages", "-j",
+             "--stream", "--seconds", "60"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            text=True, env={**os.environ, "TMPDIR": self.folder.name})
+        second = json.loads(running.stdout.readline())
+        self.assertGreater(second["sent_frames"], 0)
+        running.send_signal(signal.SIGINT)
+        output, _ = running.communicate(timeout=20)
+        *more, result = [json.loads(line) for line in output.splitlines()]
+        self.assertEqual(result["series"], [second, *more])
+        self.assertEqual(pktgen("imix", "--stream").returncode, 2)
+
 
 if __name__ == "__main__":
     unittest.main()

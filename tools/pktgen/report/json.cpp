@@ -167,6 +167,10 @@ json::object link_of(const LinkReport& link) {
 
 }  // namespace
 
+std::string to_json(const Second& second) {
+  return json::serialize(second_of(second)) + "\n";
+}
+
 std::string to_json(const Result& result) {
   json::array ports;
   for (const PortFacts& port : result.ports) {

@@ -9,5 +9,7 @@
 namespace pktgen {
 
 std::string to_json(const Result& result);
+// As in the result's series.
+std::string to_json(const Second& second);
 
 }  // namespace pktgen

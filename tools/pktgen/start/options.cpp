@@ -82,9 +82,13 @@ void add_self_test(CLI::App& app, Options& options) {
 }
 
 void add_output(CLI::App& app, Options& options) {
-  app.add_flag("-j,--json", options.json, "The result as JSON");
+  CLI::Option* json = app.add_flag("-j,--json", options.json, "The result as JSON");
   app.add_flag("--progress", options.progress,
                "A line on stderr every second; given on a terminal anyway");
+  app.add_flag(
+         "--stream", options.stream,
+         "Each second as a line of JSON on stdout, as in the result's series; before the result")
+      ->needs(json);
   app.add_flag("--check", options.check, "Exit with 3 where a frame was lost, late, twice or bad");
 }
 

@@ -47,6 +47,7 @@ struct Options {
   ClockSource clock = ClockSource::monotonic;
   bool json = false;
   bool progress = false;
+  bool stream = false;
   bool check = false;
   bool spin = false;
   std::optional<unsigned> core;
