@@ -289,10 +289,12 @@ class Gateway:
     """A data plane and a control plane with a runtime folder of their own in one namespace. `user`:
     whom the data plane becomes before it forwards; "": root it stays, and the caller says why."""
 
-    def __init__(self, bed, name, *, workers=None, options=(), supervised=False, user=USER):
+    def __init__(self, bed, name, *, workers=None, first_core=0, options=(), supervised=False,
+                 user=USER):
         self.bed = bed
         self.name = name
         self.workers = workers or shape()[0]
+        self.first_core = first_core
         self.options = options
         self.supervised = supervised
         self.user = user
@@ -314,7 +316,8 @@ class Gateway:
         return self
 
     def start_dataplane(self):
-        cores = ",".join(str(core % os.cpu_count()) for core in range(self.workers))
+        cores = ",".join(str((self.first_core + worker) % os.cpu_count())
+                         for worker in range(self.workers))
         arguments = [find_program("weir-dataplane"), "--runtime-dir", self.runtime, "--workers",
                      self.workers, "--cores", cores, *self.options]
         if self.user:

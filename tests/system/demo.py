@@ -1,19 +1,27 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""tools/demo: accounts for every frame, and leaves nothing behind, whenever it is interrupted."""
+"""tools/demo: both scenarios find nothing wrong, and leave nothing behind, whenever they are
+interrupted."""
 
 import contextlib
 import json
+import math
 import os
 import signal
 import subprocess
 import time
 import unittest.mock
 
-from context import ROOT, Namespace, Testbed, run, test
+from context import ROOT, Namespace, Testbed, run, shape, test
 from leftovers import hugepages, make_mark, named, processes_with
+from testbed import die_with_parent
 
 DEMO = str(ROOT / "tools" / "demo")
+
+
+def same_in_any_shape(function):
+    """The incast has one worker in each gateway: once is enough."""
+    return test(function) if shape() == (1, 1) else function
 
 
 class Demo:
@@ -24,6 +32,7 @@ class Demo:
         self.hugepages = hugepages()
         self.popen = subprocess.Popen([DEMO, *options], stdout=subprocess.PIPE, text=True,
                                       stderr=subprocess.PIPE, start_new_session=True,
+                                      preexec_fn=die_with_parent,
                                       env={**os.environ, **self.mark})
 
     def finish(self, seconds):
@@ -37,7 +46,8 @@ class Demo:
 
 @test
 def demo_accounts_for_every_frame():
-    status, output, errors = Demo("--seconds", "4", "--json").finish(180)
+    status, output, errors = Demo("--scenario", "exchange", "--seconds", "4",
+                                  "--json").finish(180)
     lines = [json.loads(line) for line in output.splitlines()]
     assert status == 0, (lines[-1:] or output, errors[-2000:])
     summary = lines[-1]["summary"]
@@ -53,14 +63,48 @@ def demo_accounts_for_every_frame():
         key for line in seconds for key in line["operations"])
 
 
+@same_in_any_shape
+def incast_is_marked_by_the_curve_shared_fairly_and_loses_nothing():
+    status, output, errors = Demo("--seconds", "8", "--json").finish(180)
+    lines = [json.loads(line) for line in output.splitlines()]
+    assert status == 0, (lines[-1:] or output, errors[-2000:])
+    summary = lines[-1]["summary"]
+    print(f"# {summary}")
+    assert summary["faults"] == []
+    curve = summary["curve"]
+    assert curve["marked"] > 500 and curve["deviations"] <= 4
+    assert abs(curve["marked"] - curve["expected"]) < 4 * math.sqrt(curve["expected"])
+    assert summary["losses"] == dict.fromkeys(summary["losses"], 0) and "lost" in summary["losses"]
+    assert summary["jain_index"] >= 0.9 and len(summary["queue_pair_mbit_s"]) == 8
+    assert summary["standing"]["seconds"] >= 3 and summary["standing"]["frames_per_s"] > 15_000
+    assert 0 < sum(summary["queue_pair_mbit_s"]) <= 200
+    marked = [line for line in lines[:-1] if line["phase"] == "marked"]
+    assert len(marked) >= 7 and all(line["drops"] == {} for line in marked)
+    assert sum(line["marked_per_s"] for line in marked) > 0
+    assert sum(line["cnps_per_s"] for line in marked) > 0
+    unmarked = [line for line in lines[:-1] if line["phase"] == "unmarked"]
+    assert unmarked and all(line["marked_per_s"] == 0 for line in unmarked)
+    assert summary["unmarked"]["queue_full"] > 0 and summary["unmarked"]["repeated"] > 0
+
+
+def interrupt(delay, *options):
+    demo = Demo("--seconds", "60", *options)
+    time.sleep(delay)
+    os.killpg(demo.popen.pid, signal.SIGINT)     # As Ctrl-C does: the whole foreground group.
+    status, _, errors = demo.finish(60)
+    assert status in (130, -signal.SIGINT), (delay, status, errors[-2000:])
+
+
 @test
-def interrupted_demo_leaves_nothing_behind():
-    for delay in (0.3, 1.0, 2.0, 3.5, 6.0):
-        demo = Demo("--seconds", "60")
-        time.sleep(delay)
-        os.killpg(demo.popen.pid, signal.SIGINT)  # As Ctrl-C does: the whole foreground group.
-        status, _, errors = demo.finish(60)
-        assert status in (130, -signal.SIGINT), (delay, status, errors[-2000:])
+def interrupted_exchange_leaves_nothing_behind():
+    for delay in (1.0, 2.0, 3.5, 6.0):
+        interrupt(delay, "--scenario", "exchange")
+
+
+@same_in_any_shape
+def interrupted_incast_leaves_nothing_behind():
+    for delay in (0.3, 1.5, 2.5, 3.5, 4.5, 7.0):
+        interrupt(delay)
 
 
 @test
@@ -99,17 +143,18 @@ def kept_demo_says_which_commands_to_try():
         if words[:1] == ["export"]:
             name, _, value = words[1].partition("=")
             environment[name] = value
-        elif words and words[0].endswith("/weir") and "--watch=1" not in words:
+        elif words[:1] and words[0].endswith("/weir") and "--watch=1" not in words \
+                and words[1:3] != ["queue", "watch"]:
             subprocess.run(words, env=environment, check=True, timeout=30, capture_output=True)
             tried += 1
-    assert tried >= 8
+    assert tried >= 12 and "queue watch" in text
     os.killpg(demo.popen.pid, signal.SIGINT)
     assert demo.finish(60)[0] == 130
 
 
 @test
 def kept_demo_says_nothing_but_json_where_json_is_wanted():
-    demo = Demo("--seconds", "1", "--keep", "--json")
+    demo = Demo("--scenario", "exchange", "--seconds", "1", "--keep", "--json")
     while "tcpdump" not in (line := demo.popen.stderr.readline()):
         assert line, "ended early"
     os.killpg(demo.popen.pid, signal.SIGINT)
@@ -120,7 +165,8 @@ def kept_demo_says_nothing_but_json_where_json_is_wanted():
 
 @test
 def wrong_options_are_explained():
-    for options, word in ((["--second", "3"], "--seconds"), (["--seconds", "x"], "number")):
+    for options, word in ((["--second", "3"], "--seconds"), (["--seconds", "x"], "number"),
+                          (["--scenario", "incst"], "incast")):
         result = subprocess.run([DEMO, *options], capture_output=True, text=True, check=False)
         assert result.returncode == 2 and word in result.stderr
     assert "--keep" in subprocess.run([DEMO, "--help"], capture_output=True, text=True,
