@@ -8,7 +8,6 @@
 #include <csignal>
 #include <pthread.h>
 #include <sched.h>
-#include <sys/prctl.h>
 
 namespace dp {
 namespace {
@@ -24,8 +23,6 @@ void take_real_time_signals() noexcept {
 
 void run_worker(Worker& worker) noexcept {
   take_real_time_signals();
-  // 1 ns instead of 50 us: frames in a queue leave when they are due, not later.
-  (void)::prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
   // An lcore number gives the thread a cache of its own in the mbuf pool.
   if (rte_thread_register() != 0) LOG(warning, "worker_without_mbuf_cache");
   worker.run();
