@@ -33,7 +33,8 @@ DEVIATIONS_MOST = 4
 DECIDED = ("marked_packets", "marked_before_packets", "not_ect_packets", "exempt_packets",
            "marker_dropped_packets")
 ENDPOINT_MACS = ("02:00:00:00:0a:01", "02:00:00:00:0a:02")  # Of the profile.
-PORTS = {"rx_descriptors": 2048, "tx_descriptors": 2048, "rx_queues": 1}
+# A worker may be away for 200 ms of the frames that come.
+PORTS = {"rx_descriptors": 4096, "tx_descriptors": 2048, "rx_queues": 1}
 
 
 def intent_of(side):
