@@ -218,6 +218,26 @@ TEST_F(Places, are_marked_as_asked_and_checksums_follow) {
   }
 }
 
+// A transit frame may come with IPv4 options: UDP stands behind them.
+TEST_F(Places, find_the_udp_checksum_behind_ipv4_options) {
+  dp::QueueClassRecord rules = dp::make_queue_class(nullptr, test::tsc_hz);
+  rules.mark = MarkPlace::inner;
+  dp::QueuedFrame one = tunnel(false, false, Ecn::ect0, Ecn::ect0, false);
+  std::uint8_t* outer = data(one.mbuf) + one.outer_ip;
+  outer[0] = 0x46;  // 24 bytes.
+  one.inner_ip = static_cast<std::uint8_t>(one.inner_ip + 4);
+  write_ip(data(one.mbuf) + one.inner_ip, /*v6=*/true, Ecn::ect0);
+  auto& udp = *reinterpret_cast<dp::UdpHeader*>(outer + 24);
+  udp.checksum = base::be16(0);
+  const auto sum = [&] {
+    return dp::fold(dp::sum_words(outer + 24, 100));
+  };
+  udp.checksum = base::be16::from_raw(static_cast<std::uint16_t>(~sum()));
+  ASSERT_EQ(dp::mark(one, rules), MarkResult::marked);
+  EXPECT_EQ(ecn_at(data(one.mbuf) + one.inner_ip), Ecn::ce);
+  EXPECT_EQ(sum(), 0xffff);
+}
+
 TEST_F(Places, go_by_the_header_that_is_to_be_marked) {
   dp::QueueClassRecord rules = dp::make_queue_class(nullptr, test::tsc_hz);
   const auto judge = [&](MarkPlace place, Ecn outer, Ecn inner) {

@@ -138,6 +138,10 @@ TEST_F(Rates, let_frames_pass_while_the_rate_allows_and_nobody_waits) {
   ASSERT_TRUE(enqueue(frame(1000)));
   EXPECT_FALSE(queue_.let_pass(record_, now_, 64, 64)) << "one waits";
   (void)leave(now_);
+  ASSERT_TRUE(queue_.hand_over(base::WorkerId{1}, frame(1000)));
+  EXPECT_FALSE(queue_.let_pass(record_, now_, 64, 64)) << "another worker's is on its way";
+  queue_.take_over([](const dp::QueuedFrame&) {});
+  EXPECT_TRUE(queue_.let_pass(record_, now_, 64, 64));
   configure({}, {{.traffic_class = 2, .rate = 1'000'000'000}});
   EXPECT_FALSE(queue_.let_pass(record_, now_, 64, 64)) << "a class has a rate";
   configure({}, {{.traffic_class = 2, .kmin = 5000, .kmax = 9000, .pmax = 10'000}});
