@@ -80,6 +80,32 @@ class Queues : public test::OnWorkers {
     }
     EXPECT_EQ(gateway.totals().held, 0u);
   }
+  // PSNs that have left at the uplink, by QP, in their order.
+  class Arrivals {
+   public:
+    std::size_t take(Gateway& gateway) {
+      const std::vector<Bytes> sent = gateway.take_sent(wire);
+      for (const Bytes& packet : sent) {
+        const Bytes frame(packet.begin() + test::tunnel_bytes, packet.end());
+        psns_[test::qp_of(frame)].push_back(test::psn_of(frame));
+      }
+      return sent.size();
+    }
+    std::size_t of(std::uint32_t qp) { return psns_[qp].size(); }
+    std::size_t total() const {
+      std::size_t sum = 0;
+      for (const auto& [qp, psns] : psns_) sum += psns.size();
+      return sum;
+    }
+    void expect_in_order() const {
+      for (const auto& [qp, psns] : psns_) {
+        EXPECT_TRUE(std::ranges::is_sorted(psns)) << "QP " << qp;
+      }
+    }
+
+   private:
+    std::map<std::uint32_t, std::vector<std::uint32_t>> psns_;
+  };
   static std::uint64_t tx_of_class(const Gateway& gateway, std::uint16_t port) {
     return gateway.queue_counters(port, data_class).tx_packets;
   }
@@ -95,33 +121,26 @@ TEST_P(Queues, pace_what_leaves_and_keep_the_order_of_each_qp) {
   gateway->commit();
   constexpr std::uint32_t qps = 8;
   constexpr std::uint32_t frames_each = 20;
-  std::vector<Bytes> sent;
+  Arrivals arrived;
   for (std::uint32_t psn = 0; psn < frames_each; ++psn) {
     for (std::uint32_t qp = 0; qp < qps; ++qp) offer(*gateway, qp, psn);
     gateway->run();
-    for (Bytes& frame : gateway->take_sent(wire)) sent.push_back(std::move(frame));
+    arrived.take(*gateway);
   }
   // A burst of 9,216 bytes, and what the test itself took time for.
-  EXPECT_GE(sent.size(), 9u);
-  EXPECT_LE(sent.size(), 40u);
-  EXPECT_EQ(gateway->totals().held, qps * frames_each - sent.size());
+  EXPECT_GE(arrived.total(), 9u);
+  EXPECT_LE(arrived.total(), 40u);
+  EXPECT_EQ(gateway->totals().held, qps * frames_each - arrived.total());
   EXPECT_EQ(gateway->mismatch(), 0);
   EXPECT_EQ(gateway->queue_counters(wire, data_class).depth_packets, gateway->totals().held);
 
-  while (sent.size() < qps * frames_each) {
+  while (arrived.total() < qps * frames_each) {
     gateway->let_pass(8'000'000);
     gateway->run();
-    for (Bytes& frame : gateway->take_sent(wire)) sent.push_back(std::move(frame));
+    arrived.take(*gateway);
   }
-  std::map<std::uint32_t, std::vector<std::uint32_t>> psns;
-  for (const Bytes& packet : sent) {
-    const Bytes frame(packet.begin() + test::tunnel_bytes, packet.end());
-    psns[test::qp_of(frame)].push_back(test::psn_of(frame));
-  }
-  for (const auto& [qp, order] : psns) {
-    EXPECT_EQ(order.size(), frames_each);
-    EXPECT_TRUE(std::ranges::is_sorted(order)) << "QP " << qp;
-  }
+  for (std::uint32_t qp = 0; qp < qps; ++qp) EXPECT_EQ(arrived.of(qp), frames_each);
+  arrived.expect_in_order();
   EXPECT_EQ(gateway->totals().held, 0u);
   EXPECT_EQ(gateway->totals().handed_over, gateway->totals().taken_over);
   EXPECT_EQ(gateway->totals().handed_over, workers() > 1 ? qps * frames_each / 2 : 0u);
@@ -239,20 +258,15 @@ TEST_P(Queues, hold_what_the_port_does_not_take) {
   for (std::uint32_t psn = 0; psn < 60; ++psn) offer(*gateway, 1, psn);
   gateway->run();
   EXPECT_EQ(gateway->mismatch(), 0);
-  std::vector<std::uint32_t> psns;
-  for (;;) {
-    const std::vector<Bytes> sent = gateway->take_sent(wire);
-    if (sent.empty()) break;
-    EXPECT_LE(sent.size(), 10u);
-    for (const Bytes& packet : sent) {
-      psns.push_back(test::psn_of(Bytes(packet.begin() + test::tunnel_bytes, packet.end())));
-    }
+  Arrivals arrived;
+  while (const std::size_t sent = arrived.take(*gateway)) {
+    EXPECT_LE(sent, 10u);
     gateway->run();
   }
-  EXPECT_TRUE(std::ranges::is_sorted(psns));
+  arrived.expect_in_order();
   EXPECT_EQ(gateway->drops(DropReason::tx_ring_full), 0u);
-  EXPECT_EQ(gateway->drops(DropReason::queue_full), 60u - psns.size());
-  EXPECT_EQ(gateway->queue_counters(wire, data_class).full_dropped_packets, 60u - psns.size());
+  EXPECT_EQ(gateway->drops(DropReason::queue_full), 60u - arrived.total());
+  EXPECT_EQ(gateway->queue_counters(wire, data_class).full_dropped_packets, 60u - arrived.total());
   EXPECT_GT(gateway->drops(DropReason::queue_full), 0u);
 }
 
@@ -313,22 +327,13 @@ TEST_P(Queues, let_go_in_order_of_what_waits_when_they_are_removed) {
   gateway->commit();
   constexpr std::uint32_t qps = 8;
   std::map<std::uint32_t, std::uint32_t> next;
-  std::map<std::uint32_t, std::vector<std::uint32_t>> arrived;
+  Arrivals arrived;
   const auto offer_some = [&](std::uint32_t count) {
     for (std::uint32_t i = 0; i < count; ++i) offer(*gateway, i % qps, next[i % qps]++);
   };
-  const auto take = [&] {
-    std::size_t taken = 0;
-    for (const Bytes& packet : gateway->take_sent(wire)) {
-      const Bytes frame(packet.begin() + test::tunnel_bytes, packet.end());
-      arrived[test::qp_of(frame)].push_back(test::psn_of(frame));
-      ++taken;
-    }
-    return taken;
-  };
   offer_some(80);
   gateway->run();
-  take();
+  arrived.take(*gateway);
   EXPECT_GT(gateway->totals().held, 50u);
   gateway->remove_queue(wire);
   offer_some(16);  // Received in the first turn without the queue.
@@ -336,14 +341,12 @@ TEST_P(Queues, let_go_in_order_of_what_waits_when_they_are_removed) {
   for (int turn = 0; turn < 200; ++turn) {
     if (turn < 10) offer_some(8);
     for (std::uint16_t worker = 0; worker < workers(); ++worker) gateway->worker(worker).turn();
-    take();
+    arrived.take(*gateway);
   }
   EXPECT_EQ(gateway->totals().held, 0u);
   EXPECT_EQ(gateway->totals().dropped, 0u);
-  for (std::uint32_t qp = 0; qp < qps; ++qp) {
-    EXPECT_EQ(arrived[qp].size(), next[qp]) << "QP " << qp;
-    EXPECT_TRUE(std::ranges::is_sorted(arrived[qp])) << "QP " << qp;
-  }
+  for (std::uint32_t qp = 0; qp < qps; ++qp) EXPECT_EQ(arrived.of(qp), next[qp]) << "QP " << qp;
+  arrived.expect_in_order();
 }
 
 TEST_P(Queues, account_for_what_waits_when_the_port_vanishes) {
@@ -371,19 +374,13 @@ TEST_P(Queues, free_what_waits_when_the_workers_stop) {
   // The gateway checks that no buffer is lost, and that what was held is accounted for.
 }
 
-// Rates, markers and queues come and go under traffic that fills and empties them.
+// Rates come and go under traffic that fills and empties a queue with a marker.
 TEST_P(Queues, lose_nothing_while_their_settings_change) {
   const auto gateway = make_gateway();
   constexpr std::uint32_t qps = 8;
   std::map<std::uint32_t, std::uint32_t> next;
-  std::map<std::uint32_t, std::vector<std::uint32_t>> arrived;
+  Arrivals arrived;
   std::uint32_t offered = 0;
-  const auto take = [&] {
-    for (const Bytes& packet : gateway->take_sent(wire)) {
-      const Bytes frame(packet.begin() + test::tunnel_bytes, packet.end());
-      arrived[test::qp_of(frame)].push_back(test::psn_of(frame));
-    }
-  };
   for (std::uint32_t round = 0; round < 300; ++round) {
     const Settings settings{
         .rate = std::array<std::uint64_t, 3>{0, 500'000'000, 4'000'000'000}[round % 3],
@@ -401,16 +398,12 @@ TEST_P(Queues, lose_nothing_while_their_settings_change) {
     }
     gateway->let_pass(20'000);
     gateway->run();
-    take();
+    arrived.take(*gateway);
   }
   let_all_leave(*gateway);
-  take();
-  std::uint32_t total = 0;
-  for (const auto& [qp, psns] : arrived) {
-    EXPECT_TRUE(std::ranges::is_sorted(psns)) << "QP " << qp;
-    total += static_cast<std::uint32_t>(psns.size());
-  }
-  EXPECT_EQ(total, offered);
+  arrived.take(*gateway);
+  arrived.expect_in_order();
+  EXPECT_EQ(arrived.total(), offered);
   EXPECT_EQ(gateway->mismatch(), 0);
 }
 
