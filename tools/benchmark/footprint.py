@@ -7,11 +7,12 @@ import os
 import re
 import statistics
 
-from benchmark import frames, machine, system, weir
+from benchmark import frames, machine, system, weir, workloads
 from pcap import write_pcap
 
 HUGEPAGE_COUNT = 128
 PROFILE = {'mbufs': 16384, 'mbuf_bytes': 2048}  # The defaults of weir-dataplane.
+WORKLOAD = workloads.Workload('one', 'one frame into a tunnel', workloads.TENANT, 1)
 SECONDS_MAX, MEGABYTES_MAX = 1.0, 300
 
 
@@ -32,8 +33,8 @@ def measure(build, folder, number):
     run_folder = os.path.join(folder, f'run{number}')
     os.makedirs(run_folder)
     source = os.path.join(folder, 'one.pcap')
-    write_pcap(source, frames.input_frames('encap', 1))
-    task = system.Task('encap', 1, source, run_folder)
+    write_pcap(source, [frames.roce_frame(0)])
+    task = system.Task(WORKLOAD, {'tenant': source}, run_folder)
     running = weir.Running(build, task, PROFILE)
     try:
         return {**running.times, 'dataplane_mb': resident_mb(running.pid),

@@ -26,20 +26,23 @@ class Trouble(Exception):
 
 
 def enter_namespace():
-    """Restarts this script in a network namespace of its own, which ends with its last process."""
+    """Restarts this script in namespaces of its own, network and mounts, which end with it."""
     if os.environ.get(NAMESPACE_MARK):
         subprocess.run(['ip', 'link', 'set', 'lo', 'up'], check=True, timeout=10)
-        # No neighbour discovery among the frames that are counted.
-        for scope in ('all', 'default'):
-            with open(f'/proc/sys/net/ipv6/conf/{scope}/disable_ipv6', 'w',
-                      encoding='ascii') as file:
-                file.write('1')
+        kernel_ipv6(False)
         return
     if os.geteuid() != 0:
         raise Trouble('needs root: hugepages and a network namespace')
     os.environ[NAMESPACE_MARK] = '1'
     sys.stdout.flush()
-    os.execvp('unshare', ['unshare', '--net', sys.executable, *sys.argv])
+    os.execvp('unshare', ['unshare', '--net', '--mount', sys.executable, *sys.argv])
+
+
+def kernel_ipv6(enabled):
+    """Off, but for who refuses to start without: no neighbour discovery among counted frames."""
+    for scope in ('all', 'default'):
+        with open(f'/proc/sys/net/ipv6/conf/{scope}/disable_ipv6', 'w', encoding='ascii') as file:
+            file.write('0' if enabled else '1')
 
 
 def raise_interrupt(_number, _frame):
@@ -75,7 +78,7 @@ def hugepages(count):
 
 @contextlib.contextmanager
 def scratch():
-    path = tempfile.mkdtemp(prefix='weir-bench-')
+    path = tempfile.mkdtemp(prefix='weir-')
     try:
         yield path
     finally:
@@ -183,11 +186,17 @@ def tsc_hz():
     return float(bogomips.group(1)) / 2 * 1e6
 
 
-def package_version(name):
-    run = subprocess.run(['dpkg-query', '-W', '-f', '${db:Status-Status} ${Version}', name],
+def package_version(name, database='/var/lib/dpkg'):
+    run = subprocess.run(['dpkg-query', f'--admindir={database}', '-W', '-f',
+                          '${db:Status-Status} ${Version}', name],
                          capture_output=True, text=True, check=False, timeout=20)
     state, _, version = run.stdout.partition(' ')
     return version if run.returncode == 0 and state == 'installed' else None
+
+
+def load():
+    """Of the last minute: how busy the machine was, whoever kept it so."""
+    return round(os.getloadavg()[0], 1)
 
 
 def describe():

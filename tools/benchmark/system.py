@@ -11,32 +11,42 @@ import socket
 import threading
 import time
 
-from benchmark import frames, machine
+from benchmark import machine
 
-MBUF_COUNT = 262144  # 100,000 preloaded frames, every ring and cache, and room.
+SAMPLE_BYTES = 128 * 2**20
 
-# rx and tx: packets in at the loaded port and out at the other one; lost: dropped in between.
+# rx and tx: packets in and out at both ports; lost: dropped in between.
 Counters = collections.namedtuple('Counters', 'time rx tx lost')
+NUMBERS = {'underlay': 0, 'tenant': 1}  # Of devices; the underlay's is made first, for its MAC.
 
 
 class Task:
-    """One direction of one workload on one pair of devices."""
+    """One workload on one pair of devices."""
 
-    def __init__(self, direction, qp_count, source, folder, sink=None):
-        self.direction = direction
-        self.qp_count = qp_count
-        self.source = source  # The pcap that is replayed.
-        self.folder = folder  # Of this run: sockets, logs, databases.
-        self.sink = sink      # Where frames are written as pcap; None: they are discarded.
+    def __init__(self, workload, sources, folder, sampled=False):
+        self.workload = workload
+        self.sources = sources  # Side → the pcap that is replayed there.
+        self.folder = folder    # Of this run: sockets, logs, databases.
+        # Side → where frames that leave are written as pcap; without, they are discarded.
+        self.sinks = {side: os.path.join(folder, side[0]) for side in NUMBERS
+                      if sampled and sources.keys() - {side}}
+
+    def names(self):
+        """Side → the device's name."""
+        return {side: f'net_{"pcap" if side in {**self.sources, **self.sinks} else "null"}{number}'
+                for side, number in NUMBERS.items()}
 
     def devices(self):
-        """Devargs of the port that is fed and of the port that frames leave at."""
-        fed = f'net_pcap0,rx_pcap={self.source},infinite_rx=1'
-        return fed, 'net_null1,no-rx=1' if self.sink is None else f'net_pcap1,tx_pcap={self.sink}'
-
-    def tenant_and_underlay(self):
-        fed, other = self.devices()
-        return (fed, other) if self.direction == 'encap' else (other, fed)
+        """Side → devargs."""
+        found = {}
+        for side, name in self.names().items():
+            options = []
+            if side in self.sources:
+                options.append(f'rx_pcap={self.sources[side]},infinite_rx=1')
+            if side in self.sinks:
+                options.append(f'tx_pcap={self.sinks[side]}')
+            found[side] = ','.join([name, *(options or ['no-rx=1'])])
+        return found
 
 
 class Telemetry:
@@ -58,15 +68,22 @@ class Telemetry:
                 return number
         raise machine.Trouble(f'no DPDK port {device}')
 
-    def counters(self, source, sink):
+    def counters(self, ports):
         # What was sent is read before and after what was received, so that a delay between the
         # two on a busy core does not look like loss.
-        first, start = self.ask(f'/ethdev/stats,{sink}'), time.monotonic()
-        rx = self.ask(f'/ethdev/stats,{source}')
-        last, end = self.ask(f'/ethdev/stats,{sink}'), time.monotonic()
-        return Counters((start + end) / 2, rx['ipackets'],
+        first, start = self.stats(ports), time.monotonic()
+        middle = self.stats(ports)
+        last, end = self.stats(ports), time.monotonic()
+        return Counters((start + end) / 2, middle['ipackets'],
                         (first['opackets'] + last['opackets']) // 2,
-                        rx['imissed'] + rx['rx_nombuf'] + last['oerrors'])
+                        middle['imissed'] + middle['rx_nombuf'] + last['oerrors'])
+
+    def stats(self, ports):
+        total = collections.Counter()
+        for port in ports:
+            total.update({name: value for name, value in self.ask(f'/ethdev/stats,{port}').items()
+                          if isinstance(value, int)})
+        return total
 
     def close(self):
         self.socket.close()
@@ -105,17 +122,23 @@ class Sampler:
 
 
 def sample_output(start, task, seconds=20):
-    """The first frames, a bit more than twice what `task` replays, that the system sends."""
-    source_bytes = os.path.getsize(task.source)
-    per_frame = 16 + frames.FRAME_BYTES + frames.WRAP_BYTES
-    sampler = Sampler(task.sink, max(4 * 2**20, 2 * source_bytes * per_frame // 144))
+    """Side → the first frames that leave there, twice what is replayed at the other side or as many
+    as fit into SAMPLE_BYTES; and what the system says against itself."""
+    samplers = {}
     try:
+        for side, path in task.sinks.items():
+            source_bytes = sum(os.path.getsize(other) for fed, other in task.sources.items()
+                               if fed != side)
+            samplers[side] = Sampler(path, min(SAMPLE_BYTES, max(4 * 2**20, 4 * source_bytes)))
         running = start(task)
         try:
-            sampler.full.wait(seconds)
+            deadline = time.monotonic() + seconds
+            for sampler in samplers.values():
+                sampler.full.wait(max(0.1, deadline - time.monotonic()))
             problems = running.problems()
         finally:
             running.stop()
     finally:
-        sampler.close()
-    return bytes(sampler.data), problems
+        for sampler in samplers.values():
+            sampler.close()
+    return {side: bytes(sampler.data) for side, sampler in samplers.items()}, problems

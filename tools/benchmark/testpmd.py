@@ -8,6 +8,7 @@ from benchmark import machine, system
 
 NAME = 'testpmd macswap'
 PACKAGE = 'dpdk-dev'
+HEADROOM_BYTES = 128
 
 
 def missing():
@@ -20,16 +21,20 @@ def version():
 
 class Running:
     def __init__(self, task):
-        fed, other = task.devices()
+        workload = self.workload = task.workload
         runtime = os.path.join(task.folder, 'run')
         os.makedirs(runtime)
         # stdin stays open: testpmd ends with it.
         self.stdin, self.stdin_writer = os.pipe()
         command = ['dpdk-testpmd', '-l', f'{machine.MAIN_CORE},{machine.WORKER_CORE}',
-                   '--in-memory', '--no-pci', '--file-prefix', 'floor', '--vdev', fed,
-                   '--vdev', other, '--', '--forward-mode=macswap', '--auto-start', '-i',
-                   '--no-flush-rx',  # A file that is read once would be flushed away.
-                   f'--total-num-mbufs={system.MBUF_COUNT}']
+                   '--in-memory', '--no-pci', '--file-prefix', 'floor']
+        for device in task.devices().values():
+            command += ['--vdev', device]
+        command += ['--', '--forward-mode=macswap', '--auto-start', '-i',
+                    '--no-flush-rx',  # A file that is read once would be flushed away.
+                    f'--total-num-mbufs={workload.mbuf_count}',
+                    f'--mbuf-size={workload.mbuf_bytes + HEADROOM_BYTES}',
+                    f'--max-pkt-len={workload.mtu + 18}']
         self.child = machine.Child(command, os.path.join(task.folder, 'testpmd.log'),
                                    env={'RUNTIME_DIRECTORY': runtime}, stdin=self.stdin)
         self.telemetry = None
@@ -43,19 +48,18 @@ class Running:
         self.child.wait_for(lambda: os.path.exists(path), 'telemetry socket')
         self.telemetry = self.child.wait_for(lambda: connect(path), 'telemetry')
         self.child.wait_for(lambda: len(self.telemetry.ask('/ethdev/list')) == 2, 'ports')
-        self.source = self.telemetry.port('net_pcap0')
-        self.sink = self.telemetry.port('net_null1' if task.sink is None else 'net_pcap1')
+        self.ports = [self.telemetry.port(name) for name in task.names().values()]
         self.pid = self.child.pid
         self.child.wait_for(lambda: self.counters().rx > 0, 'traffic')
 
     def counters(self):
-        return self.telemetry.counters(self.source, self.sink)
+        return self.telemetry.counters(self.ports)
 
     def problems(self):
         return []
 
     def settings(self):
-        return {'mbufs': system.MBUF_COUNT, 'mbuf_bytes': 2048}
+        return {'mbufs': self.workload.mbuf_count, 'mbuf_bytes': self.workload.mbuf_bytes}
 
     def stop(self):
         if self.telemetry is not None:

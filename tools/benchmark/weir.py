@@ -2,6 +2,7 @@
 """Weir as its operators run it: a data plane, a control plane, an intent applied with `weir`.
 Classification and every counter are on: nothing switches them off."""
 
+import functools
 import http.client
 import json
 import os
@@ -9,30 +10,56 @@ import socket
 import subprocess
 import time
 
-from benchmark import frames, machine, system
+from benchmark import frames, machine, system, workloads
 
 NAME = 'Weir'
 PROGRAMS = {'weir-dataplane': 'dataplane/start/weir-dataplane',
             'weir-controlplane': 'controlplane/weir-controlplane', 'weir': 'controlplane/cli/weir'}
-PROFILE = {'mbufs': system.MBUF_COUNT, 'mbuf_bytes': 2048}
+TUNNEL_BYTES = 70
+# A DCQCN marker on a queue that nothing waits in: frames pass without being enqueued.
+MARKER = {'traffic_class': 3, 'carries': ['data'], 'kmin': '500K', 'kmax': '2M', 'pmax': '5%',
+          'buffer': '4M'}
 
 
-def intent(task):
-    tenant_device, underlay_device = task.tenant_and_underlay()
-    # Ports are made in the order of their names, and the first net_pcap device has the MAC that
-    # tunnelled frames are sent to: "fed" before "out".
-    tenant, underlay = ('fed', 'out') if task.direction == 'encap' else ('out', 'fed')
-    place = {'vtep': 'gw2'} if task.direction == 'encap' else {'port': tenant}
+# Ports are made in the order of their names, and the first net_pcap device has the MAC that
+# tunnelled frames are sent to.
+PORTS = {'underlay': 'a-wire', 'tenant': 'host'}
+
+
+def intent(task, marker=True):
+    """All but the endpoints."""
+    workload, devices = task.workload, task.devices()
+    ports, family = PORTS, workload.family
+    queues = [{'port': ports[side], **MARKER} for side in ports if task.sources.keys() - {side}]
     return {
-        'ports': [{'name': underlay, 'role': 'underlay', 'device': underlay_device, 'mtu': 1600},
-                  {'name': tenant, 'role': 'tenant', 'device': tenant_device, 'network': 'blue'}],
-        'vteps': [{'name': 'self', 'kind': 'local', 'address': frames.LOCAL_VTEP,
-                   'port': underlay},
-                  {'name': 'gw2', 'kind': 'remote', 'address': frames.REMOTE_VTEP,
-                   'port': underlay, 'source': 'self', 'next_hop_mac': frames.NEXT_HOP_MAC}],
+        'ports': [{'name': ports['underlay'], 'role': 'underlay', 'device': devices['underlay'],
+                   'mtu': workload.mtu},
+                  {'name': ports['tenant'], 'role': 'tenant', 'device': devices['tenant'],
+                   'network': 'blue', 'mtu': workload.mtu - TUNNEL_BYTES}],
+        'vteps': [{'name': 'self', 'kind': 'local', 'address': frames.LOCAL_VTEP[family],
+                   'port': ports['underlay']},
+                  *({'name': f'gw{number}', 'kind': 'remote', 'address': address,
+                     'port': ports['underlay'], 'source': 'self',
+                     'next_hop_mac': frames.NEXT_HOP_MAC}
+                    for number, address in enumerate(remote_vteps(workload)))],
         'networks': [{'name': 'blue', 'vni': frames.VNI, 'unknown_unicast': 'drop'}],
-        'endpoints': [{'network': 'blue', 'mac': frames.DESTINATION_MAC, **place}],
+        'queues': queues if marker else [],
     }
+
+
+@functools.lru_cache(2)
+def endpoints_json(workload):
+    """A million take seconds to write, so all turns share them."""
+    return json.dumps([{'network': 'blue', 'mac': mac,
+                        **({'port': PORTS['tenant']} if vtep is None else {'vtep': f'gw{vtep}'})}
+                       for mac, vtep in workloads.endpoints(workload)])
+
+
+def remote_vteps(workload):
+    """The far gateway, whose tunnelled frames are taken, is always among them."""
+    found = workloads.remotes(workload)
+    return found if workload.sides == ('tenant',) else \
+        [frames.REMOTE_VTEP[workload.family], *found[1:]]
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -66,7 +93,9 @@ class System:
         return run.stdout.strip() or 'unknown'
 
     def Running(self, task):
-        return Running(self, task, PROFILE)
+        workload = task.workload
+        return Running(self, task, {'mbufs': workload.mbuf_count,
+                                    'mbuf_bytes': workload.mbuf_bytes})
 
 
 class Running:
@@ -95,7 +124,8 @@ class Running:
         dataplane = self.child('weir-dataplane', '--runtime-dir', folder, '--workers', '1',
                                '--cores', str(machine.WORKER_CORE), '--idle', 'spin',
                                '--mbufs', str(self.profile['mbufs']),
-                               '--mbuf-bytes', str(self.profile['mbuf_bytes']))
+                               '--mbuf-bytes', str(self.profile['mbuf_bytes']),
+                               '--endpoints', str(max(65536, self.task.workload.endpoints)))
         self.pid = dataplane.pid
         self.control = self.child('weir-controlplane', '--runtime-dir', folder,
                                   '--state-dir', os.path.join(folder, 'state'))
@@ -105,13 +135,17 @@ class Running:
         self.control.wait_for(self.connected, 'data plane', others=[dataplane])
         path = os.path.join(folder, 'intent.json')
         with open(path, 'w', encoding='utf-8') as file:
-            json.dump(self.intent(), file)
+            head = json.dumps(self.intent())[:-1]
+            file.write(f'{head}, "endpoints": {self.endpoints()}}}')
         self.apply(path)
         dataplane.wait_for(lambda: self.counters().tx > 0, 'traffic')
         self.times['forwarding_s'] = time.monotonic() - started
 
     def intent(self):
         return intent(self.task)
+
+    def endpoints(self):
+        return endpoints_json(self.task.workload)
 
     def connected(self):
         try:
@@ -120,8 +154,9 @@ class Running:
             return False
 
     def apply(self, path):
-        run = subprocess.run([self.build.program('weir'), '-s', self.socket, 'apply', path],
-                             capture_output=True, text=True, check=False, timeout=30)
+        run = subprocess.run([self.build.program('weir'), '-s', self.socket, '--timeout',
+                              '120', 'apply', path],
+                             capture_output=True, text=True, check=False, timeout=150)
         if run.returncode != 0:
             raise machine.Trouble(f'weir apply: {run.stderr.strip() or run.stdout.strip()}')
 
@@ -151,8 +186,12 @@ class Running:
         if stats['totals']['mismatch']:
             found.append(f'{stats["totals"]["mismatch"]} packets are not accounted for')
         kinds = {kind for port in stats['ports'] for kind in port['rx_kinds']}
-        if kinds != {'roce_write'}:
+        wanted = set(self.task.workload.kinds)
+        if wanted and kinds != wanted:
             found.append(f'frames were classified as {", ".join(sorted(kinds)) or "nothing"}')
+        for queue in self.ask('/v1/traffic_classes')['traffic_classes']:
+            if queue['waited_packets'] or queue['marked_packets']:
+                found.append(f'frames waited in the queue {queue["name"]}')
         if not stats['dataplane']['hugepages']:
             found.append('packet memory is not on hugepages')
         return found

@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import time
 
-from benchmark import frames, machine, system, weir
+from benchmark import frames, machine, system, weir, workloads
 from pcap import write_pcap
 
 QP_COUNT = 1000
@@ -119,17 +119,22 @@ def connect(path):
 
 class XdpTask(system.Task):
     def devices(self):
-        return tuple(f'xdp:{near},queues=1,absent=pass' for near, _ in INTERFACES)
+        fed, out = (f'xdp:{near},queues=1,absent=pass' for near, _ in INTERFACES)
+        return {'underlay': fed, 'tenant': out} if 'underlay' in self.sources else \
+            {'tenant': fed, 'underlay': out}
 
 
 class Weir(weir.Running):
+    def endpoints(self):
+        return '[]' if self.task.workload.sides == workloads.TENANT else super().endpoints()
+
     def intent(self):
-        if self.task.direction == 'decap':
-            intent = weir.intent(self.task)
+        if self.task.workload.sides == workloads.UNDERLAY:
+            intent = weir.intent(self.task, marker=False)
         else:
             intent = {'ports': [{'name': name, 'role': 'transit', 'peer': peer, 'device': device}
                                 for name, peer, device in zip(('fed', 'out'), ('out', 'fed'),
-                                                              self.task.devices())]}
+                                                              self.task.devices().values())]}
         for port in intent['ports']:
             port |= {'rx_descriptors': DESCRIPTORS, 'tx_descriptors': DESCRIPTORS}
             port.pop('mtu', None)                # It is the interface's.
@@ -158,8 +163,10 @@ class Bench:
         if self.build.missing():
             raise machine.Trouble('missing: ' + ', '.join(self.build.missing()))
         self.source = os.path.join(folder, 'frames.pcap')
-        self.direction = 'decap' if options.role == 'underlay' else 'encap'
-        write_pcap(self.source, frames.input_frames(self.direction, QP_COUNT))
+        sides = workloads.UNDERLAY if options.role == 'underlay' else workloads.TENANT
+        self.workload = workloads.Workload('xdp', 'between xdp ports', sides, QP_COUNT)
+        stream = workloads.streams(self.workload)[sides[0]]
+        write_pcap(self.source, stream.frames)
         self.turns = {'Weir': [], 'testpmd': []}
         self.problems = []
         self.count = 0
@@ -168,7 +175,8 @@ class Bench:
         if name == 'testpmd':
             return Testpmd(folder, 'peer', machine.WORKER_CORE, 'net_af_xdp0,iface=in0',
                            'net_af_xdp1,iface=out0')
-        return Weir(self.build, XdpTask(self.direction, QP_COUNT, None, folder), PROFILE)
+        return Weir(self.build, XdpTask(self.workload, {self.workload.sides[0]: self.source},
+                                        folder), PROFILE)
 
     def measure_once(self, name):
         self.count += 1
