@@ -7,8 +7,10 @@
 #include "pipelines/tunnels/tunnels.hpp"
 
 #include <rte_cycles.h>
+#include <rte_eal.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <random>
 #include <string>
@@ -122,7 +124,7 @@ std::vector<std::uint8_t> bytes_of(const Frame& frame) {
 
 std::vector<std::uint8_t> make_bytes(const Workload& workload, std::uint32_t index) {
   const RoceFrame inner = make_frame(index);
-  if (workload.direction == Direction::encap) return bytes_of(inner);
+  if (workload.direction != Direction::decap) return bytes_of(inner);
   if (!workload.over_ipv6) {
     return bytes_of(
         wrap<dp::Ipv4Header>(inner, index, test::ipv4(ends4.peer), test::ipv4(ends4.self)));
@@ -150,6 +152,28 @@ rte_mempool* make_packed_pool(std::uint32_t mbufs) {
 
 }  // namespace
 
+bool start_eal(const char* program, bool hugepages) {
+  std::array<const char*, 9> arguments{program,
+                                       hugepages ? "--in-memory" : "--no-huge",
+                                       "-m",
+                                       "768",
+                                       "--no-shconf",
+                                       "--no-pci",
+                                       "--no-telemetry",
+                                       "--log-level=error",
+                                       "-c1"};
+  return rte_eal_init(arguments.size(), const_cast<char**>(arguments.data())) >= 0;
+}
+
+contract::PortRole role_of(Direction direction) noexcept {
+  switch (direction) {
+    case Direction::encap: return contract::PortRole::tenant;
+    case Direction::decap: return contract::PortRole::underlay;
+    case Direction::transit: break;
+  }
+  return contract::PortRole::transit;
+}
+
 Bed::Bed(const Workload& workload)
     : workload_(workload),
       gateway_({.mbufs = 255, .endpoints = workload.qp_count}),
@@ -171,6 +195,12 @@ Bed::~Bed() {
 }
 
 void Bed::program() {
+  if (workload_.direction == Direction::transit) {
+    gateway_.add_port(tenant_port, test::transit_port(underlay_port));
+    gateway_.add_port(underlay_port, test::transit_port(tenant_port));
+    finish_program();
+    return;
+  }
   gateway_.add_port(tenant_port, test::tenant_port(network));
   gateway_.add_port(underlay_port, test::underlay_port(underlay_mac));
   gateway_.set_network(network, vni, /*flood_unknown_unicast=*/false);
@@ -184,6 +214,10 @@ void Bed::program() {
     gateway_.set_endpoint(network, base::to_string(endpoint_mac(i)), place);
   }
   if (workload_.queueing != Queueing::none) program_queue();
+  finish_program();
+}
+
+void Bed::finish_program() {
   gateway_.commit();
   environment_.generation = gateway_.worker(0).environment().generation;
   environment_.in_port = environment_.tables.ports.find(in_port(), environment_.generation);
@@ -207,7 +241,7 @@ void Bed::program_queue() {
 }
 
 std::uint16_t Bed::in_port() const noexcept {
-  return workload_.direction == Direction::encap ? tenant_port : underlay_port;
+  return workload_.direction == Direction::decap ? underlay_port : tenant_port;
 }
 
 void Bed::make_frames() {

@@ -17,7 +17,7 @@
 
 namespace bench {
 
-enum class Direction : std::uint8_t { encap, decap };
+enum class Direction : std::uint8_t { encap, decap, transit };
 
 // What the port has at which frames leave.
 enum class Queueing : std::uint8_t {
@@ -34,6 +34,12 @@ struct Workload {
   Queueing queueing = Queueing::none;
   friend auto operator<=>(const Workload&, const Workload&) = default;
 };
+
+// Without devices; `hugepages`: packet memory on them.
+bool start_eal(const char* program, bool hugepages);
+
+// Of the port at which the workload's frames arrive.
+contract::PortRole role_of(Direction direction) noexcept;
 
 class Bed final : public dp::Egress {
  public:
@@ -66,6 +72,7 @@ class Bed final : public dp::Egress {
   };
 
   void program();
+  void finish_program();
   void make_frames();
   void program_queue();
   std::uint16_t in_port() const noexcept;

@@ -12,7 +12,6 @@
 #include <rte_eal.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
 #include <fstream>
 #include <map>
@@ -56,6 +55,19 @@ void run_part(Part& part, dp::Batch& batch, Bed& bed) {
   }
 }
 
+enum class Caches : std::uint8_t { warm, cold };
+constexpr std::size_t cold_bursts = 48;
+
+// Writes over more than the last-level cache holds, so that all that a burst reads comes from
+// memory.
+void cool() {
+  static std::vector<std::uint64_t> other(std::size_t{96} << 20 >> 3);
+  static std::uint64_t value = 0;
+  ++value;
+  for (std::size_t i = 0; i < other.size(); i += 8) other[i] = value;
+  benchmark::DoNotOptimize(other.data());
+}
+
 // Cycles of each burst. Their median counts: what else ran on the core meanwhile is not ours.
 class BurstCycles {
  public:
@@ -73,7 +85,7 @@ class BurstCycles {
 };
 
 template <class Part, class... Before>
-void measure_part(benchmark::State& state, const Workload& workload) {
+void measure_part(benchmark::State& state, const Workload& workload, Caches caches) {
   Bed& bed = bed_of(workload);
   std::tuple<Before...> before{Before(bed.environment())...};
   Part part(bed.environment());
@@ -81,6 +93,7 @@ void measure_part(benchmark::State& state, const Workload& workload) {
   for (auto _ : state) {
     dp::Batch& batch = bed.next_burst();
     std::apply([&](auto&... earlier) { (run_part(earlier, batch, bed), ...); }, before);
+    if (caches == Caches::cold) cool();
     cycles.start();
     run_part(part, batch, bed);
     cycles.stop();
@@ -100,16 +113,17 @@ std::string reasons(const contract::WorkerTotals& totals) {
   return names;
 }
 
-void measure_pipeline(benchmark::State& state, const Workload& workload, dp::Mode mode) {
+void measure_pipeline(benchmark::State& state, const Workload& workload, dp::Mode mode,
+                      Caches caches) {
   Bed& bed = bed_of(workload);
-  const auto role = workload.direction == Direction::encap ? contract::PortRole::tenant
-                                                           : contract::PortRole::underlay;
+  const auto role = bench::role_of(workload.direction);
   const auto pipelines = dp::make_pipelines(bed.environment());
   dp::AnyPipeline& pipeline = *pipelines.by_role[static_cast<std::size_t>(role)];
   const std::uint64_t dropped_before = bed.exits().totals().dropped;
   BurstCycles cycles;
   for (auto _ : state) {
     dp::Batch& batch = bed.next_burst();
+    if (caches == Caches::cold) cool();
     cycles.start();
     pipeline.run(batch, bed.exits(), mode);
     bed.end_turn();
@@ -129,20 +143,27 @@ std::string names_of() {
   return names;
 }
 
+std::string name_of(Direction direction) {
+  switch (direction) {
+    case Direction::encap: return "encap";
+    case Direction::decap: return "decap";
+    case Direction::transit: break;
+  }
+  return "transit";
+}
+
 class Registrar {
  public:
   explicit Registrar(const Workload& workload)
       : workload_(workload),
-        prefix_(std::string(workload.direction == Direction::encap ? "encap" : "decap") +
-                (workload.over_ipv6 ? "6/" : "/") + std::to_string(workload.qp_count / 1000) +
-                "k/") {}
+        prefix_(name_of(workload.direction) + (workload.over_ipv6 ? "6/" : "/") +
+                std::to_string(workload.qp_count / 1000) + "k/") {}
 
   // `Part` after `Before`, which is not counted.
   template <class Part, class... Before>
   void add(const std::string& name) const {
-    const Workload workload = workload_;
-    benchmark::RegisterBenchmark((prefix_ + name).c_str(), [workload](benchmark::State& state) {
-      measure_part<Part, Before...>(state, workload);
+    add_both(name, [workload = workload_](benchmark::State& state, Caches caches) {
+      measure_part<Part, Before...>(state, workload, caches);
     });
   }
   // Each of the steps alone, then all of them fused.
@@ -152,13 +173,23 @@ class Registrar {
     add<dp::Pass<Steps...>>("pass:" + names_of<Steps...>());
   }
   void add_pipeline(const std::string& name, dp::Mode mode) const {
-    const Workload workload = workload_;
-    benchmark::RegisterBenchmark(
-        (prefix_ + name).c_str(),
-        [workload, mode](benchmark::State& state) { measure_pipeline(state, workload, mode); });
+    add_both(name, [workload = workload_, mode](benchmark::State& state, Caches caches) {
+      measure_pipeline(state, workload, mode, caches);
+    });
   }
 
  private:
+  // As it is within the product, and as it is at the first burst after something else.
+  template <class Measure>
+  void add_both(const std::string& name, Measure measure) const {
+    benchmark::RegisterBenchmark((prefix_ + name).c_str(), [measure](benchmark::State& state) {
+      measure(state, Caches::warm);
+    });
+    benchmark::RegisterBenchmark(
+        (prefix_ + name + " (cold)").c_str(),
+        [measure](benchmark::State& state) { measure(state, Caches::cold); })
+        ->Iterations(cold_bursts);
+  }
   template <class Done, class Step, class... Rest>
   void add_each() const {
     add_after<Step>(static_cast<Done*>(nullptr));
@@ -207,6 +238,11 @@ void register_decap(std::uint32_t qp_count) {
   registrar.add_pipeline("wire_to_host observed", dp::Mode::observed);
 }
 
+void register_transit(std::uint32_t qp_count) {
+  Registrar({.direction = Direction::transit, .qp_count = qp_count})
+      .add_pipeline("transit", dp::Mode::fast);
+}
+
 // Whole pipelines over an IPv6 underlay; their stages differ little.
 void register_ipv6(std::uint32_t qp_count) {
   Registrar({.direction = Direction::encap, .qp_count = qp_count, .over_ipv6 = true})
@@ -236,16 +272,7 @@ bool hugepages_free(unsigned count) {
 bool start_eal() {
   const bool huge = hugepages_free(400);
   benchmark::AddCustomContext("packet_memory", huge ? "hugepages" : "ordinary pages");
-  std::array<const char*, 9> arguments{"stages",
-                                       huge ? "--in-memory" : "--no-huge",
-                                       "-m",
-                                       "768",
-                                       "--no-shconf",
-                                       "--no-pci",
-                                       "--no-telemetry",
-                                       "--log-level=error",
-                                       "-c1"};
-  return rte_eal_init(arguments.size(), const_cast<char**>(arguments.data())) >= 0;
+  return bench::start_eal("stages", huge);
 }
 
 }  // namespace
@@ -261,6 +288,7 @@ int main(int argc, char** argv) {
     register_encap(qp_count);
     register_decap(qp_count);
     register_ipv6(qp_count);
+    register_transit(qp_count);
   }
   register_queues(1000);
   benchmark::RunSpecifiedBenchmarks();

@@ -10,7 +10,8 @@ TREE = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(TREE / "tests" / "support"), str(TREE / "tools")]
 
 import roce                                   # noqa: E402
-from benchmark import frames, grout, ovs, peers, ratios, system, workloads, xdp  # noqa: E402
+from benchmark import (frames, grout, ovs, peers, ratios, stages, system, workloads,  # noqa: E402
+                       xdp)
 from tap import run, test                     # noqa: E402
 
 
@@ -315,6 +316,20 @@ def ports_of_ovs_are_read_from_its_text():
     assert ovs.port_counters(text, "p1")["TX packets"] == 30
     assert ovs.port_counters(text, "p1")["RX dropped"] == 2
     assert ovs.port_counters(text, "p2") is None
+
+
+@test
+def cold_figures_stand_with_the_warm_ones():
+    rows = [{"name": "a", "cycles_per_packet": 2.0}, {"name": "a (cold)", "cycles_per_packet": 9.0},
+            {"name": "b", "ns": 1.0}, {"name": "c", "cycles_per_operation": 5.0}]
+    told = stages.with_cold(rows)
+
+    assert [row["name"] for row in told] == ["a", "b", "c"]
+    assert (told[0]["cycles_per_packet"], told[0]["cycles_per_packet_cold"]) == (2.0, 9.0)
+    case = {"name": "d", "instructions_per_packet": 5.0, "budget": 4.0, "wrong": "takes 5.0"}
+    text = stages.table(told, {"cases": [case]})
+    assert "9.0" in text and "takes 5.0" in text and "valgrind" not in text
+    assert "missing: valgrind" in stages.table(told, {"missing": ["valgrind"]})
 
 
 def xdp_turns(weir, testpmd, waited=0.0):

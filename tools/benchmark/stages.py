@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """`bench stages`: the google-benchmark programs of tests/bench, which touch no port. Cycles are TSC
-cycles per packet (or per operation, where a program counts those). As root, packet memory is on
-hugepages as in the product; without, the figures say so."""
+cycles per packet (or per operation, where a program counts those): with caches as they are within
+the product, and cold, as after something else ran. As root, packet memory is on hugepages as in the
+product; without, the figures say so. Then what callgrind counts for whole pipelines, and whether
+that is within the budget."""
 
 import contextlib
 import json
 import os
 import subprocess
 
-from benchmark import machine
+from benchmark import instructions, machine
 
 HUGEPAGE_COUNT = 420
+COLD = ' (cold)'            # Ends the name of a benchmark whose other form has none.
 
 
 def add_arguments(parser):
@@ -24,7 +27,8 @@ def programs(build):
     folder = os.path.join(build, 'tests', 'bench')
     if not os.path.isdir(folder):
         raise machine.Trouble(f'no {folder}: build Weir first (meson setup build, ninja -C build)')
-    found = [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
+    found = [os.path.join(folder, name) for name in sorted(os.listdir(folder))
+             if name != instructions.PROGRAM]
     return [path for path in found if os.path.isfile(path) and os.access(path, os.X_OK)]
 
 
@@ -52,8 +56,8 @@ def results(path, options):
     """One row per benchmark: the median's counters, and the coefficient of variation of cycles."""
     rows = {}
     for entry in run(path, options):
-        row = rows.setdefault(entry['run_name'], {'program': os.path.basename(path),
-                                                  'name': entry['run_name']})
+        name = entry['run_name'].partition('/iterations:')[0]
+        row = rows.setdefault(name, {'program': os.path.basename(path), 'name': name})
         if entry.get('error_occurred'):
             row['error'] = entry.get('error_message', 'failed')
         elif entry.get('aggregate_name', 'median') == 'median':  # One run has no aggregates.
@@ -67,15 +71,47 @@ def results(path, options):
     return list(rows.values())
 
 
-def table(rows):
+def with_cold(rows):
+    """Cold figures stand with the warm ones."""
+    named = {row['name']: row for row in rows}
+    for name in [name for name in named if name.endswith(COLD)]:
+        warm = named.get(name[:-len(COLD)])
+        if warm is not None:
+            cold = named.pop(name)
+            if 'error' in cold:
+                warm.setdefault('error', cold['error'])
+            warm['cycles_per_packet_cold'] = cold.get('cycles_per_packet')
+    return list(named.values())
+
+
+def counted(options):
+    """Case → instructions per packet with its budget; or why they could not be counted."""
+    if instructions.missing():
+        return {'missing': instructions.missing()}
+    program = os.path.join(options.build, 'tests', 'bench', instructions.PROGRAM)
+    found, budget = instructions.count(program), instructions.read_budget()
+    wrong = instructions.verdict(found, budget)
+    return {'cases': [{'name': name, 'instructions_per_packet': number,
+                       'budget': budget.get(name), 'wrong': wrong[name]}
+                      for name, number in found.items()]}
+
+
+def table(rows, counts):
     width = max(len(row['name']) for row in rows)
-    lines = [f'{"benchmark".ljust(width)}  {"cycles":>8}  per        variation']
+    lines = [f'{"benchmark".ljust(width)}  {"cycles":>8}  {"cold":>8}  per        variation']
     for row in rows:
         unit = 'packet' if 'cycles_per_packet' in row else 'operation'
-        cycles = row.get(f'cycles_per_{unit}')
-        text = row.get('error') or (f'{cycles:8.1f}  {unit:9}  {row.get("variation", 0):9.1%}'
-                                    if cycles is not None else f'{row["ns"]:8.1f}  ns')
+        cycles, cold = row.get(f'cycles_per_{unit}'), row.get('cycles_per_packet_cold')
+        cold = ' ' * 8 if cold is None else f'{cold:8.1f}'
+        text = row.get('error') or (
+            f'{cycles:8.1f}  {cold}  {unit:9}  {row.get("variation", 0):9.1%}'
+            if cycles is not None else f'{row["ns"]:8.1f}  ns')
         lines.append(f'{row["name"].ljust(width)}  {text}')
+    lines += [''] + [f'{case["name"].ljust(width)}  {case["instructions_per_packet"]:8.1f} '
+                     f'instructions per packet, budget {case["budget"]}' +
+                     (f': {case["wrong"]}' if case['wrong'] else '')
+                     for case in counts.get('cases', [])]
+    lines += [f'missing: {text}, which counts instructions' for text in counts.get('missing', [])]
     return '\n'.join(lines)
 
 
@@ -87,7 +123,11 @@ def main(options):
             rows += results(path, options)
     if not rows:
         raise machine.Trouble('no benchmark program, or none with that name')
-    report = {'machine': machine.describe(), 'hugepages': root, 'benchmarks': rows}
+    rows, counts = with_cold(rows), counted(options)
+    report = {'machine': machine.describe(), 'load': machine.load(), 'hugepages': root,
+              'benchmarks': rows, 'instructions': counts}
     note = '' if root else '\nwithout hugepages (run as root): slower than the product'
-    print(json.dumps(report, indent=2) if options.json else table(rows) + note)
-    return 1 if any('error' in row for row in rows) else 0
+    print(json.dumps(report, indent=2) if options.json else table(rows, counts) + note)
+    failed = any('error' in row for row in rows) or \
+        any(case['wrong'] for case in counts.get('cases', []))
+    return 1 if failed or counts.get('missing') else 0
