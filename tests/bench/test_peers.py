@@ -10,8 +10,7 @@ TREE = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(TREE / "tests" / "support"), str(TREE / "tools")]
 
 import roce                                   # noqa: E402
-from benchmark import (frames, grout, ovs, peers, ratios, stages, system, workloads,  # noqa: E402
-                       xdp)
+from benchmark import frames, grout, ovs, peers, ratios, system, workloads  # noqa: E402
 from tap import run, test                     # noqa: E402
 
 
@@ -316,45 +315,6 @@ def ports_of_ovs_are_read_from_its_text():
     assert ovs.port_counters(text, "p1")["TX packets"] == 30
     assert ovs.port_counters(text, "p1")["RX dropped"] == 2
     assert ovs.port_counters(text, "p2") is None
-
-
-@test
-def cold_figures_stand_with_the_warm_ones():
-    rows = [{"name": "a", "cycles_per_packet": 2.0}, {"name": "a (cold)", "cycles_per_packet": 9.0},
-            {"name": "b", "ns": 1.0}, {"name": "c", "cycles_per_operation": 5.0}]
-    told = stages.with_cold(rows)
-
-    assert [row["name"] for row in told] == ["a", "b", "c"]
-    assert (told[0]["cycles_per_packet"], told[0]["cycles_per_packet_cold"]) == (2.0, 9.0)
-    case = {"name": "d", "instructions_per_packet": 5.0, "budget": 4.0, "wrong": "takes 5.0"}
-    text = stages.table(told, {"cases": [case]})
-    assert "9.0" in text and "takes 5.0" in text and "valgrind" not in text
-    assert "missing: valgrind" in stages.table(told, {"missing": ["valgrind"]})
-
-
-def xdp_turns(weir, testpmd, waited=0.0):
-    return {name: [{"kpps": kpps, "offered_kpps": 500, "waited": waited} for kpps in rates]
-            for name, rates in (("Weir", weir), ("testpmd", testpmd))}
-
-
-@test
-def xdp_ratio_is_the_median_of_rounds():
-    said = xdp.verdict(xdp_turns([300, 310, 280], [300, 310, 310]), [], 0.25)
-
-    assert (said["ratio"], said["ratio_min"], said["ratio_max"]) == (1.0, 0.903, 1.0)
-    assert said["refused"] == []
-
-
-@test
-def xdp_ratio_is_refused_with_the_reason():
-    for turns, problems, reason in (
-            (xdp_turns([300, 200], [300, 300]), [], "the rounds differ by 40%"),
-            (xdp_turns([300], [300], waited=0.11), [], "waited for its core"),
-            (xdp_turns([300], [0]), [], "testpmd: nothing was sent"),
-            (xdp_turns([0], [300]), [], "Weir: nothing was sent"),
-            (xdp_turns([300], [300]), ["Weir: 5 packets are not accounted for"], "accounted")):
-        said = xdp.verdict(turns, problems, 0.25)
-        assert said["ratio"] is None and reason in " ".join(said["refused"]), said
 
 
 run()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The floor: testpmd swaps two MAC addresses, so that what it costs is receiving and sending."""
+"""The floor: testpmd swaps two MAC addresses, so that what it costs is receiving and sending. In io
+mode it does not even that."""
 
 import os
 import shutil
@@ -19,47 +20,35 @@ def version():
     return machine.package_version(PACKAGE) or 'not a Debian package'
 
 
-class Running:
-    def __init__(self, task):
-        workload = self.workload = task.workload
-        runtime = os.path.join(task.folder, 'run')
+class Forwarder:
+    """testpmd between two devices, its worker on a core."""
+
+    def __init__(self, folder, name, core, *devices, mode='io', arguments=(), eal=()):
+        runtime = os.path.join(folder, name)
         os.makedirs(runtime)
         # stdin stays open: testpmd ends with it.
         self.stdin, self.stdin_writer = os.pipe()
-        command = ['dpdk-testpmd', '-l', f'{machine.MAIN_CORE},{machine.WORKER_CORE}',
-                   '--in-memory', '--no-pci', '--file-prefix', 'floor']
-        for device in task.devices().values():
+        command = ['dpdk-testpmd', '--lcores', f'0@{machine.MAIN_CORE},1@{core}', '--in-memory',
+                   '--no-pci', '--file-prefix', name, *eal]
+        for device in devices:
             command += ['--vdev', device]
-        command += ['--', '--forward-mode=macswap', '--auto-start', '-i',
+        command += ['--', f'--forward-mode={mode}', '--auto-start', '-i',
                     '--no-flush-rx',  # A file that is read once would be flushed away.
-                    f'--total-num-mbufs={workload.mbuf_count}',
-                    f'--mbuf-size={workload.mbuf_bytes + HEADROOM_BYTES}',
-                    f'--max-pkt-len={workload.mtu + 18}']
-        self.child = machine.Child(command, os.path.join(task.folder, 'testpmd.log'),
+                    *arguments]
+        self.child = machine.Child(command, os.path.join(folder, f'{name}.log'),
                                    env={'RUNTIME_DIRECTORY': runtime}, stdin=self.stdin)
+        self.pid = self.child.pid
         self.telemetry = None
         try:
-            self.await_forwarding(os.path.join(runtime, 'dpdk', 'floor', 'dpdk_telemetry.v2'), task)
+            path = os.path.join(runtime, 'dpdk', name, 'dpdk_telemetry.v2')
+            self.telemetry = self.child.wait_for(lambda: connect(path), 'telemetry')
+            self.child.wait_for(lambda: len(self.telemetry.ask('/ethdev/list')) == 2, 'ports')
         except BaseException:
             self.stop()
             raise
 
-    def await_forwarding(self, path, task):
-        self.child.wait_for(lambda: os.path.exists(path), 'telemetry socket')
-        self.telemetry = self.child.wait_for(lambda: connect(path), 'telemetry')
-        self.child.wait_for(lambda: len(self.telemetry.ask('/ethdev/list')) == 2, 'ports')
-        self.ports = [self.telemetry.port(name) for name in task.names().values()]
-        self.pid = self.child.pid
-        self.child.wait_for(lambda: self.counters().rx > 0, 'traffic')
-
-    def counters(self):
-        return self.telemetry.counters(self.ports)
-
     def problems(self):
         return []
-
-    def settings(self):
-        return {'mbufs': self.workload.mbuf_count, 'mbuf_bytes': self.workload.mbuf_bytes}
 
     def stop(self):
         if self.telemetry is not None:
@@ -67,6 +56,28 @@ class Running:
         self.child.stop()
         os.close(self.stdin)
         os.close(self.stdin_writer)
+
+
+class Running(Forwarder):
+    def __init__(self, task):
+        self.workload = task.workload
+        super().__init__(task.folder, 'floor', machine.WORKER_CORE, *task.devices().values(),
+                         mode='macswap',
+                         arguments=(f'--total-num-mbufs={self.workload.mbuf_count}',
+                                    f'--mbuf-size={self.workload.mbuf_bytes + HEADROOM_BYTES}',
+                                    f'--max-pkt-len={self.workload.mtu + 18}'))
+        try:
+            self.ports = [self.telemetry.port(name) for name in task.names().values()]
+            self.child.wait_for(lambda: self.counters().rx > 0, 'traffic')
+        except BaseException:
+            self.stop()
+            raise
+
+    def counters(self):
+        return self.telemetry.counters(self.ports)
+
+    def settings(self):
+        return {'mbufs': self.workload.mbuf_count, 'mbuf_bytes': self.workload.mbuf_bytes}
 
 
 def connect(path):

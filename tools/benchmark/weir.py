@@ -16,6 +16,7 @@ NAME = 'Weir'
 PROGRAMS = {'weir-dataplane': 'dataplane/start/weir-dataplane',
             'weir-controlplane': 'controlplane/weir-controlplane', 'weir': 'controlplane/cli/weir'}
 TUNNEL_BYTES = 70
+ROOM_LEAST = 65536         # Endpoints: the default of weir-dataplane.
 # A DCQCN marker on a queue that nothing waits in: frames pass without being enqueued.
 MARKER = {'traffic_class': 3, 'carries': ['data'], 'kmin': '500K', 'kmax': '2M', 'pmax': '5%',
           'buffer': '4M'}
@@ -121,11 +122,13 @@ class Running:
     def start(self):
         started = time.monotonic()
         folder = self.task.folder
-        dataplane = self.child('weir-dataplane', '--runtime-dir', folder, '--workers', '1',
-                               '--cores', str(machine.WORKER_CORE), '--idle', 'spin',
+        cores = self.cores()
+        dataplane = self.child('weir-dataplane', '--runtime-dir', folder,
+                               '--workers', str(len(cores)), '--cores', ','.join(map(str, cores)),
+                               '--idle', 'spin',
                                '--mbufs', str(self.profile['mbufs']),
                                '--mbuf-bytes', str(self.profile['mbuf_bytes']),
-                               '--endpoints', str(max(65536, self.task.workload.endpoints)))
+                               '--endpoints', str(max(ROOM_LEAST, self.task.workload.endpoints)))
         self.pid = dataplane.pid
         self.control = self.child('weir-controlplane', '--runtime-dir', folder,
                                   '--state-dir', os.path.join(folder, 'state'))
@@ -138,8 +141,15 @@ class Running:
             head = json.dumps(self.intent())[:-1]
             file.write(f'{head}, "endpoints": {self.endpoints()}}}')
         self.apply(path)
-        dataplane.wait_for(lambda: self.counters().tx > 0, 'traffic')
+        self.await_traffic(dataplane)
         self.times['forwarding_s'] = time.monotonic() - started
+
+    def cores(self):
+        """Of its workers."""
+        return [machine.WORKER_CORE]
+
+    def await_traffic(self, dataplane):
+        dataplane.wait_for(lambda: self.counters().tx > 0, 'traffic')
 
     def intent(self):
         return intent(self.task)

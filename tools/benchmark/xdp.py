@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import time
 
-from benchmark import frames, machine, system, weir, workloads
+from benchmark import frames, machine, system, testpmd, weir, workloads
 from pcap import write_pcap
 
 QP_COUNT = 1000
@@ -72,49 +72,9 @@ class Counted:
         self.offered, self.arrived = int(rows['generator0'][9]), int(rows['nobody0'][1])
 
 
-class Testpmd:
-    """dpdk-testpmd in io mode between two devices, its worker on a core."""
-
-    def __init__(self, folder, name, core, *devices):
-        runtime = os.path.join(folder, name)
-        os.makedirs(runtime)
-        # stdin stays open: testpmd ends with it.
-        self.stdin, self.stdin_writer = os.pipe()
-        command = ['dpdk-testpmd', '--lcores', f'0@{machine.MAIN_CORE},1@{core}', '--in-memory',
-                   '--no-pci', '--file-prefix', name, '-m', '256']
-        for device in devices:
-            command += ['--vdev', device]
-        command += ['--', '--forward-mode=io', '--auto-start', '-i', '--no-flush-rx',
-                    f'--total-num-mbufs={PROFILE["mbufs"]}', f'--rxd={DESCRIPTORS}',
-                    f'--txd={DESCRIPTORS}']
-        self.child = machine.Child(command, os.path.join(folder, f'{name}.log'),
-                                   env={'RUNTIME_DIRECTORY': runtime}, stdin=self.stdin)
-        self.pid = self.child.pid
-        self.telemetry = None
-        try:
-            path = os.path.join(runtime, 'dpdk', name, 'dpdk_telemetry.v2')
-            self.telemetry = self.child.wait_for(lambda: connect(path), 'telemetry')
-            self.child.wait_for(lambda: len(self.telemetry.ask('/ethdev/list')) == 2, 'ports')
-        except BaseException:
-            self.stop()
-            raise
-
-    def problems(self):
-        return []
-
-    def stop(self):
-        if self.telemetry is not None:
-            self.telemetry.close()
-        self.child.stop()
-        os.close(self.stdin)
-        os.close(self.stdin_writer)
-
-
-def connect(path):
-    try:
-        return system.Telemetry(path)
-    except OSError:
-        return None
+def forwarder(folder, name, core, *devices):
+    return testpmd.Forwarder(folder, name, core, *devices, eal=('-m', '256'), arguments=(
+        f'--total-num-mbufs={PROFILE["mbufs"]}', f'--rxd={DESCRIPTORS}', f'--txd={DESCRIPTORS}'))
 
 
 class XdpTask(system.Task):
@@ -173,8 +133,8 @@ class Bench:
 
     def start(self, name, folder):
         if name == 'testpmd':
-            return Testpmd(folder, 'peer', machine.WORKER_CORE, 'net_af_xdp0,iface=in0',
-                           'net_af_xdp1,iface=out0')
+            return forwarder(folder, 'peer', machine.WORKER_CORE, 'net_af_xdp0,iface=in0',
+                             'net_af_xdp1,iface=out0')
         return Weir(self.build, XdpTask(self.workload, {self.workload.sides[0]: self.source},
                                         folder), PROFILE)
 
@@ -183,9 +143,9 @@ class Bench:
         folder = os.path.join(self.folder, f'run{self.count}')
         os.makedirs(folder)
         with Cables():
-            generator = Testpmd(folder, 'generator', machine.MAIN_CORE,
-                                f'net_pcap0,rx_pcap={self.source},infinite_rx=1',
-                                'net_af_packet0,iface=generator0')
+            generator = forwarder(folder, 'generator', machine.MAIN_CORE,
+                                  f'net_pcap0,rx_pcap={self.source},infinite_rx=1',
+                                  'net_af_packet0,iface=generator0')
             try:
                 running = self.start(name, folder)
                 try:
