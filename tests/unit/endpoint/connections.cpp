@@ -26,7 +26,7 @@ std::vector<CmAttribute> attributes(const Channel& channel, int from) {
 struct Asked {
   explicit Asked(Channel& channel) {
     Pair pair = pair_of(Transport::rc, 0x123456);
-    channel.right().listen(port, pair.right);
+    channel.right().listen(port, pair.right, 1);
     pair.left.peer_qp = pair.left.starting_psn = 0;
     channel.left().connect(pair.left, port, channel.now());
     channel.left().post(0, {.kind = WorkKind::send, .bytes = 2000});
@@ -95,7 +95,8 @@ TEST(Connections, give_up_where_nobody_listens) {
 
   channel.run(20 * ps_per_s);
 
-  EXPECT_EQ(channel.left().state(0), QpState::closed);
+  EXPECT_EQ(channel.left().state(0), QpState::failed);
+  EXPECT_EQ(channel.left().connections().failed, 1u);
   EXPECT_EQ(attributes(channel, 0).size(), 16u);
   EXPECT_EQ(channel.left().next_due(), never);
 }
@@ -103,7 +104,7 @@ TEST(Connections, give_up_where_nobody_listens) {
 TEST(Connections, give_each_asker_its_own_qp) {
   Channel channel(ten_gigabit());
   Pair pair = pair_of(Transport::rc);
-  channel.right().listen(port, pair.right);
+  channel.right().listen(port, pair.right, 3);
   for (std::uint32_t i = 0; i < 3; ++i) {
     pair.left.qp = 0x100 + i;
     channel.left().connect(pair.left, port, 0);

@@ -411,6 +411,7 @@ TEST(Endpoint, comes_and_goes_in_tunnels) {
   receiver.receive(sink.memory, 10);
   EXPECT_EQ(receiver.facts(0).received.messages, 1u);
   EXPECT_EQ(receiver.facts(0).received.ce_frames, 1u);
+  ASSERT_GE(receiver.poll(sink, 20), 1u);
   EXPECT_EQ(receiver.facts(0).sent.cnps, 1u);
 }
 

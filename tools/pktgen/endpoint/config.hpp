@@ -21,7 +21,9 @@ struct Work {
   std::uint32_t bytes = 0;  // Of a message; UD's are one packet. Atomics have 8.
   std::uint64_t repeat = 1;
   bool has_immediate = false;
+  bool is_solicited = false;
   std::uint64_t remote_address = 0x1'0000'0000;
+  std::uint32_t remote_key = 1;
   std::uint64_t swap_or_add = 0;
   std::uint64_t compare = 0;
   std::uint64_t id = 0;  // Comes back with the completion.
@@ -38,7 +40,6 @@ struct QpConfig {
   std::uint32_t expected_psn = 0;
   std::uint16_t partition_key = 0xffff;
   std::uint32_t queue_key = 0x1111'1111;  // UD.
-  std::uint32_t remote_key = 1;
 
   std::uint32_t window_packets = 1024;     // Unacknowledged at most.
   std::uint32_t reads_max = 16;            // READs and atomics outstanding at most.

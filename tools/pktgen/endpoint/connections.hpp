@@ -5,8 +5,10 @@
 #pragma once
 
 #include "tools/pktgen/endpoint/config.hpp"
+#include "tools/pktgen/endpoint/due_heap.hpp"
 #include "tools/pktgen/roce/cm.hpp"
 
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -20,13 +22,24 @@ struct CmOutgoing {
 
 // What the endpoint does to a QP.
 struct CmChange {
-  enum class Kind : std::uint8_t { none, make, ready, close };
+  // `ready` to the asking side, `established` to the one that was asked. `fail`: nobody answered.
+  enum class Kind : std::uint8_t { none, make, ready, established, close, fail };
   Kind kind = Kind::none;
   std::size_t qp = 0;              // Not of make: the endpoint answers with accepted().
   std::uint32_t peer_qp = 0;       // Of make and ready.
   std::uint32_t starting_psn = 0;  // What the peer expects first.
   std::uint16_t path_mtu = 0;      // Of make.
   std::uint16_t port = 0;          // Of make: who listens there.
+};
+
+struct CmFacts {
+  std::uint64_t sent = 0;  // Messages, repetitions among them.
+  std::uint64_t repeated = 0;
+  std::uint64_t received = 0;
+  std::uint64_t made = 0;  // Connections: asked for by either side,
+  std::uint64_t ready = 0;
+  std::uint64_t closed = 0;  // of them, after they were ready,
+  std::uint64_t failed = 0;  // and without that.
 };
 
 class Connections {
@@ -36,7 +49,7 @@ class Connections {
 
   // The active side; `config` is that of the QP, with what it expects first.
   void connect(std::size_t qp, const QpConfig& config, std::uint16_t port, Time now);
-  void disconnect(std::size_t qp, Time now);
+  CmChange disconnect(std::size_t qp, Time now);
   // A message that came from `source`.
   CmChange receive(const CmMessage& message, const base::IpAddress& source, Time now);
   // The passive side: the QP that a `make` asked for. Answers by REP.
@@ -46,7 +59,8 @@ class Connections {
   // Messages to send, in order; empties.
   std::vector<CmOutgoing> take() noexcept { return std::exchange(outgoing_, {}); }
   bool has_outgoing() const noexcept { return !outgoing_.empty(); }
-  Time deadline() const noexcept { return deadline_; }
+  Time deadline() const noexcept { return deadlines_.first_due(); }
+  const CmFacts& facts() const noexcept { return facts_; }
   // Repeats what was not answered; says of one QP that nobody answers.
   CmChange expire(Time now);
 
@@ -60,24 +74,31 @@ class Connections {
     std::uint32_t remote_id;
     std::uint32_t peer_qp;
     base::IpAddress peer;
-    Time deadline = never;
     unsigned repeated = 0;
   };
 
-  void send(Connection& connection, const CmMessage& message, Time now, bool awaits_answer);
+  Connection& add(const Connection& connection);
+  // `due`: when it is sent again; never of what nobody answers.
+  void send(Connection& connection, const CmMessage& message, Time due);
+  void queue(const Connection& connection, const CmMessage& message);
+  void wait(const Connection& connection, Time due);
+  CmChange become_ready(Connection& connection, CmChange::Kind kind);
+  CmChange end(Connection& connection);
   CmMessage plain(const Connection& connection, CmAttribute attribute) const noexcept;
   Connection* find(std::uint32_t local_id) noexcept;
+  Connection* find_asker(std::uint32_t remote_id, const base::IpAddress& peer) noexcept;
   CmChange receive_request(const CmMessage& message, const base::IpAddress& source, Time now);
-  CmChange receive_reply(Connection& connection, const CmMessage& message, Time now);
-  CmChange receive_known(Connection& connection, const CmMessage& message, Time now);
-  void look_for_deadline() noexcept;
+  CmChange receive_reply(Connection& connection, const CmMessage& message);
+  CmChange receive_known(Connection& connection, const CmMessage& message);
 
   Time repeat_after_;
   unsigned repeats_;
-  std::vector<Connection> connections_;
+  std::vector<Connection> connections_;  // By local id.
+  std::unordered_map<std::size_t, std::size_t> by_qp_;
+  std::unordered_multimap<std::uint32_t, std::size_t> by_remote_id_;  // Of those who asked us.
+  DueHeap deadlines_;
   std::vector<CmOutgoing> outgoing_;
-  std::uint32_t next_id_ = 1;
-  Time deadline_ = never;
+  CmFacts facts_;
 };
 
 }  // namespace pktgen

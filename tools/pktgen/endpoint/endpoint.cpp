@@ -2,6 +2,7 @@
 #include "tools/pktgen/endpoint/endpoint.hpp"
 
 #include "dataplane/base/check.hpp"
+#include "dataplane/packet/icrc.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -63,6 +64,8 @@ struct Endpoint::Qp {
   std::optional<Time> last_cnp;
   std::uint32_t stamps = 0;
   QpState state = QpState::ready;
+  // Of one that was asked for: while it is connecting, it answers and does not ask.
+  bool is_accepted = false;
 };
 
 Endpoint::Endpoint(const EndpointConfig& config, Time now, Observer* observer)
@@ -82,6 +85,12 @@ void Endpoint::post(QpIndex qp, const Work& work) {
   Qp& one = *qps_[qp];
   CHECK(one.config.transport != Transport::ud || work.bytes <= one.config.path_mtu);
   one.requester.post(work);
+  reschedule(qp);
+}
+
+void Endpoint::post_in_turn(QpIndex qp, std::span<const Work> works, std::size_t first,
+                            std::uint64_t messages) {
+  qps_[qp]->requester.post_in_turn(works, first, messages);
   reschedule(qp);
 }
 
@@ -153,13 +162,31 @@ void Endpoint::receive(std::span<const std::uint8_t> frame, Time now) {
     return;
   }
   const QpConfig& config = qps_[found->second]->config;
-  if (qps_[found->second]->state == QpState::closed) return;  // TIMEWAIT: late frames are no news.
   if (config.transport != Transport::ud && received->frame.path.source != config.path.destination) {
     ++strays_.wrong_peer;
     return;
   }
+  if (qps_[found->second]->state == QpState::closed) {
+    count_late(found->second, *received, now);
+    return;
+  }
+  // Whoever sends to it has our REP: data may overtake the RTU (IBTA volume 1, §12.9.7).
+  Qp& qp = *qps_[found->second];
+  if (qp.is_accepted && qp.state == QpState::connecting) qp.state = QpState::ready;
   deliver(found->second, *received, now);
   reschedule(found->second);
+}
+
+// TIMEWAIT: what was under way when the QP was closed is no news, but it was there.
+void Endpoint::count_late(QpIndex index, const Received& received, Time now) {
+  QpFacts& facts = qps_[index]->facts;
+  const std::uint8_t opcode = received.frame.packet.opcode;
+  if (opcode == cnp_opcode) {
+    ++facts.sent.cnps_received;
+    return;
+  }
+  ++facts.received.frames;
+  if (is_data(for_whom(opcode))) account(index, received, now);
 }
 
 void Endpoint::deliver(QpIndex index, const Received& received, Time now) {
@@ -221,7 +248,6 @@ void Endpoint::notify_congestion(QpIndex index, const ParsedFrame& frame, Time n
       qp.config.transport == Transport::ud ? frame.packet.deth.source_qp : qp.config.peer_qp;
   control.path.tos = config_.cnp_tos;
   control_.push_back(std::move(control));
-  ++qp.facts.sent.cnps;
 }
 
 void Endpoint::manage(const ParsedFrame& frame, Time now) {
@@ -244,6 +270,10 @@ void Endpoint::apply(const CmChange& change) {
   Qp& qp = *qps_[change.qp];
   if (change.kind == CmChange::Kind::close) {
     qp.state = QpState::closed;
+  } else if (change.kind == CmChange::Kind::fail) {
+    qp.state = QpState::failed;
+  } else if (change.kind == CmChange::Kind::established) {
+    if (qp.state == QpState::connecting) qp.state = QpState::ready;
   } else {
     qp.config.peer_qp = change.peer_qp;
     qp.requester.start_at(change.starting_psn);
@@ -257,10 +287,14 @@ void Endpoint::apply(const CmChange& change) {
 void Endpoint::accept(const CmMessage& request, const CmChange& change, const Path& path,
                       Time now) {
   const auto found = listening_.find(change.port);
-  if (found == listening_.end()) return;  // The peer asks again, and gives up by itself.
-  QpConfig config = found->second;
-  found->second.qp = (found->second.qp + 1) & mask_24;
-  config.transport = request.request.transport == 1 ? Transport::uc : Transport::rc;
+  // Nobody listens, or no longer: the peer asks again, and gives up by itself.
+  if (found == listening_.end() || found->second.left == 0) return;
+  QpConfig config = found->second.next;
+  const auto asked = request.request.transport == 1 ? Transport::uc : Transport::rc;
+  const bool fits = change.path_mtu >= path_mtu_min && change.path_mtu <= config.path_mtu;
+  if (by_number_.contains(config.qp) || asked != config.transport || !fits) return;
+  --found->second.left;
+  ++found->second.next.qp;
   config.peer_qp = change.peer_qp;
   config.path.destination = path.source;
   config.path.destination_mac = path.source_mac;
@@ -268,7 +302,10 @@ void Endpoint::accept(const CmMessage& request, const CmChange& change, const Pa
   config.path_mtu = change.path_mtu;
   config.starting_psn = change.starting_psn;
   const QpIndex index = add_qp(config, now);
+  qps_[index]->state = QpState::connecting;
+  qps_[index]->is_accepted = true;
   connections_.accepted(request, path.source, index, config, now);
+  if (observer_ != nullptr) observer_->qp_accepted(index);
 }
 
 QpIndex Endpoint::connect(const QpConfig& config, std::uint16_t port, Time now) {
@@ -279,12 +316,16 @@ QpIndex Endpoint::connect(const QpConfig& config, std::uint16_t port, Time now) 
   return index;
 }
 
-void Endpoint::listen(std::uint16_t port, const QpConfig& like) {
-  listening_.insert_or_assign(port, like);
+void Endpoint::listen(std::uint16_t port, const QpConfig& like, std::uint32_t count) {
+  listening_.insert_or_assign(port, Listener{.next = like, .left = count});
 }
 
+// It sends nothing more from now on, whenever the peer answers.
 void Endpoint::disconnect(QpIndex qp, Time now) {
-  connections_.disconnect(qp, now);
+  apply(connections_.disconnect(qp, now));
+  QpState& state = qps_[qp]->state;
+  if (state == QpState::ready || state == QpState::connecting) state = QpState::closed;
+  reschedule(qp);
   queue_messages();
 }
 
@@ -353,9 +394,11 @@ unsigned Endpoint::poll(FrameSink& sink, Time now, unsigned frames) {
 bool Endpoint::send_of(QpIndex index, FrameSink& sink, Time now) {
   Qp& qp = *qps_[index];
   const bool answers = qp.responder.has_answer();
+  // The longest header that comes before a payload, which is padded to at most the path MTU.
   const std::size_t frame_max =
-      payload_offset(qp.config.path, opcode_of(Transport::rc, Operation::compare_swap)) +
-      qp.config.path_mtu + 8 + (qp.config.tunnel ? tunnel_bytes(*qp.config.tunnel) : 0);
+      payload_offset(qp.config.path, opcode_of(Transport::rc, Operation::write_only_immediate)) +
+      qp.config.path_mtu + dp::icrc_bytes +
+      (qp.config.tunnel ? tunnel_bytes(*qp.config.tunnel) : 0);
   std::uint8_t* const frame = sink.begin(frame_max);
   if (frame == nullptr) return false;
 
@@ -397,6 +440,7 @@ bool Endpoint::send_control(FrameSink& sink, Time now) {
   if (frame == nullptr) return false;
   place_frame(frame, config, control.path, control.packet);
   sink.send(frame, bytes, now);
+  if (control.packet.opcode == cnp_opcode) ++qps_[control.qp]->facts.sent.cnps;
   occupy_port(bytes, now);
   control_.pop_front();
   return true;

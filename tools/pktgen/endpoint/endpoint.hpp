@@ -45,6 +45,8 @@ class Observer {
   virtual ~Observer() = default;
   virtual void data_arrived(const DataArrival&) {}
   virtual void cnp_arrived(QpIndex, Time) {}
+  // Somebody asked for it by RDMA-CM; it may be given work.
+  virtual void qp_accepted(QpIndex) {}
 };
 
 // Frames that were for no QP.
@@ -65,14 +67,18 @@ class Endpoint {
 
   QpIndex add_qp(const QpConfig& config, Time now);
   void post(QpIndex qp, const Work& work);
+  // Works in turn, as Requester::post_in_turn() has it.
+  void post_in_turn(QpIndex qp, std::span<const Work> works, std::size_t first,
+                    std::uint64_t messages);
   // Receives that SENDs to this QP may use.
   void post_receives(QpIndex qp, std::uint64_t count);
 
   // By RDMA-CM: a QP that sends when its peer has answered; config's peer_qp and starting_psn come
-  // from there. Whoever asks at a listening port gets a QP like `like`, numbered on from it.
+  // from there. The first `count` who ask at a listening port get a QP like `like`, numbered on.
   QpIndex connect(const QpConfig& config, std::uint16_t port, Time now);
-  void listen(std::uint16_t port, const QpConfig& like);
+  void listen(std::uint16_t port, const QpConfig& like, std::uint32_t count);
   void disconnect(QpIndex qp, Time now);
+  const CmFacts& connections() const noexcept { return connections_.facts(); }
 
   void receive(std::span<const std::uint8_t> frame, Time now);
   // Sends what is due, at most `frames`; returns how many.
@@ -107,6 +113,7 @@ class Endpoint {
   void deliver(QpIndex index, const Received& received, Time now);
   void account(QpIndex index, const Received& received, Time now);
   void manage(const ParsedFrame& frame, Time now);
+  void count_late(QpIndex index, const Received& received, Time now);
   void apply(const CmChange& change);
   void accept(const CmMessage& request, const CmChange& change, const Path& path, Time now);
   void queue_messages();
@@ -127,7 +134,11 @@ class Endpoint {
   DueHeap due_;
   std::deque<Control> control_;
   Connections connections_;
-  std::unordered_map<std::uint16_t, QpConfig> listening_;  // The config of the next QP.
+  struct Listener {
+    QpConfig next;  // QP's config.
+    std::uint32_t left;
+  };
+  std::unordered_map<std::uint16_t, Listener> listening_;  // By port.
   std::uint32_t management_psn_ = 0;
   Time port_free_;           // When the line has sent what it was given.
   double port_rest_ps_ = 0;  // Fractions of a picosecond that it is ahead.

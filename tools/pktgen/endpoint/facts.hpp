@@ -33,7 +33,7 @@ struct ReceiveFacts {
   std::uint64_t ect_frames = 0;      // Of data frames: ECT(0), ECT(1) or CE.
   std::uint64_t ce_frames = 0;       // Of data frames.
   std::uint64_t icrc_failures = 0;   // Whose QP number, which may be wrong itself, is this one.
-  SequenceTracker sequence;          // Of stamped frames: what the network did to them.
+  SequenceTracker sequence{};        // Of stamped frames: what the network did to them.
   std::uint64_t psn_gaps = 0;        // Times that a PSN above the expected one came first.
   std::uint64_t psn_duplicates = 0;  // PSNs below the expected one: repaired too much, or copied.
   std::uint64_t messages = 0;

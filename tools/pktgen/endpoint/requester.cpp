@@ -64,9 +64,22 @@ Time Requester::timeout() const noexcept {
   return Time{4'096'000} << config_.timeout_exponent;  // 4.096 µs.
 }
 
+void Requester::post_in_turn(std::span<const Work> works, std::size_t first,
+                             std::uint64_t messages) noexcept {
+  CHECK(first < works.size());
+  turns_ = works;
+  turn_ = first;
+  turns_left_ = messages;
+}
+
+const Work* Requester::next_work() const noexcept {
+  if (!queue_.empty()) return &queue_.front();
+  return turns_left_ > 0 ? &turns_[turn_] : nullptr;
+}
+
 bool Requester::may_begin() const noexcept {
-  if (queue_.empty()) return false;
-  return !has_answer(queue_.front().kind) || reads_ < config_.reads_max;
+  const Work* const work = next_work();
+  return work != nullptr && (!has_answer(work->kind) || reads_ < config_.reads_max);
 }
 
 Time Requester::ready_at() const noexcept {
@@ -78,14 +91,17 @@ Time Requester::ready_at() const noexcept {
 }
 
 void Requester::begin_message() {
-  Work& work = queue_.front();
-  const std::uint32_t psns = psns_of(work, config_.path_mtu);
-  messages_.push_back({.work = work, .first_psn = next_psn_, .psns = psns});
+  const Work& next = *next_work();
+  const std::uint32_t psns = psns_of(next, config_.path_mtu);
+  messages_.push_back({.work = next, .first_psn = next_psn_, .psns = psns});
   next_psn_ = psn_after(next_psn_, psns);
-  if (has_answer(work.kind)) ++reads_;
-  if (work.repeat == Work::for_ever) return;
-  --work.repeat;
-  if (work.repeat == 0) queue_.pop_front();
+  if (has_answer(next.kind)) ++reads_;
+  if (queue_.empty()) {
+    turn_ = turn_ + 1 == turns_.size() ? 0 : turn_ + 1;
+    if (turns_left_ != Work::for_ever) --turns_left_;
+  } else if (queue_.front().repeat != Work::for_ever && --queue_.front().repeat == 0) {
+    queue_.pop_front();
+  }
 }
 
 RocePacket Requester::base_packet(std::uint32_t psn) const noexcept {
@@ -101,11 +117,10 @@ Outgoing Requester::data_packet(const Message& message, std::uint32_t index) {
   const Work& work = message.work;
   Outgoing out{.packet = base_packet(send_psn_)};
   out.packet.opcode = opcode_of(config_.transport, operation_of_packet(work, index == 0, is_last));
-  out.packet.reth = {
-      .address = work.remote_address, .key = config_.remote_key, .bytes = work.bytes};
+  out.packet.reth = {.address = work.remote_address, .key = work.remote_key, .bytes = work.bytes};
   out.packet.deth = {.key = config_.queue_key, .source_qp = config_.qp};
   out.packet.immediate = static_cast<std::uint32_t>(work.id);
-  out.packet.is_solicited = work.has_immediate;
+  out.packet.is_solicited = is_last && work.is_solicited;
   out.payload_bytes =
       is_last ? work.bytes - index * config_.path_mtu : std::uint32_t{config_.path_mtu};
   const auto outstanding = static_cast<std::uint32_t>(psn_distance(una_psn_, send_psn_));
@@ -122,7 +137,7 @@ Outgoing Requester::read_packet(const Message& message, std::uint32_t index) {
   out.packet.opcode = opcode_of(config_.transport, Operation::read_request);
   out.packet.wants_ack = true;
   out.packet.reth = {.address = message.work.remote_address + done,
-                     .key = config_.remote_key,
+                     .key = message.work.remote_key,
                      .bytes = message.work.bytes - done};
   return out;
 }
@@ -134,7 +149,7 @@ Outgoing Requester::atomic_packet(const Message& message) {
                                                        : Operation::fetch_add);
   out.packet.wants_ack = true;
   out.packet.atomic = {.address = message.work.remote_address,
-                       .key = config_.remote_key,
+                       .key = message.work.remote_key,
                        .swap_or_add = message.work.swap_or_add,
                        .compare = message.work.compare};
   return out;

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <span>
 
 namespace pktgen {
 
@@ -29,7 +30,11 @@ class Requester {
   Requester(const QpConfig& config, SendFacts& facts) noexcept;
 
   void post(const Work& work) { queue_.push_back(work); }
-  bool is_idle() const noexcept { return queue_.empty() && messages_.empty(); }
+  // Behind what was posted: works in turn from `first` on, again and again, `messages` in all.
+  // Their repeat is not looked at; they outlive it.
+  void post_in_turn(std::span<const Work> works, std::size_t first,
+                    std::uint64_t messages) noexcept;
+  bool is_idle() const noexcept { return next_work() == nullptr && messages_.empty(); }
 
   // When a packet may leave as far as acknowledgments allow; `never` when nothing is to be sent.
   Time ready_at() const noexcept;
@@ -56,6 +61,7 @@ class Requester {
     std::uint32_t psns;
   };
 
+  const Work* next_work() const noexcept;
   bool may_begin() const noexcept;
   void begin_message();
   Outgoing request_packet(const Message& message, std::uint32_t index);
@@ -74,6 +80,9 @@ class Requester {
   const QpConfig& config_;
   SendFacts& facts_;
   std::deque<Work> queue_;        // Not begun; the front's repeat counts down.
+  std::span<const Work> turns_;   // When the queue is empty,
+  std::size_t turn_ = 0;          // the next of them,
+  std::uint64_t turns_left_ = 0;  // as often.
   std::deque<Message> messages_;  // Begun and not complete, oldest first.
   std::size_t sending_ = 0;       // Index in messages_ of the next packet's; its size: none.
   std::uint32_t next_psn_;        // Of the next message.

@@ -25,6 +25,7 @@ class Responder {
   Outgoing take();
 
   void add_receives(std::uint64_t count) noexcept { receives_ += count; }
+  std::uint64_t receives() const noexcept { return receives_; }
   void start_at(std::uint32_t psn) noexcept { expected_psn_ = psn & mask_24; }
   std::uint32_t expected_psn() const noexcept { return expected_psn_; }
   // Of atomics; a word that was never written is 0.

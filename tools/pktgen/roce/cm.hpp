@@ -102,8 +102,9 @@ constexpr std::uint8_t path_mtu_code(std::uint16_t bytes) noexcept {
   for (unsigned size = path_mtu_min; size < bytes; size *= 2) ++code;
   return code;
 }
+// 0 of what is no code.
 constexpr std::uint16_t path_mtu_of(std::uint8_t code) noexcept {
-  return static_cast<std::uint16_t>(128u << code);
+  return code == 0 || code > 5 ? 0 : static_cast<std::uint16_t>(128u << code);
 }
 
 }  // namespace pktgen
