@@ -168,8 +168,9 @@ def check_work(left, right):
 
 def work(bed, near, far, device, more=""):
     text = (f"mode: endpoints\nseconds: 50\npmtu: 1024\nflows: {{count: {QPS}}}\n{more}"
-            f"endpoints: {{messages: {MESSAGES}, message_bytes: {MESSAGE_BYTES}, time_scale: 100, "
-            "line_bits_per_second: 100M, window_packets: 128, least_bits_per_second: 1M}\n")
+            f"mix: [{{operation: write, bytes: {MESSAGE_BYTES}}}]\n"
+            f"endpoints: {{messages: {MESSAGES}, time_scale: 100, line_bits_per_second: 100M, "
+            "window_packets: 128, least_bits_per_second: 1M}\n")
     path = profile(bed, "work.yaml", text)
     right = Pktgen(bed, "right", far, path, device, "--side", "right")
     wait_for(right.runs, "the right side answers")
@@ -191,6 +192,98 @@ def endpoints_through_two_gateways_do_their_work():
         near, far = (host.namespace for host in scenario.hosts)
         work(bed, near, far, "net_af_packet0,iface=host0", addresses(4))
         check_gateways(scenario.gateways)
+
+
+RC_MIX = """mix:
+  - {operation: write, bytes: 9000, share: 2}
+  - {operation: write_imm, bytes: 3000}
+  - {operation: send, bytes: 2500}
+  - {operation: send_imm, bytes: 5}
+  - {operation: read, bytes: 7000, share: 2}
+  - {operation: compare_swap}
+  - {operation: fetch_add}
+"""
+UNRELIABLE_MIX = """  - {operation: uc_send, bytes: 3000}
+  - {operation: uc_write_imm, bytes: 1500}
+  - {operation: ud_send, bytes: 700}
+"""
+ROUND, READS = 9, 2                     # Shares of RC, and of READs among them.
+
+
+def mixed_work(bed, near, far, device, text, more):
+    path = profile(bed, "mixed.yaml", "mode: endpoints\nseconds: 50\npmtu: 1024\n"
+                   f"flows: {{count: 12, first_psn: 16777200}}\n{text}{more}"
+                   f"endpoints: {{messages: {4 * ROUND}, line_bits_per_second: 50M, dcqcn: paper, "
+                   "time_scale: 100, least_bits_per_second: 1M, cm_timeout_ms: 200, connect: "
+                   f"{'rdma_cm' if text == RC_MIX else 'known'}}}\n")
+    right = Pktgen(bed, "right", far, path, device, "--side", "right")
+    wait_for(right.runs, "the right side answers")
+    left = Pktgen(bed, "left", near, path, device)
+    return left, right
+
+
+def check_mixed_work(left, right):
+    assert left["ended"] == "done"
+    asked = {pair["endpoint"]["peer_qp"]: pair["endpoint"] for pair in left["queue_pairs"]}
+    assert len(asked) == len(right["queue_pairs"]) == 12
+    for pair in right["queue_pairs"]:
+        end = asked[pair["qp"]]
+        assert end["messages_completed"] == 4 * ROUND, end
+        # READs are no messages to the other side, and what is not repaired may be missing.
+        whole = 4 * (ROUND - READS) if end["transport"] == "RC" else 4 * ROUND
+        missing = 0 if end["transport"] == "RC" else pair["lost"]
+        arrived = pair["endpoint"]["received_messages"]
+        assert whole - missing <= arrived <= whole, (pair, end)
+
+
+@test
+def endpoints_connect_by_rdma_cm_do_every_operation_and_part():
+    with Testbed("pktgen-cm") as bed:
+        scenario = TwoGateways(bed).start()
+        near, far = (host.namespace for host in scenario.hosts)
+        left, right = (end.result() for end in mixed_work(
+            bed, near, far, "net_af_packet0,iface=host0", RC_MIX, addresses(4)))
+        # Nobody told the right side to end: its connections were closed.
+        assert right["ended"] == "done", right["ended"]
+        check_mixed_work(left, right)
+        for side in (left, right):
+            connections = side["endpoints"]["connections"]
+            assert [connections[what] for what in ("made", "ready", "closed", "failed")] == \
+                [12, 12, 12, 0], connections
+            assert {pair["endpoint"]["state"] for pair in side["queue_pairs"]} == {"closed"}
+        check_gateways(scenario.gateways)
+
+
+@test
+def endpoints_of_rc_uc_and_ud_do_every_operation():
+    with Testbed("pktgen-mixed") as bed:
+        scenario = TwoGateways(bed).start()
+        near, far = (host.namespace for host in scenario.hosts)
+        left, right = mixed_work(bed, near, far, "net_af_packet0,iface=host0",
+                                 RC_MIX + UNRELIABLE_MIX, addresses(6))
+        result = left.result()
+        check_mixed_work(result, right.interrupt().result())
+        assert {pair["endpoint"]["transport"] for pair in result["queue_pairs"]} == \
+            {"RC", "UC", "UD"}
+        assert result["endpoints"]["connections"] is None
+        check_gateways(scenario.gateways)
+
+
+@without_gateways
+def endpoints_that_nobody_answers_end_all_the_same():
+    with Testbed("pktgen-alone") as bed:
+        left, _ = cable(bed)
+        path = profile(bed, "alone.yaml", "mode: endpoints\npmtu: 1024\nflows: {count: 2}\n"
+                       f"{RC_MIX}endpoints: {{messages: 5, connect: rdma_cm, cm_timeout_ms: 99}}\n")
+        alone = Pktgen(bed, "alone", left, path, "xdp:eth0", "--seconds", 50)
+        wait_for(alone.runs, "it asks")
+        result = alone.result()
+        # RDMA-CM gave up by itself; nothing is left to be done then.
+        assert result["ended"] == "done" and result["endpoints"]["connections"]["failed"] == 2
+        endless = Pktgen(bed, "endless", left, "incast", "xdp:eth0", "--seconds", 50)
+        wait_for(endless.runs, "it asks")
+        assert endless.interrupt().result()["ended"] == "interrupted"
+        assert "xdp" not in left.ip("link", "show", "eth0")
 
 
 @without_gateways

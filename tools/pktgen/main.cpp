@@ -3,10 +3,12 @@
 #include "dataplane/base/log.hpp"
 #include "dataplane/start/process.hpp"
 #include "tools/pktgen/port/ports.hpp"
+#include "tools/pktgen/profile/messages.hpp"
 #include "tools/pktgen/profile/read.hpp"
 #include "tools/pktgen/report/json.hpp"
 #include "tools/pktgen/report/table.hpp"
 #include "tools/pktgen/run/bench.hpp"
+#include "tools/pktgen/run/both_ends.hpp"
 #include "tools/pktgen/run/endpoints.hpp"
 #include "tools/pktgen/run/generate.hpp"
 #include "tools/pktgen/run/link.hpp"
@@ -21,6 +23,31 @@
 namespace {
 
 using namespace pktgen;
+
+constexpr std::uint64_t self_test_frames = 200'000;
+
+// Frames as fast as they go, or messages that are about as many frames: until there is enough of
+// everything.
+void prepare_self_test(Profile& profile, const Options& options) {
+  profile.rate.frames_per_second = profile.rate.bits_per_second = 0;
+  if (profile.mode == Mode::generate) {
+    if (profile.frames == 0) profile.frames = self_test_frames;
+    return;
+  }
+  const std::uint64_t frames = options.frames.value_or(self_test_frames);
+  std::uint64_t packets = 0;
+  std::uint64_t shares = 0;
+  for (const MixEntry& entry : profile.mix) {
+    packets += entry.share * psns_of(profile, entry);
+    shares += entry.share;
+  }
+  std::uint64_t& messages = profile.endpoints.messages;
+  if (messages == 0 || options.frames) {
+    messages = std::max<std::uint64_t>(1, frames * shares / (packets * profile.flows.count));
+  }
+  profile.frames = 0;
+  if (!options.seconds) profile.seconds = 3600;  // Of simulated time.
+}
 
 // What the command line says goes before the file.
 cp::Result<Profile> profile_for(const Options& options) {
@@ -37,12 +64,23 @@ cp::Result<Profile> profile_for(const Options& options) {
     profile->rate.bits_per_second = *options.bits_per_second;
     profile->rate.frames_per_second = 0;
   }
-  if (options.self_test) {
-    // As fast as it goes, and until there is enough of everything.
-    profile->rate.frames_per_second = profile->rate.bits_per_second = 0;
-    if (profile->frames == 0) profile->frames = 200'000;
-  }
+  if (options.self_test) prepare_self_test(*profile, options);
   return profile;
+}
+
+// What options say that endpoints cannot do; nullptr where it is nothing.
+const char* wrong_for_endpoints(const Options& options) {
+  if (options.ports.size() > 1) {
+    return "mode endpoints has one port, and the other ends in another process (--side)";
+  }
+  if (options.bench) return "--bench is of mode generate";
+  if (options.receive_only || options.send_only) {
+    return "mode endpoints sends and listens: leave --receive-only and --send-only out";
+  }
+  if (options.frames_per_second || options.bits_per_second) {
+    return "mode endpoints has its line's rate in the profile: line_bits_per_second";
+  }
+  return nullptr;
 }
 
 void pin_to(unsigned core) {
@@ -94,7 +132,8 @@ RunConfig config_of(const Profile& profile, const Options& options, int stop) {
                    .spin = options.spin,
                    .stop = stop,
                    .each_second = {},
-                   .carry = {}};
+                   .carry = {},
+                   .sleep = {}};
   if (options.stream) {
     config.each_second = [](const Second& second) {
       std::fputs(to_json(second).c_str(), stdout);
@@ -121,17 +160,29 @@ base::Result<int> run_generator(const Profile& profile, Ports& ports, const Opti
   RunConfig config = config_of(profile, options, stop);
   std::optional<LossyLink> link;
   if (options.self_test) {
-    link.emplace(std::get<dp::MemoryPort>(ports.first()), options.chances, profile.seed);
+    auto& port = std::get<dp::MemoryPort>(ports.first());
+    link.emplace(LossyLink::Parts{.from = port,
+                                  .to = port,
+                                  .chances = options.chances,
+                                  .seed = profile.seed,
+                                  .pmtu = profile.pmtu,
+                                  .judge = carried_by_generator});
     config.carry = [&link](bool all_sent) {
-      link->carry();
+      link->carry(0);
       if (all_sent) link->flush();
     };
   }
   Result result = start_of(profile, ports, clock);
-  const auto listened_to = options.send_only ? std::span<const ListenedPort>{} : ports.all();
+  const auto listened_to = options.send_only   ? std::span<const ListenedPort>{}
+                           : options.self_test ? ports.all().first(1)
+                                               : ports.all();
   run(traffic, listened_to, clock, config, result);
   result.port_drops = ports.drops();
-  if (link) result.link = link->report(result.sums);
+  if (link) {
+    const LossyLink* const links[] = {&*link};
+    result.link = report_of(links);
+    compare(*link, result.sums, *result.link);
+  }
   return finish(result, options);
 }
 
@@ -148,6 +199,27 @@ base::Result<int> run_endpoints(const Profile& profile, Ports& ports, const Opti
   Result result = start_of(profile, ports, clock);
   run(traffic, ports.all().first(1), clock, config, result);
   result.port_drops = ports.drops();
+  return finish(result, options);
+}
+
+base::Result<int> test_endpoints(const Profile& profile, Ports& ports, const Options& options,
+                                 int stop) {
+  Clock clock(ClockSource::simulated);
+  if (auto fits = check_sizes(ports, longest_frame(profile), options); !fits) {
+    return std::unexpected(fits.error());
+  }
+  const auto both = ports.all();
+  BothEnds traffic(profile, {.ports = {both[0].port, both[1].port},
+                             .pool = ports.pool(),
+                             .clock = clock,
+                             .chances = options.chances});
+  RunConfig config = config_of(profile, options, stop);
+  config.drain_ms = 0;
+  config.sleep = [&clock](Time time) {
+    clock.advance(time);
+  };
+  Result result = start_of(profile, ports, clock);
+  run(traffic, both, clock, config, result);
   return finish(result, options);
 }
 
@@ -173,7 +245,10 @@ base::Result<int> start(Options options, const Profile& profile) {
   auto ports = Ports::open(options);
   if (!ports) return std::unexpected(ports.error());
   if (options.bench) return run_bench(profile, **ports, options);
-  if (profile.mode == Mode::endpoints) return run_endpoints(profile, **ports, options, *stop);
+  if (profile.mode == Mode::endpoints) {
+    return options.self_test ? test_endpoints(profile, **ports, options, *stop)
+                             : run_endpoints(profile, **ports, options, *stop);
+  }
   return run_generator(profile, **ports, options, *stop);
 }
 
@@ -184,11 +259,11 @@ int main(int argc, char** argv) {
   base::set_log(options.log_level, options.log_format, "weir-pktgen");
   if (options.profile.empty()) options.profile = "small-128";  // Of --bench.
   const auto profile = profile_for(options);
-  if (profile && profile->mode == Mode::endpoints &&
-      (options.self_test || options.bench || options.ports.size() > 1)) {
-    std::fputs("mode endpoints has one port, and the other ends in another process (--side)\n",
-               stderr);
-    return exit_usage;
+  if (profile && profile->mode == Mode::endpoints) {
+    if (const char* const wrong = wrong_for_endpoints(options)) {
+      std::fprintf(stderr, "%s\n", wrong);
+      return exit_usage;
+    }
   }
   if (!profile) {
     for (const cp::Error& error : profile.error()) {

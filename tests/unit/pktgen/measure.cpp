@@ -86,14 +86,14 @@ TEST(PsnSeries, counts_gaps_late_ones_and_duplicates_over_the_wrap) {
   sequence.start(0xff'fffe);
   std::uint32_t skipped = 0;
 
-  EXPECT_EQ(sequence.see(0xff'fffe, skipped), Finding::in_order);
+  EXPECT_EQ(sequence.see(0xff'fffe, 1, skipped), Finding::in_order);
   EXPECT_EQ(skipped, 0u);
-  EXPECT_EQ(sequence.see(1, skipped), Finding::in_order);
+  EXPECT_EQ(sequence.see(1, 1, skipped), Finding::in_order);
   EXPECT_EQ(skipped, 2u) << "0xffffff and 0";
-  EXPECT_EQ(sequence.see(0, skipped), Finding::late);
-  EXPECT_EQ(sequence.see(0, skipped), Finding::duplicate);
-  EXPECT_EQ(sequence.see(1, skipped), Finding::duplicate);
-  EXPECT_EQ(sequence.see(2, skipped), Finding::in_order);
+  EXPECT_EQ(sequence.see(0, 1, skipped), Finding::late);
+  EXPECT_EQ(sequence.see(0, 1, skipped), Finding::duplicate);
+  EXPECT_EQ(sequence.see(1, 1, skipped), Finding::duplicate);
+  EXPECT_EQ(sequence.see(2, 1, skipped), Finding::in_order);
   EXPECT_EQ(sequence.next(), 3u);
 }
 
@@ -102,13 +102,30 @@ TEST(PsnSeries, what_came_before_the_start_is_no_loss_made_good) {
   sequence.start(100);
   std::uint32_t skipped = 0;
 
-  EXPECT_EQ(sequence.see(99, skipped), Finding::duplicate);
-  EXPECT_EQ(sequence.see(103, skipped), Finding::in_order);
+  EXPECT_EQ(sequence.see(99, 1, skipped), Finding::duplicate);
+  EXPECT_EQ(sequence.see(103, 1, skipped), Finding::in_order);
   EXPECT_EQ(skipped, 3u);
-  EXPECT_EQ(sequence.see(103 - 64, skipped), Finding::too_old);
+  EXPECT_EQ(sequence.see(103 - 64, 1, skipped), Finding::too_old);
 }
 
 // Against a set that remembers everything.
+TEST(PsnSeries, takes_frames_of_several_numbers) {
+  PsnSeries sequence;
+  sequence.start(10);
+  std::uint32_t skipped = 0;
+
+  EXPECT_EQ(sequence.see(10, 16, skipped), Finding::in_order);
+  EXPECT_EQ(sequence.next(), 26u);
+  EXPECT_EQ(sequence.see(10, 16, skipped), Finding::duplicate);
+  EXPECT_EQ(sequence.see(42, 1, skipped), Finding::in_order);
+  EXPECT_EQ(skipped, 16u);
+  EXPECT_EQ(sequence.see(26, 16, skipped), Finding::late);
+  EXPECT_EQ(sequence.see(26, 16, skipped), Finding::duplicate);
+  EXPECT_EQ(sequence.see(43, 64, skipped), Finding::in_order);
+  EXPECT_EQ(sequence.see(42, 1, skipped), Finding::too_old);
+  EXPECT_EQ(sequence.see(43, 64, skipped), Finding::duplicate);
+}
+
 TEST(PsnSeries, agrees_with_a_model_that_forgets_nothing) {
   std::mt19937 random(11);
   PsnSeries sequence;
@@ -122,7 +139,7 @@ TEST(PsnSeries, agrees_with_a_model_that_forgets_nothing) {
     const std::uint32_t back = next > 80 && random() % 3 == 0 ? 1 + random() % 64 : 0;
     const std::uint32_t number = back != 0 ? next - back : next + ahead;
     std::uint32_t skipped = 0;
-    const Finding arrival = sequence.see((0xff'ff00 + number) & 0xff'ffff, skipped);
+    const Finding arrival = sequence.see((0xff'ff00 + number) & 0xff'ffff, 1, skipped);
     if (number >= next) {
       EXPECT_EQ(arrival, Finding::in_order);
       EXPECT_EQ(skipped, number - next);

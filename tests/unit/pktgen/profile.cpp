@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Profiles: what is read, and what a mistake is answered with.
 #include "tools/pktgen/profile/fields.hpp"
+#include "tools/pktgen/profile/messages.hpp"
 #include "tools/pktgen/profile/read.hpp"
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -27,7 +30,6 @@ TEST(Profile, every_shipped_profile_is_right_and_says_what_it_is_for) {
     ASSERT_TRUE(profile) << to_string(profile.error().front());
     EXPECT_EQ(profile->name, shipped.name);
     EXPECT_FALSE(profile->description.empty());
-    EXPECT_EQ(profile->mix.empty(), profile->mode == pktgen::Mode::endpoints);
   }
 }
 
@@ -73,9 +75,10 @@ TEST(Profile, mistakes_are_told_with_their_place_and_the_nearest_right_word) {
   EXPECT_EQ(errors_of(std::string(mix) + "rate: {burst: 65}\n"),
             "p.yaml:2:15: rate.burst: must be a number 1..64, not \"65\" (nearest: 64)\n");
   EXPECT_EQ(errors_of("mix:\n  - {operation: wirte}\n"),
-            "p.yaml:2:17: mix[0].operation: must be write | write_imm | send | send_imm | read | "
-            "compare_swap | fetch_add | ack | cnp | uc_send | uc_write | ud_send, not \"wirte\" "
-            "(nearest: write)\n");
+            "p.yaml:2:17: mix[0].operation: must be write | write_imm | send | send_imm | "
+            "send_invalidate | read | compare_swap | fetch_add | atomic_write | flush | ack | "
+            "read_response | atomic_ack | cnp | uc_send | uc_send_imm | uc_write | uc_write_imm | "
+            "ud_send | ud_send_imm, not \"wirte\" (nearest: write)\n");
   EXPECT_EQ(errors_of("seconds: 5\nseconds: 6\n"),
             "p.yaml:2:1: seconds is given twice (before in line 1)\n");
   EXPECT_EQ(errors_of("mix: 7\n"), "p.yaml:1:6: mix: must be a list\n");
@@ -121,26 +124,72 @@ TEST(Profile, what_makes_no_sense_together_is_refused) {
             "1024)\n");
   EXPECT_EQ(errors_of("mix: [{operation: cnp, bytes: 64}]\n"),
             "p.yaml:1:31: mix[0].bytes: cnp has a size of its own: leave it out\n");
+  EXPECT_EQ(errors_of("pmtu: 256\nmix: [{operation: read, bytes: 4097}]\n"),
+            "p.yaml:2:32: mix[0].bytes: a generated READ asks for 16 packets of pmtu at most "
+            "(nearest: 4096)\n");
+  EXPECT_EQ(
+      errors_of("pmtu: 256\n"
+                "mix: [{operation: write, bytes: 1048576, share: 17}, {operation: ack}]\n"),
+      "p.yaml:2:6: mix: is 69633 packets until it begins anew, and may be 65536: lower shares "
+      "or bytes\n");
 }
 
 TEST(Profile, endpoints_have_mistakes_of_their_own) {
-  const std::string mode = "mode: endpoints\n";
+  const std::string mode = "mode: endpoints\n" + std::string(mix);
   EXPECT_EQ(errors_of(mode), "none");
+  EXPECT_EQ(errors_of("mode: endpoints\n"),
+            "p.yaml:1:1: mix: says nothing to send (nearest: [{operation: write, bytes: 4096}])\n");
   EXPECT_EQ(errors_of(mode + "flows: {count: 20000}\n"),
-            "p.yaml:2:16: flows.count: endpoints have at most 16384 queue pairs (nearest: "
+            "p.yaml:3:16: flows.count: endpoints have at most 16384 queue pairs (nearest: "
             "16384)\n");
-  EXPECT_EQ(errors_of(mode + mix), "p.yaml:2:6: mix: is of mode generate, and this is endpoints\n");
   EXPECT_EQ(errors_of(mode + "endpoints: {line_bits_per_second: 10M, least_bits_per_second: 1G}"),
-            "p.yaml:2:63: endpoints.least_bits_per_second: is more than the line's (nearest: "
+            "p.yaml:3:63: endpoints.least_bits_per_second: is more than the line's (nearest: "
             "10000000)\n");
   EXPECT_EQ(errors_of(mode + "addresses: {sources: 2}\n"),
-            "p.yaml:2:12: addresses: endpoints have one address on each side: leave sources and "
+            "p.yaml:3:12: addresses: endpoints have one address on each side: leave sources and "
             "destinations out\n");
+  EXPECT_EQ(errors_of(mode + "rate: {frames_per_second: 5}\n"),
+            "p.yaml:3:7: rate: is of mode generate; endpoints share line_bits_per_second\n");
   EXPECT_EQ(errors_of(mode + "endpoints: {dcqcn: hpc}\n"),
-            "p.yaml:2:20: endpoints.dcqcn: must be off | paper | hpcc | nvidia, not \"hpc\" "
+            "p.yaml:3:20: endpoints.dcqcn: must be off | paper | hpcc | nvidia, not \"hpc\" "
             "(nearest: hpcc)\n");
   EXPECT_EQ(errors_of(mode + "endpoints: {both_ways: maybe}\n"),
-            "p.yaml:2:24: endpoints.both_ways: must be no | yes, not \"maybe\"\n");
+            "p.yaml:3:24: endpoints.both_ways: must be no | yes, not \"maybe\"\n");
+  EXPECT_EQ(errors_of("mode: endpoints\nmix: [{operation: read_response}]\n"),
+            "p.yaml:2:19: mix[0].operation: read_response is of mode generate: endpoints answer by "
+            "themselves\n");
+}
+
+TEST(Profile, endpoints_deal_their_queue_pairs_to_transports_by_shares) {
+  const std::string three =
+      "mode: endpoints\nmix:\n  - {operation: write, share: 3}\n  - {operation: read, share: 1}\n"
+      "  - {operation: uc_send}\n  - {operation: ud_send}\n";
+  const auto profile = pktgen::read_profile(three, "p.yaml");
+  ASSERT_TRUE(profile);
+  std::map<pktgen::Transport, int> counts;
+  for (const pktgen::Transport transport : pktgen::transports_in_turn(*profile)) {
+    ++counts[transport];
+  }
+  EXPECT_EQ(counts[pktgen::Transport::rc], 4);
+  EXPECT_EQ(counts[pktgen::Transport::uc], 1);
+  EXPECT_EQ(counts[pktgen::Transport::ud], 1);
+
+  EXPECT_EQ(errors_of(three + "flows: {count: 2}\n"),
+            "p.yaml:7:16: flows.count: is too low for mix[2].share to give its transport a queue "
+            "pair (nearest: 3)\n"
+            "p.yaml:7:16: flows.count: is too low for mix[3].share to give its transport a queue "
+            "pair (nearest: 5)\n");
+  EXPECT_EQ(
+      errors_of(three + "endpoints: {connect: rdma_cm}\n"),
+      "p.yaml:7:22: endpoints.connect: RDMA-CM connects RC and UC, and mix[3].operation is UD "
+      "(nearest: known)\n");
+}
+
+TEST(Profile, shares_are_turns_without_clusters) {
+  const std::uint32_t shares[] = {10, 5, 5};
+  const auto turns = pktgen::turns_of(shares);
+
+  EXPECT_EQ(turns, (std::vector<std::uint16_t>{0, 1, 2, 0}));
 }
 
 TEST(Profile, a_name_that_is_nothing_gets_the_nearest_profile) {

@@ -26,17 +26,63 @@ pmtu: 256
 flows: {count: 37, first_qp: 1000, first_psn: 16777200}
 mix:
   - {operation: write, bytes: 700}
+  - {operation: write, bytes: 54}
   - {operation: write_imm, bytes: 600}
+  - {operation: write_imm, bytes: 60}
+  - {operation: send, bytes: 600}
   - {operation: send, bytes: 5}
   - {operation: send_imm, bytes: 513}
+  - {operation: send_imm, bytes: 64}
+  - {operation: send_invalidate, bytes: 600}
+  - {operation: send_invalidate, bytes: 64}
   - {operation: read, bytes: 256}
+  - {operation: read, bytes: 2000}
   - {operation: compare_swap}
   - {operation: fetch_add}
   - {operation: ack, share: 3}
+  - {operation: read_response, bytes: 900}
+  - {operation: read_response, bytes: 100}
+  - {operation: atomic_ack}
   - {operation: cnp}
-  - {operation: uc_send, bytes: 300}
+  - {operation: uc_send, bytes: 600}
+  - {operation: uc_send, bytes: 200}
+  - {operation: uc_send_imm, bytes: 600}
+  - {operation: uc_send_imm, bytes: 200}
   - {operation: uc_write, bytes: 900}
+  - {operation: uc_write, bytes: 90}
+  - {operation: uc_write_imm, bytes: 900}
+  - {operation: uc_write_imm, bytes: 90}
   - {operation: ud_send, bytes: 77}
+  - {operation: ud_send_imm, bytes: 77}
+"""
+# tshark 4.0 does not know these; it sees their BTH, and payload behind.
+NEW_FORMS = """
+  - {operation: atomic_write}
+  - {operation: flush, bytes: 4096}
+"""
+# RC but FLUSH and ATOMIC WRITE, UC, UD, CNP.
+KNOWN_OPCODES = {*range(0x15), 0x16, 0x17, *range(0x20, 0x2c), 0x64, 0x65, 0x81}
+# Each operation that endpoints may be asked for.
+EVERY_WORK = """
+mode: endpoints
+pmtu: 1024
+flows: {count: 12, first_psn: 16777000}
+mix:
+  - {operation: write, bytes: 9000, share: 4}
+  - {operation: write_imm, bytes: 3000}
+  - {operation: send, bytes: 2500, share: 2}
+  - {operation: send_imm, bytes: 5}
+  - {operation: read, bytes: 7000, share: 2}
+  - {operation: compare_swap}
+  - {operation: fetch_add}
+  - {operation: uc_send, bytes: 3000}
+  - {operation: uc_send_imm, bytes: 100}
+  - {operation: uc_write, bytes: 1500}
+  - {operation: uc_write_imm, bytes: 1500}
+"""
+DATAGRAMS = """
+  - {operation: ud_send, bytes: 700, share: 2}
+  - {operation: ud_send_imm, bytes: 3}
 """
 SIX = "{source: fd00::1, destination: fd00::2}\n"
 PATHS = {
@@ -76,7 +122,8 @@ class WithFolder(unittest.TestCase):
 
 class SelfTest(WithFolder):
     def test_what_was_done_to_the_frames_is_what_was_found(self):
-        profiles = [*SHIPPED, self.file("all.yaml", EVERY_FORM + "tunnel: {vni: 7}\n")]
+        profiles = [*SHIPPED,
+                    self.file("all.yaml", EVERY_FORM + NEW_FORMS + "tunnel: {vni: 7}\n")]
         for profile in profiles:
             with self.subTest(profile=profile):
                 done = pktgen("--self-test", profile, "--frames", 50_000, "-j")
@@ -94,6 +141,81 @@ class SelfTest(WithFolder):
                 self.assertEqual(received["icrc_errors"], made["damaged"])
                 self.assertEqual(received["ecn"]["ce"], made["marked"])
                 self.assertEqual(result["ended"], "done")
+
+    def endpoints(self, text, *options, status=0):
+        done = pktgen("--self-test", self.file("work.yaml", text), "-j", *options)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return json.loads(done.stdout)
+
+    def check_endpoints(self, result, messages):
+        """Each end has done its work, but for what was hit where nothing repairs it."""
+        self.assertTrue(result["self_test"]["agrees"], result["self_test"])
+        self.assertEqual((result["ended"], result["clock"]), ("done", "simulated"))
+        asked = {"RC": 0, "UC": 0, "UD": 0}
+        arrived = dict(asked)
+        for pair in result["queue_pairs"]:
+            end = pair["endpoint"]
+            if end["messages_completed"]:
+                self.assertEqual(end["messages_completed"], messages, pair)
+            asked[end["transport"]] += end["messages_completed"]
+            arrived[end["transport"]] += end["received_messages"]
+        return asked, arrived
+
+    def test_endpoints_lose_no_message_that_can_be_repaired(self):
+        for more in ("endpoints: {messages: 84}\n",
+                     "endpoints: {messages: 84, both_ways: yes}\naddresses: " + SIX,
+                     "endpoints: {messages: 84, receives: 2, receive_interval_us: 300}\n"
+                     "tunnel: {vni: 9}\n"):
+            with self.subTest(more=more):
+                result = self.endpoints(EVERY_WORK + DATAGRAMS + more)
+                asked, arrived = self.check_endpoints(result, 84)
+                ends = [pair["endpoint"] for pair in result["queue_pairs"]]
+                for what in ("lost", "repeated", "delayed", "damaged", "marked"):
+                    self.assertGreater(result["self_test"][what], 20, what)
+                self.assertGreater(sum(end["sequence_naks_received"] for end in ends), 10)
+                self.assertGreater(result["sent"]["repeated"], 100)
+                self.assertGreater(result["sent"]["cnps"], 20)
+                # READs, two of twelve shares, are no messages to the other side.
+                self.assertEqual(arrived["RC"] * 12, asked["RC"] * 10)
+                self.assertLess(0, arrived["UC"])
+                self.assertLess(arrived["UC"], asked["UC"])
+                self.assertNotEqual(arrived["UD"], asked["UD"])
+                waits = sum(end["rnr_naks_received"] for end in ends)
+                self.assertEqual(waits > 5, "receives" in more, waits)
+
+    def test_endpoints_connect_by_rdma_cm_and_part_again_over_a_lossy_link(self):
+        result = self.endpoints(EVERY_WORK + "endpoints: {messages: 40, connect: rdma_cm}\n",
+                                "--lose", 100)
+        self.check_endpoints(result, 40)
+        connections = result["endpoints"]["connections"]
+        for what in ("made", "ready", "closed"):
+            self.assertEqual(connections[what], 12, connections)
+        self.assertEqual(connections["failed"], 0)
+        self.assertGreater(connections["messages_repeated"], 3)
+        self.assertEqual({pair["endpoint"]["state"] for pair in result["queue_pairs"]}, {"closed"})
+
+    def test_endpoints_without_harm_repeat_nothing_and_are_marked_by_none(self):
+        fair = [word for harm in ("lose", "repeat", "delay", "damage", "mark")
+                for word in (f"--{harm}", 0)]
+        result = self.endpoints(EVERY_WORK + DATAGRAMS + "endpoints: {messages: 30}\n", *fair,
+                                "--check")
+        asked, arrived = self.check_endpoints(result, 30)
+        self.assertEqual(result["sent"]["repeated"] + result["sent"]["cnps"], 0)
+        self.assertEqual([arrived[kind] for kind in ("UC", "UD")],
+                         [asked[kind] for kind in ("UC", "UD")])
+
+    def test_endpoints_that_cannot_finish_are_told(self):
+        # Nothing is ever sent again: what is lost stays so.
+        result = self.endpoints(EVERY_WORK + "endpoints: {messages: 200, timeout_exponent: 0}\n",
+                                "--seconds", 20, status=3)
+        self.assertEqual(result["ended"], "time")
+        self.assertIn("messages completed", " ".join(result["self_test"]["disagreements"]))
+
+    def test_two_runs_of_endpoints_are_the_same(self):
+        runs = [self.endpoints(EVERY_WORK + "endpoints: {messages: 30}\n", "--seed", seed)
+                for seed in (7, 7, 8)]
+        self.assertEqual(runs[0], runs[1])
+        self.assertNotEqual(runs[0]["queue_pairs"], runs[2]["queue_pairs"])
 
     def test_a_link_without_faults_has_none_and_check_says_so(self):
         fair = ("--lose", 0, "--repeat", 0, "--delay", 0, "--damage", 0)
@@ -141,7 +263,20 @@ class Forms(WithFolder):
                     self.assertEqual(vni != "", "vxlan" in name)
                     inner = frame[TUNNEL_BYTES[frame[12:14]]:] if vni else frame
                     self.assertTrue(roce.icrc_valid(inner), line)
-                self.assertEqual(len(opcodes), 19)
+                self.assertEqual(opcodes, KNOWN_OPCODES)
+
+    def test_tshark_sees_opcodes_that_it_does_not_know(self):
+        out = self.path("out.pcap")
+        done = pktgen(self.file("new.yaml", "mix:" + NEW_FORMS), "--send-only", "--port",
+                      f"net_pcap0,tx_pcap={out}", "--frames", 500, "--no-hugepages")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        decoded = subprocess.run([*TSHARK, "-r", out], check=True, capture_output=True,
+                                 text=True).stdout.splitlines()
+        seen = [line.split("|") for line in decoded]
+        self.assertEqual({int(fields[0]) for fields in seen}, {0x1c, 0x1d})
+        self.assertEqual({(fields[3], fields[4]) for fields in seen}, {("", "")})
+        for frame in pcap.read_pcap(out):
+            self.assertTrue(roce.icrc_valid(frame))
 
 
 class Mistakes(WithFolder):
@@ -162,7 +297,13 @@ class Mistakes(WithFolder):
                                 (["--show", "imx"], "nearest: imix"),
                                 (["--self-test", "nosuch"], "nosuch: is neither"),
                                 (["--self-test", "ai-mix", "--port", "net_null0"], "--self-test"),
-                                (["--self-test", "incast"], "mode endpoints has one port"),
+                                (["incast", "--port", "net_null0", "--port", "net_null1"],
+                                 "mode endpoints has one port"),
+                                (["incast", "--bench"], "--bench is of mode generate"),
+                                (["incast", "--port", "net_null0", "--send-only"],
+                                 "sends and listens"),
+                                (["incast", "--port", "net_null0", "--frames-per-second", "5"],
+                                 "line_bits_per_second"),
                                 (["ai-mix", "--nonsense"], "--nonsense")):
             with self.subTest(arguments=arguments):
                 done = pktgen(*arguments)

@@ -13,55 +13,85 @@ namespace {
 // Where the packet stands in its message.
 enum class Part : std::uint8_t { only, first, middle, last };
 
-// The four parts of a message have the opcodes of their operation; immediate data comes last.
-std::uint8_t opcode_of(MessageKind kind, Part part) noexcept {
+// Of the four parts of a message.
+struct Opcodes {
+  Transport transport;
+  Operation only, first, middle, last;
+};
+
+Opcodes sends(Transport transport) noexcept {
   using enum Operation;
-  const auto choose = [&](Transport transport, Operation only, Operation first, Operation middle,
-                          Operation last) {
-    const Operation parts[] = {only, first, middle, last};
-    return pktgen::opcode_of(transport, parts[static_cast<std::size_t>(part)]);
-  };
-  const auto rc = Transport::rc;
+  return {transport, send_only, send_first, send_middle, send_last};
+}
+Opcodes writes(Transport transport) noexcept {
+  using enum Operation;
+  return {transport, write_only, write_first, write_middle, write_last};
+}
+// What comes with its last packet.
+Opcodes ending_in(Opcodes opcodes, Operation only, Operation last) noexcept {
+  opcodes.only = only;
+  opcodes.last = last;
+  return opcodes;
+}
+Opcodes alone(Operation only) noexcept {
+  return {Transport::rc, only, only, only, only};
+}
+
+Opcodes opcodes_of(MessageKind kind) noexcept {
+  using enum Operation;
+  const Transport transport = transport_of(kind);
   switch (kind) {
-    case MessageKind::write: return choose(rc, write_only, write_first, write_middle, write_last);
+    case MessageKind::write:
+    case MessageKind::uc_write: return writes(transport);
     case MessageKind::write_imm:
-      return choose(rc, write_only_immediate, write_first, write_middle, write_last_immediate);
-    case MessageKind::send: return choose(rc, send_only, send_first, send_middle, send_last);
-    case MessageKind::send_imm:
-      return choose(rc, send_only_immediate, send_first, send_middle, send_last_immediate);
+    case MessageKind::uc_write_imm:
+      return ending_in(writes(transport), write_only_immediate, write_last_immediate);
+    case MessageKind::send:
     case MessageKind::uc_send:
-      return choose(Transport::uc, send_only, send_first, send_middle, send_last);
-    case MessageKind::uc_write:
-      return choose(Transport::uc, write_only, write_first, write_middle, write_last);
-    case MessageKind::ud_send: return pktgen::opcode_of(Transport::ud, send_only);
-    case MessageKind::read: return pktgen::opcode_of(rc, read_request);
-    case MessageKind::compare_swap: return pktgen::opcode_of(rc, compare_swap);
-    case MessageKind::fetch_add: return pktgen::opcode_of(rc, fetch_add);
-    case MessageKind::ack: return pktgen::opcode_of(rc, acknowledge);
-    case MessageKind::cnp: return cnp_opcode;
+    case MessageKind::ud_send: return sends(transport);
+    case MessageKind::send_imm:
+    case MessageKind::uc_send_imm:
+    case MessageKind::ud_send_imm:
+      return ending_in(sends(transport), send_only_immediate, send_last_immediate);
+    case MessageKind::send_invalidate:
+      return ending_in(sends(transport), send_only_invalidate, send_last_invalidate);
+    case MessageKind::read_response:
+      return {transport, read_response_only, read_response_first, read_response_middle,
+              read_response_last};
+    case MessageKind::read: return alone(read_request);
+    case MessageKind::compare_swap: return alone(compare_swap);
+    case MessageKind::fetch_add: return alone(fetch_add);
+    case MessageKind::atomic_write: return alone(atomic_write);
+    case MessageKind::flush: return alone(flush);
+    case MessageKind::ack: return alone(acknowledge);
+    case MessageKind::atomic_ack: return alone(atomic_acknowledge);
+    case MessageKind::cnp: break;
   }
   __builtin_unreachable();
+}
+
+std::uint8_t opcode_of(MessageKind kind, Part part) noexcept {
+  if (kind == MessageKind::cnp) return cnp_opcode;
+  const Opcodes opcodes = opcodes_of(kind);
+  const Operation parts[] = {opcodes.only, opcodes.first, opcodes.middle, opcodes.last};
+  return pktgen::opcode_of(opcodes.transport, parts[static_cast<std::size_t>(part)]);
 }
 
 // The last packet of each request on a reliable connection asks for an answer.
 bool wants_ack(std::uint8_t opcode) noexcept {
   using enum Operation;
   if (transport_bits(opcode) != static_cast<unsigned>(Transport::rc)) return false;
+  if (series_of(opcode) != Series::requests) return false;
   switch (operation_of(opcode)) {
-    case send_last:
-    case send_last_immediate:
-    case send_only:
-    case send_only_immediate:
-    case write_last:
-    case write_last_immediate:
-    case write_only:
-    case write_only_immediate:
-    case read_request:
-    case compare_swap:
-    case fetch_add: return true;
-    default: return false;
+    case send_first:
+    case send_middle:
+    case write_first:
+    case write_middle: return false;
+    default: return true;
   }
 }
+
+constexpr std::uint32_t atomic_write_bytes = 8;
 
 class Builder {
  public:
@@ -82,7 +112,9 @@ class Builder {
   void add_message(const MixEntry& entry) {
     mix_.starts.push_back(static_cast<std::uint32_t>(mix_.slots.size()));
     const std::uint64_t packets = packets_of(profile_, entry);
-    std::uint32_t left = has_payload(entry.operation) ? entry.bytes : 0;
+    std::uint32_t left = has_payload(entry.operation)                   ? entry.bytes
+                         : entry.operation == MessageKind::atomic_write ? atomic_write_bytes
+                                                                        : 0;
     for (std::uint64_t i = 0; i < packets; ++i) {
       const std::uint32_t bytes = std::min<std::uint32_t>(left, profile_.pmtu);
       left -= bytes;
@@ -99,7 +131,8 @@ class Builder {
       auto& before = mix_.before[series];
       before.push_back(0);
       for (const Slot& slot : mix_.slots) {
-        before.push_back(before.back() + (static_cast<std::size_t>(slot.series) == series ? 1 : 0));
+        const bool counts = static_cast<std::size_t>(slot.series) == series;
+        before.push_back(before.back() + (counts ? slot.psns : 0u));
       }
     }
     return std::move(mix_);
@@ -122,7 +155,10 @@ class Builder {
       mix_.frames.push_back(make_frame(entry, opcode, bytes));
       mix_.opcodes.push_back(opcode);
     }
-    mix_.slots.push_back({.frame = found->second, .series = series_of(opcode)});
+    const std::uint64_t psns = entry.operation == MessageKind::read ? psns_of(profile_, entry) : 1;
+    mix_.slots.push_back({.frame = found->second,
+                          .series = series_of(opcode),
+                          .psns = static_cast<std::uint16_t>(psns)});
   }
 
   FrameTemplate make_frame(const MixEntry& entry, std::uint8_t opcode, std::uint32_t bytes) const {
@@ -134,10 +170,15 @@ class Builder {
                     .destination = addresses.destination,
                     .tos = tos_of(is_cnp)};
     RocePacket packet{.opcode = opcode, .wants_ack = wants_ack(opcode), .becn = is_cnp};
-    packet.reth = {.address = 0x1000'0000, .key = 0x1234, .bytes = entry.bytes};
+    const bool is_atomic_write = entry.operation == MessageKind::atomic_write;
+    packet.reth = {.address = 0x1000'0000,
+                   .key = 0x1234,
+                   .bytes = is_atomic_write ? atomic_write_bytes : entry.bytes};
     packet.aeth = {.syndrome = syndrome::ack | syndrome::ack_without_credits, .msn = 0};
     packet.deth = {.key = 0x1111'1111, .source_qp = profile_.flows.first_qp};
     packet.atomic = {.address = 0x1000'0000, .key = 0x1234, .swap_or_add = 1, .compare = 0};
+    packet.invalidated_key = 0x1234;
+    packet.flush_types = 1;  // To global visibility.
     packet.payload = std::span(payload_).first(bytes);
     std::optional<Tunnel> tunnel = tunnel_;
     if (tunnel) tunnel->tos = path.tos;
@@ -165,18 +206,15 @@ double Mix::mean_bytes() const noexcept {
   return sum / static_cast<double>(slots.size());
 }
 
+std::uint32_t psns_of(const RocePacket& packet, std::uint16_t pmtu) noexcept {
+  if (packet.opcode != pktgen::opcode_of(Transport::rc, Operation::read_request)) return 1;
+  return packet.reth.bytes == 0 ? 1 : (packet.reth.bytes - 1) / pmtu + 1;
+}
+
 Mix make_mix(const Profile& profile) {
-  // Smooth weighted round robin: each turn all gain their share, and the richest pays for it.
   Builder builder(profile);
-  const std::uint32_t divisor = shares_divisor(profile);
-  std::int64_t messages = 0;
-  for (const MixEntry& entry : profile.mix) messages += entry.share / divisor;
-  std::vector<std::int64_t> credit(profile.mix.size());
-  for (std::int64_t turn = 0; turn < messages; ++turn) {
-    for (std::size_t i = 0; i < credit.size(); ++i) credit[i] += profile.mix[i].share / divisor;
-    const auto richest = std::ranges::max_element(credit);
-    *richest -= messages;
-    builder.add_message(profile.mix[static_cast<std::size_t>(richest - credit.begin())]);
+  for (const std::uint16_t turn : turns_of(shares_of(profile))) {
+    builder.add_message(profile.mix[turn]);
   }
   return builder.take();
 }

@@ -12,19 +12,27 @@
 
 namespace pktgen {
 
-// Packet sequence numbers count on in each by itself; CNPs have none.
-enum class Series : std::uint8_t { requests, acks, none };
+// Packet sequence numbers count on in each by itself; CNPs have none. Answers have those of the
+// other side's requests, one each where these are single packets.
+enum class Series : std::uint8_t { requests, answers, none };
 inline constexpr std::size_t counted_series = 2;
 
 constexpr Series series_of(std::uint8_t opcode) noexcept {
   if (opcode == cnp_opcode) return Series::none;
-  return opcode == opcode_of(Transport::rc, Operation::acknowledge) ? Series::acks
-                                                                    : Series::requests;
+  if (transport_bits(opcode) != static_cast<unsigned>(Transport::rc)) return Series::requests;
+  const Operation operation = operation_of(opcode);
+  const bool answers =
+      operation >= Operation::read_response_first && operation <= Operation::atomic_acknowledge;
+  return answers ? Series::answers : Series::requests;
 }
+
+// A READ takes the PSNs of its answer.
+std::uint32_t psns_of(const RocePacket& packet, std::uint16_t pmtu) noexcept;
 
 struct Slot {
   std::uint16_t frame;  // In Mix::frames.
   Series series;
+  std::uint16_t psns = 1;
 };
 
 struct Mix {
@@ -32,7 +40,7 @@ struct Mix {
   std::vector<std::uint8_t> opcodes;  // Of `frames`.
   std::vector<Slot> slots;
   std::vector<std::uint32_t> starts;  // Slots in which messages begin.
-  // Frames of a series in the slots before each, and after the last in all.
+  // PSNs of a series in the slots before each, and after the last in all.
   std::array<std::vector<std::uint32_t>, counted_series> before;
 
   std::uint16_t longest() const noexcept;

@@ -18,27 +18,32 @@ class PsnSeries {
   void start(std::uint32_t psn) noexcept { next_ = psn & psn_mask; }
   std::uint32_t next() const noexcept { return next_; }
 
-  // `skipped`: how many numbers before this one are missing until they come late.
-  Finding see(std::uint32_t psn, std::uint32_t& skipped) noexcept {
+  // A frame that takes `count` numbers from `psn` on, at most 64. `skipped`: how many before it are
+  // missing until they come late.
+  Finding see(std::uint32_t psn, std::uint32_t count, std::uint32_t& skipped) noexcept {
     skipped = 0;
     const std::uint32_t ahead = (psn - next_) & psn_mask;
     if (ahead < half) {
       skipped = ahead;
       // Shifts of 64 and more are undefined.
-      seen_ = ahead + 1 >= window ? 0 : seen_ << (ahead + 1);
-      seen_ |= 1;
-      next_ = (psn + 1) & psn_mask;
+      seen_ = ahead + count >= window ? 0 : seen_ << (ahead + count);
+      seen_ |= ones(count);
+      next_ = (psn + count) & psn_mask;
       return Finding::in_order;
     }
-    const std::uint32_t back = (next_ - 1 - psn) & psn_mask;
+    // Its last number tells: the first may be too far back already.
+    const std::uint32_t back = (next_ - psn - count) & psn_mask;
     if (back >= window) return Finding::too_old;
-    const std::uint64_t bit = std::uint64_t{1} << back;
-    if ((seen_ & bit) != 0) return Finding::duplicate;
-    seen_ |= bit;
+    if ((seen_ >> back & 1) != 0) return Finding::duplicate;
+    seen_ |= ones(count) << back;
     return Finding::late;
   }
 
  private:
+  static constexpr std::uint64_t ones(std::uint32_t count) noexcept {
+    return count >= window ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1;
+  }
+
   static constexpr std::uint32_t half = 1u << 23;  // Numbers compare as signed ones of 24 bits.
 
   std::uint64_t seen_ = ~std::uint64_t{0};  // Bit i: next - 1 - i. Before the start: no losses.

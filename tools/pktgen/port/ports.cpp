@@ -56,9 +56,11 @@ base::Result<std::unique_ptr<Ports>> Ports::open(const Options& options) {
   if (!pool) return std::unexpected(pool.error());
   ports->pool_.emplace(std::move(*pool));
   if (options.ports.empty()) {
-    ports->memory_ =
-        std::make_unique<dp::Port>(std::in_place_type<dp::MemoryPort>, std::uint16_t{1});
-    ports->ports_.push_back({.port = ports->memory_.get(), .rx_queues = 1});
+    for (int end = 0; end < 2; ++end) {
+      ports->memory_.push_back(
+          std::make_unique<dp::Port>(std::in_place_type<dp::MemoryPort>, std::uint16_t{1}));
+      ports->ports_.push_back({.port = ports->memory_.back().get(), .rx_queues = 1});
+    }
     return ports;
   }
   if (auto opened = ports->open_devices(options); !opened) return std::unexpected(opened.error());
@@ -97,7 +99,7 @@ base::Status Ports::open_devices(const Options& options) {
 Ports::~Ports() {
   for (const auto& device : devices_) device->leave();
   devices_.clear();
-  memory_.reset();
+  memory_.clear();
   opener_.reset();
   pool_.reset();
   eal_.reset();

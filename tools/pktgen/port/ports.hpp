@@ -44,7 +44,7 @@ class Ports {
   std::optional<dp::Opener> opener_;
   std::vector<std::unique_ptr<dp::Device>> devices_;
   std::vector<ListenedPort> ports_;
-  std::unique_ptr<dp::Port> memory_;  // Of a self test.
+  std::vector<std::unique_ptr<dp::Port>> memory_;  // Of a self test: one for each end.
   std::vector<PortFacts> facts_;
 };
 

@@ -3,6 +3,7 @@
 
 #include "tools/pktgen/profile/messages.hpp"
 
+#include <algorithm>
 #include <bit>
 
 namespace pktgen {
@@ -49,6 +50,37 @@ void judge_range(const char* field, const base::IpAddress& first, std::uint32_t 
        .suggestion = std::to_string(65536 - low)});
 }
 
+std::string field_of(std::size_t entry, const char* field) {
+  return "mix[" + std::to_string(entry) + "]." + field;
+}
+
+void judge_entry(const Profile& profile, std::size_t i, std::vector<Fault>& faults) {
+  const MixEntry& entry = profile.mix[i];
+  const std::string operation(operation_words[static_cast<std::size_t>(entry.operation)]);
+  const bool endpoints = profile.mode == Mode::endpoints;
+  if (endpoints && !is_asked_for(entry.operation)) {
+    faults.push_back(
+        {.path = field_of(i, "operation"),
+         .message = operation + " is of mode generate: endpoints answer by themselves"});
+  }
+  if (transport_of(entry.operation) == Transport::ud && entry.bytes > profile.pmtu) {
+    faults.push_back({.path = field_of(i, "bytes"),
+                      .message = "UD messages are single packets: at most pmtu",
+                      .suggestion = std::to_string(profile.pmtu)});
+  }
+  if (!endpoints && entry.operation == MessageKind::read &&
+      psns_of(profile, entry) > read_packets_max) {
+    const std::uint64_t most = read_packets_max * profile.pmtu;
+    faults.push_back({.path = field_of(i, "bytes"),
+                      .message = "a generated READ asks for 16 packets of pmtu at most",
+                      .suggestion = std::to_string(most)});
+  }
+  if (!has_size(entry.operation) && entry.bytes != MixEntry{}.bytes) {
+    faults.push_back({.path = field_of(i, "bytes"),
+                      .message = operation + " has a size of its own: leave it out"});
+  }
+}
+
 void judge_mix(const Profile& profile, std::vector<Fault>& faults) {
   if (profile.mix.empty()) {
     faults.push_back({.path = "mix",
@@ -58,30 +90,38 @@ void judge_mix(const Profile& profile, std::vector<Fault>& faults) {
   if (profile.mix.size() > 32) {
     faults.push_back({.path = "mix", .message = "has more than 32 kinds of messages"});
   }
-  for (std::size_t i = 0; i < profile.mix.size(); ++i) {
-    const MixEntry& entry = profile.mix[i];
-    if (entry.operation == MessageKind::ud_send && entry.bytes > profile.pmtu) {
-      faults.push_back({.path = "mix[" + std::to_string(i) + "].bytes",
-                        .message = "UD messages are single packets: at most pmtu",
-                        .suggestion = std::to_string(profile.pmtu)});
-    }
-    if (entry.operation == MessageKind::read && entry.bytes > profile.pmtu) {
-      faults.push_back({.path = "mix[" + std::to_string(i) + "].bytes",
-                        .message = "a generated READ asks for one packet: at most pmtu",
-                        .suggestion = std::to_string(profile.pmtu)});
-    }
-    if (!has_payload(entry.operation) && entry.operation != MessageKind::read &&
-        entry.bytes != MixEntry{}.bytes) {
-      faults.push_back(
-          {.path = "mix[" + std::to_string(i) + "].bytes",
-           .message = std::string(operation_words[static_cast<std::size_t>(entry.operation)]) +
-                      " has a size of its own: leave it out"});
-    }
+  for (std::size_t i = 0; i < profile.mix.size(); ++i) judge_entry(profile, i, faults);
+  if (profile.mode == Mode::generate && slot_count(profile) > slot_count_max) {
+    faults.push_back({.path = "mix",
+                      .message = "is " + std::to_string(slot_count(profile)) +
+                                 " packets until it begins anew, and may be " +
+                                 std::to_string(slot_count_max) + ": lower shares or bytes"});
   }
 }
 
 // Of generated frames any number; a queue pair of an endpoint takes memory and a turn.
 constexpr std::uint32_t endpoint_flows_max = 16'384;
+
+void judge_transports(const Profile& profile, std::vector<Fault>& faults) {
+  if (profile.mix.empty() || profile.mix.size() > 32) return;  // Said already.
+  const auto turns = transports_in_turn(profile);
+  for (std::size_t i = 0; i < profile.mix.size(); ++i) {
+    const Transport transport = transport_of(profile.mix[i].operation);
+    const auto first = std::ranges::find(turns, transport) - turns.begin();
+    if (first >= static_cast<std::ptrdiff_t>(profile.flows.count)) {
+      faults.push_back({.path = "flows.count",
+                        .message = "is too low for " + field_of(i, "share") +
+                                   " to give its transport a queue pair",
+                        .suggestion = std::to_string(first + 1)});
+    }
+    if (transport == Transport::ud && profile.endpoints.connect == Connect::rdma_cm) {
+      faults.push_back(
+          {.path = "endpoints.connect",
+           .message = "RDMA-CM connects RC and UC, and " + field_of(i, "operation") + " is UD",
+           .suggestion = "known"});
+    }
+  }
+}
 
 void judge_endpoints(const Profile& profile, std::vector<Fault>& faults) {
   const EndpointsProfile& endpoints = profile.endpoints;
@@ -91,8 +131,10 @@ void judge_endpoints(const Profile& profile, std::vector<Fault>& faults) {
          .message = "endpoints have at most " + std::to_string(endpoint_flows_max) + " queue pairs",
          .suggestion = std::to_string(endpoint_flows_max)});
   }
-  if (!profile.mix.empty()) {
-    faults.push_back({.path = "mix", .message = "is of mode generate, and this is endpoints"});
+  judge_transports(profile, faults);
+  if (profile.rate.frames_per_second + profile.rate.bits_per_second != 0) {
+    faults.push_back(
+        {.path = "rate", .message = "is of mode generate; endpoints share line_bits_per_second"});
   }
   if (endpoints.least_bits_per_second > endpoints.line_bits_per_second) {
     faults.push_back({.path = "endpoints.least_bits_per_second",
@@ -127,11 +169,8 @@ std::vector<Fault> find_faults(const Profile& profile) {
   if (profile.tunnel.present) {
     judge_family("tunnel", profile.tunnel.source, profile.tunnel.destination, faults);
   }
-  if (profile.mode == Mode::generate) {
-    judge_mix(profile, faults);
-  } else {
-    judge_endpoints(profile, faults);
-  }
+  judge_mix(profile, faults);
+  if (profile.mode == Mode::endpoints) judge_endpoints(profile, faults);
   return faults;
 }
 

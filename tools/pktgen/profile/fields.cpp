@@ -65,25 +65,48 @@ void visit_tunnel(Visitor& v, TunnelProfile& tunnel) {
   v.ip("destination", tunnel.destination, "The VTEP that frames are for.");
 }
 
-void visit_endpoints(Visitor& v, EndpointsProfile& endpoints) {
-  v.choice("operation", endpoints.operation, request_words, "What each queue pair asks for.");
-  v.number("message_bytes", endpoints.message_bytes,
-           {.help = "Of each message.", .least = 16, .most = 1'073'741'824, .unit = "bytes"});
-  v.number(
-      "messages", endpoints.messages,
-      {.help = "Of each queue pair; 0: without end.", .most = 1'000'000'000'000, .scaled = true});
-  v.flag("both_ways", endpoints.both_ways, "Whether the right side asks, too.");
-  v.number("line_bits_per_second", endpoints.line_bits_per_second,
-           {.help = "What all queue pairs of a side share, and each begins with.",
-            .least = 1'000'000,
-            .most = 1'000'000'000'000,
-            .scaled = true});
+void visit_connect(Visitor& v, EndpointsProfile& endpoints) {
+  v.choice("connect", endpoints.connect, connect_words,
+           "Both sides know numbers and PSNs, or RDMA-CM tells them: REQ, REP and RTU before the "
+           "first message, DREQ and DREP at the end.");
+  v.number("cm_timeout_ms", endpoints.cm_timeout_ms,
+           {.help = "RDMA-CM's messages are sent again after it.",
+            .least = 1,
+            .most = 60'000,
+            .unit = "ms"});
+  v.number("cm_retries", endpoints.cm_retries,
+           {.help = "How often, until nobody is there.", .most = 15});
+}
+
+void visit_reliability(Visitor& v, EndpointsProfile& endpoints) {
   v.number("window_packets", endpoints.window_packets,
            {.help = "Unacknowledged packets of a queue pair.", .least = 1, .most = 65'536});
+  v.number("reads_max", endpoints.reads_max,
+           {.help = "READs and atomics that a queue pair waits for.", .least = 1, .most = 16});
   v.number("ack_every", endpoints.ack_every,
            {.help = "An answer at least every so many packets.", .least = 1, .most = 65'536});
   v.number("timeout_exponent", endpoints.timeout_exponent,
            {.help = "Sends again after 4.096 us times 2 to this; 0: never.", .most = 31});
+  v.number("retries", endpoints.retries,
+           {.help = "How often in a row, until the queue pair has failed.", .most = 7});
+  v.number(
+      "receives", endpoints.receives,
+      {.help = "Receives that wait for SENDs and immediate data to a queue pair of RC; without "
+               "one it answers RNR NAK. 0: always enough.",
+       .most = 65'536});
+  v.number("receive_interval_us", endpoints.receive_interval_us,
+           {.help = "What was used of them is there again so often.",
+            .least = 1,
+            .most = 60'000'000,
+            .unit = "us"});
+  v.number(
+      "rnr_timer", endpoints.rnr_timer,
+      {.help = "How long an RNR NAK asks to wait, as IBTA's code: 12 is 0.64 ms.", .most = 31});
+  v.number("rnr_retries", endpoints.rnr_retries,
+           {.help = "How often in a row that is done; 7: for ever.", .most = 7});
+}
+
+void visit_dcqcn(Visitor& v, EndpointsProfile& endpoints) {
   v.choice("dcqcn", endpoints.dcqcn, reaction_words,
            "How queue pairs slow down when CNPs come: parameters of the paper, of HPCC's "
            "simulator, NVIDIA's defaults.");
@@ -105,11 +128,26 @@ void visit_endpoints(Visitor& v, EndpointsProfile& endpoints) {
             .unit = "us"});
 }
 
+void visit_endpoints(Visitor& v, EndpointsProfile& endpoints) {
+  v.number(
+      "messages", endpoints.messages,
+      {.help = "Of each queue pair; 0: without end.", .most = 1'000'000'000'000, .scaled = true});
+  v.flag("both_ways", endpoints.both_ways, "Whether the right side asks, too.");
+  visit_connect(v, endpoints);
+  v.number("line_bits_per_second", endpoints.line_bits_per_second,
+           {.help = "What all queue pairs of a side share, and each begins with.",
+            .least = 1'000'000,
+            .most = 1'000'000'000'000,
+            .scaled = true});
+  visit_reliability(v, endpoints);
+  visit_dcqcn(v, endpoints);
+}
+
 void visit_mix(Visitor& v, MixEntry& entry) {
   v.choice("operation", entry.operation, operation_words, "What each message is.");
   v.number("bytes", entry.bytes,
-           {.help = "Payload of a message, cut into packets of pmtu.",
-            .most = 1'048'576,
+           {.help = "Payload of a message, cut into packets of pmtu; of a READ: what it asks for.",
+            .most = 1'073'741'824,
             .unit = "bytes"});
   v.number("share", entry.share,
            {.help = "Share of the messages, relative to the others'.", .least = 1, .most = 10'000});
@@ -216,11 +254,14 @@ void visit(Visitor& v, Profile& profile) {
       &profile.tunnel.present);
   v.section("endpoints", "Of mode endpoints.",
             [&](Visitor& in) { visit_endpoints(in, profile.endpoints); });
-  v.list("mix", "Of mode generate: the messages that each queue pair sends, in turn.",
-         [&](Visitor& in) {
-           profile.mix.emplace_back();
-           visit_mix(in, profile.mix.back());
-         });
+  v.list(
+      "mix",
+      "The messages that each queue pair sends, in turn. In mode endpoints, queue pairs are dealt "
+      "to RC, UC and UD by the shares of these.",
+      [&](Visitor& in) {
+        profile.mix.emplace_back();
+        visit_mix(in, profile.mix.back());
+      });
 }
 
 std::string fields_text() {

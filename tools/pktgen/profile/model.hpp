@@ -20,24 +20,34 @@ inline constexpr std::array<std::string_view, 2> order_words{"random", "sequenti
 enum class EcnField : std::uint8_t { not_ect = 0, ect1 = 1, ect0 = 2, ce = 3 };
 inline constexpr std::array<std::string_view, 4> ecn_words{"not_ect", "ect1", "ect0", "ce"};
 
-// What a message of the mix is. Requests of RC, UC and UD, and what answers them.
+// What a message of the mix is. Requests of RC, what answers them, CNPs, and messages of UC and UD.
 enum class MessageKind : std::uint8_t {
   write,
   write_imm,
   send,
   send_imm,
+  send_invalidate,
   read,
   compare_swap,
   fetch_add,
+  atomic_write,
+  flush,
   ack,
+  read_response,
+  atomic_ack,
   cnp,
   uc_send,
+  uc_send_imm,
   uc_write,
+  uc_write_imm,
   ud_send,
+  ud_send_imm,
 };
-inline constexpr std::array<std::string_view, 12> operation_words{
-    "write",     "write_imm", "send", "send_imm", "read",     "compare_swap",
-    "fetch_add", "ack",       "cnp",  "uc_send",  "uc_write", "ud_send"};
+inline constexpr std::array<std::string_view, 20> operation_words{
+    "write",       "write_imm",     "send",         "send_imm",     "send_invalidate",
+    "read",        "compare_swap",  "fetch_add",    "atomic_write", "flush",
+    "ack",         "read_response", "atomic_ack",   "cnp",          "uc_send",
+    "uc_send_imm", "uc_write",      "uc_write_imm", "ud_send",      "ud_send_imm"};
 
 struct RateProfile {
   std::uint64_t frames_per_second = 0;  // 0: as bits_per_second says; both 0: as fast as it goes.
@@ -88,21 +98,29 @@ struct MixEntry {
 enum class Mode : std::uint8_t { generate, endpoints };
 inline constexpr std::array<std::string_view, 2> mode_words{"generate", "endpoints"};
 
-enum class RequestKind : std::uint8_t { send, write, read };
-inline constexpr std::array<std::string_view, 3> request_words{"send", "write", "read"};
+// Whether both sides know the queue pairs' numbers and PSNs, or tell each other.
+enum class Connect : std::uint8_t { known, rdma_cm };
+inline constexpr std::array<std::string_view, 2> connect_words{"known", "rdma_cm"};
 
 enum class Reaction : std::uint8_t { off, paper, hpcc, nvidia };
 inline constexpr std::array<std::string_view, 4> reaction_words{"off", "paper", "hpcc", "nvidia"};
 
 struct EndpointsProfile {
-  RequestKind operation = RequestKind::write;
-  std::uint32_t message_bytes = 65536;
   std::uint64_t messages = 0;  // Of each queue pair; 0: without end.
   bool both_ways = false;
+  Connect connect = Connect::known;
+  std::uint32_t cm_timeout_ms = 500;
+  std::uint8_t cm_retries = 7;
   std::uint64_t line_bits_per_second = 1'000'000'000;
   std::uint32_t window_packets = 256;
+  std::uint32_t reads_max = 16;
   std::uint32_t ack_every = 16;
   std::uint8_t timeout_exponent = 14;
+  std::uint8_t retries = 7;
+  std::uint32_t receives = 0;  // 0: as many as are asked for.
+  std::uint32_t receive_interval_us = 1000;
+  std::uint8_t rnr_timer = 12;
+  std::uint8_t rnr_retries = 7;
   Reaction dcqcn = Reaction::hpcc;
   std::uint32_t time_scale = 1;
   std::uint64_t least_bits_per_second = 0;     // 0: as the preset says.
@@ -123,8 +141,8 @@ struct Profile {
   AddressesProfile addresses;
   MarkingProfile marking;
   TunnelProfile tunnel;
-  std::vector<MixEntry> mix;        // Of mode generate,
-  EndpointsProfile endpoints = {};  // and of mode endpoints.
+  std::vector<MixEntry> mix;
+  EndpointsProfile endpoints = {};  // Of mode endpoints.
 };
 
 }  // namespace pktgen

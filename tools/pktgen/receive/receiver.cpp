@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/pktgen/receive/receiver.hpp"
 
+#include <algorithm>
+
 namespace pktgen {
 
 Receiver::Receiver(const Profile& profile)
-    : first_qp_(profile.flows.first_qp), flows_(profile.flows.count), series_(profile.flows.count) {
+    : first_qp_(profile.flows.first_qp),
+      pmtu_(profile.pmtu),
+      flows_(profile.flows.count),
+      series_(profile.flows.count) {
   for (auto& of_flow : series_) {
     for (PsnSeries& series : of_flow) series.start(profile.flows.first_psn);
   }
@@ -49,16 +54,18 @@ void Receiver::take_inner(std::span<const std::uint8_t> frame, std::size_t wire_
   const Series series = series_of(packet.opcode);
   switch (series) {
     case Series::requests: ++counters_.requests; break;
-    case Series::acks: ++counters_.acks; break;
+    case Series::answers: ++counters_.acks; break;
     case Series::none: ++counters_.cnps; return;
   }
-  take_sequence(flow, series_[index][static_cast<std::size_t>(series)], packet.psn);
+  take_sequence(flow, series_[index][static_cast<std::size_t>(series)], packet);
   take_stamp(packet.payload, now);
 }
 
-void Receiver::take_sequence(FlowCounters& flow, PsnSeries& series, std::uint32_t psn) noexcept {
+void Receiver::take_sequence(FlowCounters& flow, PsnSeries& series,
+                             const RocePacket& packet) noexcept {
+  const std::uint32_t psns = std::min<std::uint32_t>(psns_of(packet, pmtu_), PsnSeries::window);
   std::uint32_t skipped = 0;
-  switch (series.see(psn, skipped)) {
+  switch (series.see(packet.psn, psns, skipped)) {
     case PsnSeries::Finding::in_order:
       counters_.lost += skipped;
       flow.lost += skipped;
@@ -66,8 +73,8 @@ void Receiver::take_sequence(FlowCounters& flow, PsnSeries& series, std::uint32_
     case PsnSeries::Finding::late:
       ++counters_.late;
       ++flow.late;
-      --counters_.lost;
-      --flow.lost;
+      counters_.lost -= psns;
+      flow.lost -= psns;
       break;
     case PsnSeries::Finding::duplicate:
       ++counters_.duplicates;

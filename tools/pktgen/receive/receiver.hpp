@@ -34,10 +34,11 @@ class Receiver {
 
  private:
   void take_inner(std::span<const std::uint8_t> frame, std::size_t wire_bytes, Time now) noexcept;
-  void take_sequence(FlowCounters& flow, PsnSeries& series, std::uint32_t psn) noexcept;
+  void take_sequence(FlowCounters& flow, PsnSeries& series, const RocePacket& packet) noexcept;
   void take_stamp(std::span<const std::uint8_t> payload, Time now) noexcept;
 
   std::uint32_t first_qp_;
+  std::uint16_t pmtu_;
   ReceiveCounters counters_;
   std::vector<FlowCounters> flows_;
   std::vector<std::array<PsnSeries, counted_series>> series_;

@@ -107,7 +107,9 @@ json::object second_of(const Second& second) {
 
 json::object endpoint_of(const EndpointFlow& flow) {
   const SendFacts& sent = flow.sent;
-  return {{"state", flow.state},
+  return {{"side", flow.side},
+          {"transport", flow.transport},
+          {"state", flow.state},
           {"peer_qp", flow.peer_qp},
           {"sent_frames", sent.frames},
           {"sent_payload_bytes", sent.payload_bytes},
@@ -121,10 +123,23 @@ json::object endpoint_of(const EndpointFlow& flow) {
           {"timeouts", sent.timeouts},
           {"messages_completed", sent.messages_completed},
           {"bytes_completed", sent.bytes_completed},
+          {"received_messages", flow.messages},
           {"received_message_bytes", flow.message_bytes},
+          {"rnr_naks_sent", flow.rnr_naks_sent},
           {"psn_gaps", flow.psn_gaps},
           {"psn_duplicates", flow.psn_duplicates},
           {"allowed_bits_per_second", flow.allowed_bits_per_second}};
+}
+
+json::value connections_of(const std::optional<CmFacts>& facts) {
+  if (!facts) return nullptr;
+  return {{"made", facts->made},
+          {"ready", facts->ready},
+          {"closed", facts->closed},
+          {"failed", facts->failed},
+          {"messages_sent", facts->sent},
+          {"messages_repeated", facts->repeated},
+          {"messages_received", facts->received}};
 }
 
 json::object endpoints_of(const EndpointsReport& report) {
@@ -138,7 +153,8 @@ json::object endpoints_of(const EndpointsReport& report) {
           {"alpha_period_us", report.alpha_period_us},
           {"decrease_period_us", report.decrease_period_us},
           {"increase_period_us", report.increase_period_us},
-          {"cnp_interval_us", report.cnp_interval_us}};
+          {"cnp_interval_us", report.cnp_interval_us},
+          {"connections", connections_of(report.connections)}};
 }
 
 json::object flow_of(const FlowResult& flow) {

@@ -2,6 +2,7 @@
 // What a run found out, as values; table.hpp and json.hpp print it.
 #pragma once
 
+#include "tools/pktgen/endpoint/connections.hpp"
 #include "tools/pktgen/endpoint/facts.hpp"
 #include "tools/pktgen/measure/histogram.hpp"
 #include "tools/pktgen/port/facts.hpp"
@@ -10,6 +11,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -49,12 +51,16 @@ inline constexpr std::size_t series_flows_max = 64;
 
 // A queue pair of mode endpoints, beyond what was received.
 struct EndpointFlow {
-  std::string state;
+  std::string_view side;
+  std::string_view transport;
+  std::string_view state;
   std::uint32_t peer_qp = 0;
   SendFacts sent;
   std::uint64_t psn_gaps = 0;
   std::uint64_t psn_duplicates = 0;
-  std::uint64_t message_bytes = 0;  // Received whole and in order.
+  std::uint64_t messages = 0;  // Received whole; of RC and UC also in order. READs are none.
+  std::uint64_t message_bytes = 0;
+  std::uint64_t rnr_naks_sent = 0;
   double allowed_bits_per_second = 0;
 };
 
@@ -68,7 +74,7 @@ inline constexpr std::size_t flows_listed_max = 1024;
 
 // What mode endpoints did; times are those that were in force, after scaling.
 struct EndpointsReport {
-  std::string side;
+  std::string side;  // "left", "right" or "both".
   std::string dcqcn;
   std::uint32_t time_scale = 1;
   double line_bits_per_second = 0;
@@ -79,6 +85,7 @@ struct EndpointsReport {
   double decrease_period_us = 0;
   double increase_period_us = 0;
   double cnp_interval_us = 0;
+  std::optional<CmFacts> connections = {};  // Where RDMA-CM makes them.
 };
 
 // Self-test: what was done to frames, and whether exactly that was found.

@@ -129,8 +129,15 @@ void add_endpoints(Table& table, const Result& result) {
                         scaled(report.least_bits_per_second, "bit/s") + ", steps " +
                         scaled(report.additive_bits_per_second, "bit/s") + " and " +
                         scaled(report.hyper_bits_per_second, "bit/s")));
+  if (const auto& cm = report.connections) {
+    table.row("connections", with_commas(cm->made),
+              with_commas(cm->ready) + " became ready, " + with_commas(cm->closed) + " closed, " +
+                  with_commas(cm->failed) + " failed; RDMA-CM sent " + with_commas(cm->sent) +
+                  " messages, " + with_commas(cm->repeated) + " of them again");
+  }
   table.line(
-      "queue pair      state        sent       received   repeated   lost  CNPs in/out  allowed");
+      "queue pair         state        sent       received   repeated   lost  CNPs in/out  "
+      "allowed");
   constexpr std::size_t rows_max = 16;
   for (std::size_t i = 0; i < result.flows.size() && i < rows_max; ++i) {
     const FlowResult& flow = result.flows[i];
@@ -138,10 +145,12 @@ void add_endpoints(Table& table, const Result& result) {
     const auto wide = [](std::uint64_t value) {
       return static_cast<unsigned long long>(value);
     };
-    table.line(format("%-15u %-8s %10llu  %10llu  %8llu %6u  %5llu/%-5llu  %s", flow.qp,
-                      end.state.c_str(), wide(end.sent.frames), wide(flow.received.frames),
-                      wide(end.sent.repeated), flow.received.lost, wide(end.sent.cnps_received),
-                      wide(end.sent.cnps), scaled(end.allowed_bits_per_second, "bit/s").c_str()));
+    table.line(format("%-9u %-2s %-5s %-8s %10llu  %10llu  %8llu %6u  %5llu/%-5llu  %s", flow.qp,
+                      std::string(end.transport).c_str(), std::string(end.side).c_str(),
+                      std::string(end.state).c_str(), wide(end.sent.frames),
+                      wide(flow.received.frames), wide(end.sent.repeated), flow.received.lost,
+                      wide(end.sent.cnps_received), wide(end.sent.cnps),
+                      scaled(end.allowed_bits_per_second, "bit/s").c_str()));
   }
   if (result.flows.size() > rows_max) {
     table.line("  and " + std::to_string(result.flows.size() - rows_max) + " more (-j)");
@@ -187,6 +196,10 @@ std::string progress_line(const Second& second) {
   line += "  " + scaled(8 * static_cast<double>(in.roce_bytes) / second.length_s, "bit/s");
   line += "  lost " + std::to_string(static_cast<std::int64_t>(in.lost));
   line += format("  CE %.2f %%", percent(in.ecn[3], in.roce));
+  if (const std::uint64_t repeated = second.sums.sent.repeated; repeated != 0) {
+    line += "  repeated " + with_commas(repeated);
+  }
+  if (in.cnps != 0) line += "  CNPs " + with_commas(in.cnps);
   line += "  p99 " + time_of(static_cast<double>(second.latency_p99_ns));
   return line;
 }

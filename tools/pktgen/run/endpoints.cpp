@@ -2,9 +2,10 @@
 #include "tools/pktgen/run/endpoints.hpp"
 
 #include "tools/pktgen/measure/jain.hpp"
-#include "tools/pktgen/run/pace.hpp"
+#include "tools/pktgen/profile/messages.hpp"
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <utility>
 
@@ -12,51 +13,14 @@ namespace pktgen {
 namespace {
 
 constexpr std::array<std::string_view, 4> state_words{"connecting", "ready", "failed", "closed"};
-constexpr Time completion_asked_every = 10 * ps_per_ms;
+constexpr std::array<std::pair<Transport, std::string_view>, 3> transport_words{
+    {{Transport::rc, "RC"}, {Transport::uc, "UC"}, {Transport::ud, "UD"}}};
+constexpr Time looks_every = 10 * ps_per_ms;
 
-std::uint8_t tos_of(const MarkingProfile& marking, std::uint8_t dscp) noexcept {
-  return static_cast<std::uint8_t>(dscp << 2 | static_cast<unsigned>(marking.ecn));
-}
-
-// What the profile says of DCQCN, in the preset's place where it says something.
-std::optional<DcqcnParameters> dcqcn_of(const EndpointsProfile& profile) {
-  if (profile.dcqcn == Reaction::off) return std::nullopt;
-  const auto line = static_cast<double>(profile.line_bits_per_second);
-  auto preset = dcqcn_preset(reaction_words[static_cast<std::size_t>(profile.dcqcn)], line);
-  if (!preset) return std::nullopt;
-  if (profile.least_bits_per_second != 0) {
-    preset->rate_bps_min = static_cast<double>(profile.least_bits_per_second);
-  }
-  // A preset for NICs of 25 Gb/s has a least rate that a slower line may not even have.
-  preset->rate_bps_min = std::min(preset->rate_bps_min, line);
-  if (profile.additive_bits_per_second != 0) {
-    preset->additive_bps = static_cast<double>(profile.additive_bits_per_second);
-    preset->hyper_bps = 10 * preset->additive_bps;
-  }
-  return scaled(*preset, profile.time_scale);
-}
-
-EndpointConfig endpoint_config_of(const Profile& profile) {
-  const EndpointsProfile& endpoints = profile.endpoints;
-  EndpointConfig config;
-  config.line_bps = static_cast<double>(endpoints.line_bits_per_second);
-  config.dcqcn = dcqcn_of(endpoints);
-  config.cnp_interval = endpoints.cnp_interval_us * ps_per_us * endpoints.time_scale;
-  config.cnp_tos = tos_of(profile.marking, profile.marking.cnp_dscp);
-  config.catch_up = Pace::catch_up;
-  return config;
-}
-
-Work work_of(const EndpointsProfile& profile) {
-  Work work;
-  switch (profile.operation) {
-    case RequestKind::send: work.kind = WorkKind::send; break;
-    case RequestKind::write: work.kind = WorkKind::write; break;
-    case RequestKind::read: work.kind = WorkKind::read; break;
-  }
-  work.bytes = profile.message_bytes;
-  work.repeat = profile.messages == 0 ? Work::for_ever : profile.messages;
-  return work;
+std::string_view word_of(Transport transport) noexcept {
+  return std::ranges::find(transport_words, transport,
+                           &decltype(transport_words)::value_type::first)
+      ->second;
 }
 
 double us_of(Time time) noexcept {
@@ -64,20 +28,6 @@ double us_of(Time time) noexcept {
 }
 
 }  // namespace
-
-std::uint16_t longest_frame(const Profile& profile) noexcept {
-  // A WRITE Only has the longest header of what is sent here.
-  RocePacket packet{.opcode = opcode_of(Transport::rc, Operation::write_only)};
-  const std::vector<std::uint8_t> payload(profile.pmtu);
-  packet.payload = payload;
-  const Path path{.source = profile.addresses.source, .destination = profile.addresses.destination};
-  std::size_t bytes = frame_bytes(path, packet);
-  if (profile.tunnel.present) {
-    bytes += tunnel_bytes(
-        Tunnel{.source = profile.tunnel.source, .destination = profile.tunnel.destination});
-  }
-  return static_cast<std::uint16_t>(bytes);
-}
 
 PortSink::~PortSink() {
   rte_pktmbuf_free(begun_);
@@ -113,85 +63,144 @@ EndpointTraffic::EndpointTraffic(const Profile& profile, const Parts& parts)
     : profile_(profile),
       parts_(parts),
       config_(endpoint_config_of(profile)),
+      works_{works_of(profile, Transport::rc), works_of(profile, Transport::uc),
+             works_of(profile, Transport::ud)},
       endpoint_(config_, parts.clock.now(), this),
       sink_(parts.port, parts.pool) {
   const Time now = parts.clock.now();
-  for (std::uint32_t flow = 0; flow < profile.flows.count; ++flow) {
-    const QpIndex qp = endpoint_.add_qp(config_of(flow), now);
-    if (asks()) endpoint_.post(qp, work_of(profile.endpoints));
-  }
+  last_taken_ = receives_renewed_ = now;
+  make_qps(now);
   before_.resize(std::min<std::size_t>(profile.flows.count, series_flows_max));
+}
+
+// Where RDMA-CM makes them, the right side's come when they are asked for.
+void EndpointTraffic::make_qps(Time now) {
+  const auto turns = transports_in_turn(profile_);
+  std::map<Transport, std::uint32_t> counts;
+  for (std::uint32_t flow = 0; flow < profile_.flows.count; ++flow) {
+    const Transport transport = turns[flow % turns.size()];
+    const QpConfig config = qp_config_of(profile_, parts_.side, flow, transport);
+    ++counts[transport];
+    if (!is_connected_by_cm()) {
+      post(endpoint_.add_qp(config, now));
+    } else if (parts_.side == Side::left) {
+      post(endpoint_.connect(config, cm_port_of(transport), now));
+    }
+  }
+  if (!is_connected_by_cm() || parts_.side == Side::left) return;
+  std::uint32_t first = 0;
+  for (const auto& [transport, count] : counts) {
+    const QpConfig like = qp_config_of(profile_, parts_.side, first, transport);
+    endpoint_.listen(cm_port_of(transport), like, count);
+    first += count;
+  }
 }
 
 bool EndpointTraffic::asks() const noexcept {
   return parts_.side == Side::left || profile_.endpoints.both_ways;
 }
 
-// Both ends of a queue pair have the same number; only their addresses tell them apart.
-QpConfig EndpointTraffic::config_of(std::uint32_t flow) const {
-  const AddressesProfile& addresses = profile_.addresses;
-  const EndpointsProfile& endpoints = profile_.endpoints;
-  QpConfig config;
-  config.qp = config.peer_qp = profile_.flows.first_qp + flow;
-  config.path = {.source_mac = addresses.source_mac,
-                 .destination_mac = addresses.destination_mac,
-                 .source = addresses.source,
-                 .destination = addresses.destination,
-                 .tos = tos_of(profile_.marking, profile_.marking.dscp)};
-  config.path.source_port = static_cast<std::uint16_t>(profile_.flows.first_source_port +
-                                                       flow % profile_.flows.source_ports);
-  if (profile_.tunnel.present) {
-    const TunnelProfile& tunnel = profile_.tunnel;
-    config.tunnel =
-        Tunnel{.source_mac = tunnel.source_mac,
-               .destination_mac = tunnel.destination_mac,
-               .source = tunnel.source,
-               .destination = tunnel.destination,
-               .tos = config.path.tos,
-               .source_port = static_cast<std::uint16_t>(config.path.source_port | 0xc000),
-               .vni = tunnel.vni};
-  }
-  if (parts_.side == Side::right) {
-    std::swap(config.path.source_mac, config.path.destination_mac);
-    std::swap(config.path.source, config.path.destination);
-    if (config.tunnel) {
-      std::swap(config.tunnel->source_mac, config.tunnel->destination_mac);
-      std::swap(config.tunnel->source, config.tunnel->destination);
-    }
-  }
-  config.path_mtu = profile_.pmtu;
-  config.starting_psn = config.expected_psn = profile_.flows.first_psn;
-  config.window_packets = endpoints.window_packets;
-  config.ack_request_packets = config.ack_every_packets = endpoints.ack_every;
-  config.timeout_exponent = endpoints.timeout_exponent;
-  return config;
+const std::vector<Work>& EndpointTraffic::works(Transport transport) const noexcept {
+  return works_[transport == Transport::rc ? 0 : transport == Transport::uc ? 1 : 2];
 }
 
+// Not all at once at the same message.
+std::size_t EndpointTraffic::first_work(QpIndex qp) const noexcept {
+  return qp % works(endpoint_.config(qp).transport).size();
+}
+
+void EndpointTraffic::post(QpIndex qp) {
+  if (!asks()) return;
+  const std::uint64_t messages = profile_.endpoints.messages;
+  endpoint_.post_in_turn(qp, works(endpoint_.config(qp).transport), first_work(qp),
+                         messages == 0 ? Work::for_ever : messages);
+}
+
+void EndpointTraffic::qp_accepted(QpIndex qp) {
+  post(qp);
+}
+
+// Each queue pair has done what it was asked to do, or cannot.
 bool EndpointTraffic::all_completed() const noexcept {
+  if (endpoint_.qp_count() < profile_.flows.count) return false;
   for (QpIndex qp = 0; qp < endpoint_.qp_count(); ++qp) {
-    const bool is_over = endpoint_.state(qp) == QpState::failed ||
+    const QpState state = endpoint_.state(qp);
+    const bool is_over = state == QpState::failed || state == QpState::closed ||
                          endpoint_.facts(qp).sent.messages_completed >= profile_.endpoints.messages;
     if (!is_over) return false;
   }
   return true;
 }
 
+std::uint64_t EndpointTraffic::open_connections() const noexcept {
+  const CmFacts& facts = endpoint_.connections();
+  return facts.made - facts.closed - facts.failed;
+}
+
+void EndpointTraffic::stop() {
+  if (!is_connected_by_cm() || open_connections() == 0) {
+    stopped_ = true;
+    return;
+  }
+  closes_ = true;
+  const Time now = parts_.clock.now();
+  for (QpIndex qp = 0; qp < endpoint_.qp_count(); ++qp) endpoint_.disconnect(qp, now);
+}
+
+void EndpointTraffic::renew_receives(Time now) {
+  const EndpointsProfile& endpoints = profile_.endpoints;
+  if (endpoints.receives == 0) return;
+  if (now - receives_renewed_ < endpoints.receive_interval_us * ps_per_us) return;
+  receives_renewed_ = now;
+  for (QpIndex qp = 0; qp < endpoint_.qp_count(); ++qp) {
+    endpoint_.post_receives(qp, endpoints.receives - endpoint_.responder(qp).receives());
+  }
+}
+
+// After so long nobody asks us anything more: whoever lost an answer would have asked again.
+Time EndpointTraffic::silence() const noexcept {
+  const Time timeout = Time{4'096'000} << profile_.endpoints.timeout_exponent;
+  return std::clamp<Time>(2 * timeout, 1 * ps_per_s, 20 * ps_per_s);
+}
+
+void EndpointTraffic::look_whether_it_is_over(Time now) {
+  if (profile_.frames != 0 && sink_.frames() >= profile_.frames && !closes_) stop();
+  if (now - looked_ < looks_every) return;
+  looked_ = now;
+  has_asked_all_ =
+      has_asked_all_ || (asks() && profile_.endpoints.messages != 0 && all_completed());
+  if (closes_) {
+    stopped_ = stopped_ || open_connections() == 0;
+    return;
+  }
+  if (parts_.side == Side::left) {
+    // The other side asks, too: it is answered until it is silent.
+    const bool waits = profile_.endpoints.both_ways && now - last_taken_ < silence();
+    if (has_asked_all_ && !waits) stop();
+    return;
+  }
+  // The left side closed all; it may ask once more, where our last answers were lost.
+  const bool all_closed =
+      endpoint_.connections().made >= profile_.flows.count && open_connections() == 0;
+  if (!is_connected_by_cm() || !all_closed) return;
+  if (all_closed_since_ == never) all_closed_since_ = now;
+  if (now - all_closed_since_ >= 2 * config_.cm_repeat_after) stopped_ = true;
+}
+
 bool EndpointTraffic::poll(Time now) {
   if (stopped_) return false;
   const std::uint64_t before = sink_.frames();
+  renew_receives(now);
   endpoint_.poll(sink_, now);
   sink_.flush();
-  const bool may_complete = profile_.endpoints.messages != 0 && parts_.side == Side::left;
-  if (may_complete && now - asked_for_completion_ >= completion_asked_every) {
-    asked_for_completion_ = now;
-    if (all_completed()) stopped_ = true;
-  }
+  look_whether_it_is_over(now);
   return sink_.frames() != before;
 }
 
-void EndpointTraffic::take(std::span<const std::uint8_t> frame, Time now) {
+void EndpointTraffic::take(std::span<const std::uint8_t> frame, std::size_t, Time now) {
   ++frames_taken_;
   bytes_taken_ += frame.size();
+  last_taken_ = now;
   endpoint_.receive(frame, now);
 }
 
@@ -222,7 +231,7 @@ Sums EndpointTraffic::sums() const {
   in.bytes = bytes_taken_;
   in.wrong_clocks = wrong_clocks_;
   const StrayFacts& strays = endpoint_.strays();
-  in.icrc_errors = strays.icrc_failures;
+  in.icrc_errors = strays.icrc_failures;  // Those whose queue pair can be told among them.
   in.unknown_qps = strays.unknown_qp + strays.wrong_peer;
   in.not_roce[static_cast<std::size_t>(ParseError::not_roce)] = strays.not_roce;
   for (QpIndex qp = 0; qp < endpoint_.qp_count(); ++qp) {
@@ -239,7 +248,6 @@ Sums EndpointTraffic::sums() const {
     in.ecn[0] += facts.received.data_frames - facts.received.ect_frames;
     in.ecn[2] += facts.received.ect_frames - facts.received.ce_frames;
     in.ecn[3] += facts.received.ce_frames;
-    in.icrc_errors += facts.received.icrc_failures;
     in.lost += facts.received.sequence.lost();
     in.late += facts.received.sequence.late();
     in.duplicates += facts.received.sequence.duplicates();
@@ -253,13 +261,15 @@ void EndpointTraffic::close_second(Second& second) {
   const auto rate = [&second](std::uint64_t bytes) {
     return static_cast<double>(8 * bytes) / second.length_s;
   };
+  const QpFacts none{.sent = {}, .received = {}};
   for (QpIndex qp = 0; qp < before_.size(); ++qp) {
-    const QpFacts& facts = endpoint_.facts(qp);
+    const bool is_there = qp < endpoint_.qp_count();
+    const QpFacts& facts = is_there ? endpoint_.facts(qp) : none;
     Before& before = before_[qp];
     second.received_bits_per_second.push_back(
         rate(facts.received.payload_bytes - before.received_bytes));
     second.sent_bits_per_second.push_back(rate(facts.sent.payload_bytes - before.sent_bytes));
-    second.allowed_bits_per_second.push_back(endpoint_.rate_bps(qp, now));
+    second.allowed_bits_per_second.push_back(is_there ? endpoint_.rate_bps(qp, now) : 0);
     before = {.received_bytes = facts.received.payload_bytes,
               .sent_bytes = facts.sent.payload_bytes};
   }
@@ -285,12 +295,16 @@ FlowResult EndpointTraffic::flow_of(QpIndex qp) {
                                .late = narrow(in.sequence.late()),
                                .duplicates = narrow(in.sequence.duplicates())}};
   flow.endpoint =
-      EndpointFlow{.state = std::string(state_words[static_cast<std::size_t>(endpoint_.state(qp))]),
+      EndpointFlow{.side = side_words[static_cast<std::size_t>(parts_.side)],
+                   .transport = word_of(endpoint_.config(qp).transport),
+                   .state = state_words[static_cast<std::size_t>(endpoint_.state(qp))],
                    .peer_qp = endpoint_.config(qp).peer_qp,
                    .sent = facts.sent,
                    .psn_gaps = in.psn_gaps,
                    .psn_duplicates = in.psn_duplicates,
+                   .messages = in.messages,
                    .message_bytes = in.message_bytes,
+                   .rnr_naks_sent = in.rnr_naks_sent,
                    .allowed_bits_per_second = endpoint_.rate_bps(qp, parts_.clock.now())};
   return flow;
 }
@@ -301,6 +315,7 @@ EndpointsReport EndpointTraffic::report() const {
                          .time_scale = profile_.endpoints.time_scale,
                          .line_bits_per_second = config_.line_bps};
   report.cnp_interval_us = us_of(config_.cnp_interval);
+  if (is_connected_by_cm()) report.connections = endpoint_.connections();
   if (!config_.dcqcn) return report;
   const DcqcnParameters& dcqcn = *config_.dcqcn;
   report.dcqcn = dcqcn.name;

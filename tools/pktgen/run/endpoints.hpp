@@ -7,8 +7,8 @@
 #include "tools/pktgen/endpoint/endpoint.hpp"
 #include "tools/pktgen/measure/clock.hpp"
 #include "tools/pktgen/profile/model.hpp"
+#include "tools/pktgen/run/endpoint_setup.hpp"
 #include "tools/pktgen/run/traffic.hpp"
-#include "tools/pktgen/start/options.hpp"
 
 #include <rte_mempool.h>
 
@@ -59,13 +59,24 @@ class EndpointTraffic final : public Traffic, private Observer {
   EndpointTraffic(const Profile& profile, const Parts& parts);
 
   bool poll(Time now) override;
-  void take(std::span<const std::uint8_t> frame, Time now) override;
+  void take(std::span<const std::uint8_t> frame, std::size_t port, Time now) override;
   Time next_due() const override;
   bool is_done(Time) const override { return stopped_; }
-  void stop() override { stopped_ = true; }
+  // Connections of RDMA-CM are closed first.
+  void stop() override;
   Sums sums() const override;
   void close_second(Second& second) override;
   void conclude(Result& result) override;
+
+  const Endpoint& endpoint() const noexcept { return endpoint_; }
+  const std::vector<Work>& works(Transport transport) const noexcept;
+  // Where in them a queue pair begins.
+  std::size_t first_work(QpIndex qp) const noexcept;
+  bool asks() const noexcept;
+  // Whether it is closing its connections, or has done so.
+  bool is_ending() const noexcept { return stopped_ || closes_; }
+  // Nothing more is asked from here; seen some time later.
+  bool has_asked_all() const noexcept { return has_asked_all_; }
 
  private:
   // Of a queue pair, at the end of the last second.
@@ -75,28 +86,39 @@ class EndpointTraffic final : public Traffic, private Observer {
   };
 
   void data_arrived(const DataArrival& arrival) override;
-  QpConfig config_of(std::uint32_t flow) const;
-  bool asks() const noexcept;
+  void qp_accepted(QpIndex qp) override;
+  void make_qps(Time now);
+  void post(QpIndex qp);
+  void renew_receives(Time now);
+  void look_whether_it_is_over(Time now);
   bool all_completed() const noexcept;
+  Time silence() const noexcept;
+  bool is_connected_by_cm() const noexcept {
+    return profile_.endpoints.connect == Connect::rdma_cm;
+  }
+  std::uint64_t open_connections() const noexcept;
   FlowResult flow_of(QpIndex qp);
   EndpointsReport report() const;
 
   Profile profile_;
   Parts parts_;
   EndpointConfig config_;
+  std::array<std::vector<Work>, 3> works_;  // By transport.
   Endpoint endpoint_;
   PortSink sink_;
   bool stopped_ = false;
+  bool closes_ = false;
+  bool has_asked_all_ = false;
   std::uint64_t frames_taken_ = 0;
   std::uint64_t bytes_taken_ = 0;
   std::uint64_t wrong_clocks_ = 0;
-  Time asked_for_completion_ = 0;
+  Time last_taken_ = 0;
+  Time looked_ = 0;
+  Time receives_renewed_ = 0;
+  Time all_closed_since_ = never;
   Histogram latency_ns_;
   Histogram recent_latency_ns_;
   std::vector<Before> before_;
 };
-
-// Of both sides: data packets, as READ data and requests are.
-std::uint16_t longest_frame(const Profile& profile) noexcept;
 
 }  // namespace pktgen

@@ -28,7 +28,7 @@ void GeneratedTraffic::count(std::uint8_t opcode, std::uint16_t bytes) noexcept 
   sent_.bytes += bytes;
   switch (series_of(opcode)) {
     case Series::requests: ++sent_.requests; break;
-    case Series::acks: ++sent_.acks; break;
+    case Series::answers: ++sent_.acks; break;
     case Series::none: ++sent_.cnps; break;
   }
 }
@@ -71,7 +71,7 @@ bool GeneratedTraffic::poll(Time now) {
   return taken > 0;
 }
 
-void GeneratedTraffic::take(std::span<const std::uint8_t> frame, Time now) {
+void GeneratedTraffic::take(std::span<const std::uint8_t> frame, std::size_t, Time now) {
   if (receiver_) receiver_->take(frame, now);
 }
 

@@ -33,7 +33,7 @@ class GeneratedTraffic final : public Traffic {
   GeneratedTraffic& operator=(const GeneratedTraffic&) = delete;
 
   bool poll(Time now) override;
-  void take(std::span<const std::uint8_t> frame, Time now) override;
+  void take(std::span<const std::uint8_t> frame, std::size_t port, Time now) override;
   Time next_due() const override;
   bool is_done(Time) const override { return stopped_ && waiting_ == 0; }
   void stop() override { stopped_ = true; }

@@ -50,7 +50,8 @@ Sums difference(const Sums& now, const Sums& before) noexcept {
   return all;
 }
 
-bool listen(Traffic& traffic, dp::Port& port, base::QueueId queue, const Clock& clock) {
+bool listen(Traffic& traffic, std::size_t number, dp::Port& port, base::QueueId queue,
+            const Clock& clock) {
   // Longer than any frame of ours; what comes in several buffers is copied here.
   static thread_local std::array<std::uint8_t, 16 * 1024> copy;
   dp::Batch batch;
@@ -61,16 +62,16 @@ bool listen(Traffic& traffic, dp::Port& port, base::QueueId queue, const Clock& 
     const std::uint32_t bytes = std::min<std::uint32_t>(mbuf->pkt_len, copy.size());
     const auto* data =
         static_cast<const std::uint8_t*>(rte_pktmbuf_read(mbuf, 0, bytes, copy.data()));
-    if (data != nullptr) traffic.take({data, bytes}, now);
+    if (data != nullptr) traffic.take({data, bytes}, number, now);
   }
   return true;
 }
 
 bool listen(Traffic& traffic, std::span<const ListenedPort> ports, const Clock& clock) {
   bool heard = false;
-  for (const ListenedPort& port : ports) {
-    for (std::uint16_t queue = 0; queue < port.rx_queues; ++queue) {
-      heard |= listen(traffic, *port.port, base::QueueId{queue}, clock);
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    for (std::uint16_t queue = 0; queue < ports[i].rx_queues; ++queue) {
+      heard |= listen(traffic, i, *ports[i].port, base::QueueId{queue}, clock);
     }
   }
   return heard;
@@ -106,8 +107,7 @@ class Loop {
         busy = true;
       }
       if (now - second_began_ >= ps_per_s) close_second(now);
-      if (!stopped_) ask_for_stop(now);
-      if (is_over(now, busy)) break;
+      if (ask_for_stop(now) || is_over(now, busy)) break;
       if (!busy && !config_.spin) rest(now);
     }
     close_second(clock_.now());
@@ -120,15 +120,19 @@ class Loop {
     return static_cast<double>(time) / static_cast<double>(ps_per_s);
   }
 
-  void ask_for_stop(Time now) {
-    if (now - stop_asked_ < stop_asked_every) return;
+  // True where it shall end at once: who asks again does not want to wait for the other side.
+  bool ask_for_stop(Time now) {
+    if (now - stop_asked_ < stop_asked_every) return false;
     stop_asked_ = now;
     signalfd_siginfo signal;
-    if (config_.stop >= 0 && ::read(config_.stop, &signal, sizeof signal) > 0) {
+    const bool asked = config_.stop >= 0 && ::read(config_.stop, &signal, sizeof signal) > 0;
+    if (asked && stopped_) return true;
+    if (asked) {
       end("interrupted");
-    } else if (now - started_ >= config_.seconds * ps_per_s) {
+    } else if (!stopped_ && now - started_ >= config_.seconds * ps_per_s) {
       end("time");
     }
+    return false;
   }
   void end(const char* reason) {
     traffic_.stop();
@@ -149,10 +153,10 @@ class Loop {
   void rest(Time now) {
     const Time longest = ports_.empty() ? nap_of_senders : nap;
     const Time due = traffic_.next_due();
-    if (due == never) return sleep_for(longest);
-    const auto wait = static_cast<std::int64_t>(due - now);
     // Due already: the port takes nothing, or all buffers are under way.
-    sleep_for(std::min(static_cast<Time>(std::max<std::int64_t>(wait, shortest)), longest));
+    const auto wait = std::max<std::int64_t>(static_cast<std::int64_t>(due - now), shortest);
+    const Time time = due == never ? longest : std::min(static_cast<Time>(wait), longest);
+    config_.sleep ? config_.sleep(time) : sleep_for(time);
   }
 
   void close_second(Time now) {

@@ -26,6 +26,7 @@ struct RunConfig {
   std::function<void(const Second&)> each_second;
   // Between sending and listening: what carries frames where no port does. Told when all are sent.
   std::function<void(bool all_sent)> carry;
+  std::function<void(Time)> sleep;  // Where time is simulated.
 };
 
 // Fills the series, how the run ended, and what `traffic` has to say.

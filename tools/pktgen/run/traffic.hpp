@@ -17,8 +17,8 @@ class Traffic {
 
   // Sends what is due. True where it sent anything, or could not and wants to be asked again soon.
   virtual bool poll(Time now) = 0;
-  // One frame that came.
-  virtual void take(std::span<const std::uint8_t> frame, Time now) = 0;
+  // One frame that came at the port of that number.
+  virtual void take(std::span<const std::uint8_t> frame, std::size_t port, Time now) = 0;
   // When poll() has something to do next; `never` where it has not.
   virtual Time next_due() const = 0;
   // Nothing more will be sent.
