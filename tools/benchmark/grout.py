@@ -50,7 +50,7 @@ def commands(task):
 
     def add_port(side):
         size = f' qsize {queue_size(workload)}' if side in task.sources else ''
-        return f'interface add port {PORTS[side]} devargs {devices[side]}{size}'
+        return f'interface add port {PORTS[side]} devargs {devices[side]}{size} mtu {workload.mtu}'
 
     lines = [f'affinity cpus set control {machine.MAIN_CORE} datapath {machine.WORKER_CORE}',
              f'fdb config set max {max(4096, 2 * workload.count)}',
@@ -58,9 +58,9 @@ def commands(task):
              f'nexthop add l3 iface p1 address {router} mac {frames.NEXT_HOP_MAC} id 7',
              # Without this route every packet would go through the control thread.
              f'route add {router}/32 via id 7', 'route add 198.19.0.0/16 via id 7',
-             'interface add bridge br100 learn off',
+             f'interface add bridge br100 learn off mtu {workload.mtu}',
              f'interface add vxlan vx100 vni {frames.VNI} local {frames.LOCAL_VTEP[4]} '
-             'domain br100 learn off']
+             f'domain br100 learn off mtu {workload.mtu}']
     known = workloads.used_endpoints(workload)
     lines += [f'fdb add {mac} iface vx100 vtep {where[vtep]}'
               for mac, vtep in known if vtep is not None]
