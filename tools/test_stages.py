@@ -15,7 +15,8 @@ from typing import NamedTuple
 import test_report
 from test_processes import ROOT, Beside, exit_on_signals, run
 
-BUILD_BESIDE = "--build-beside"                  # We start ourselves with it.
+BESIDE = "--beside"                              # We start ourselves with it.
+BESIDE_LOG = "testlog-beside"
 
 CLANG = {"CC": "clang-19", "CXX": "clang++-19"}
 # Benchmarks are left out where their numbers would mean nothing.
@@ -34,10 +35,12 @@ class Stage(NamedTuple):
     seconds: int = 1200                          # Longest run of the tests.
     scripts: bool = False                        # Also tests that are scripts and start programs.
     programs: list = []                          # Built besides what the tests need.
+    patient: list = []                           # Suites that may run while others wait.
 
 
 STAGES = {
-    "release": Stage("build", ["-Dtests=true", "-Dbench=true"], seconds=3000),
+    "release": Stage("build", ["-Dtests=true", "-Dbench=true"], seconds=3000,
+                     patient=["lint_slow"]),
     # One build for tests and fuzz targets: ASan, UBSan and coverage. g++ 12 takes three minutes for
     # one file of Asio coroutines under both sanitizers, clang half of it.
     "sanitizers": Stage("build-sanitizers", ["-Dfuzz=true", *SANITIZED],
@@ -113,20 +116,30 @@ def build(stage):
     return names
 
 
+def logs_of(stage, log):
+    folder = ROOT / stage.folder / "meson-logs"
+    return [folder / f"{log}{end}" for end in (".json", ".junit.xml")]
+
+
+def read_logs(stage, log):
+    """Programs and cases."""
+    programs, cases = logs_of(stage, log)
+    return test_report.read_programs(programs), test_report.read_cases(cases)
+
+
 def meson_test(stage, names, options, seconds, log="testlog"):
     """Exit status, programs and cases; the logs are called `log`."""
-    logs = ROOT / stage.folder / "meson-logs"
-    paths = [logs / f"{log}{end}" for end in (".json", ".junit.xml")]
-    for path in paths:
+    for path in logs_of(stage, log):
         path.unlink(missing_ok=True)
     status = run(["meson", "test", "-C", stage.folder, "--no-rebuild", "--print-errorlogs",
                   "--logbase", log, *stage.test_options, *options, *names], seconds)
-    return status, test_report.read_programs(paths[0]), test_report.read_cases(paths[1])
+    return status, *read_logs(stage, log)
 
 
 def run_tests(stage, names, result):
-    status, result.programs, result.cases = meson_test(
-        stage, names, [f"--suite={suite}" for suite in stage.suites], stage.seconds)
+    suites = [f"--suite={suite}" for suite in stage.suites]
+    suites += [f"--no-suite={suite}" for suite in stage.patient]
+    status, result.programs, result.cases = meson_test(stage, names, suites, stage.seconds)
     if not result.cases:
         raise StepError("meson wrote no test log")
     if status != 0 and not result.failed():
@@ -139,21 +152,39 @@ def run_tests(stage, names, result):
         result.again(*meson_test(stage, failed, options, 900, log="testlog-again")[1:])
 
 
-def build_beside(names):
-    """Builds stages while tests run; what fails fails again in its own stage."""
+def work_beside(name, later):
+    """While the tests of stage `name` run: builds later stages, then runs the stage's patient
+    tests. A build that fails fails again in its own stage; tests are in the log."""
+    for path in logs_of(STAGES[name], BESIDE_LOG):
+        path.unlink(missing_ok=True)
     status = 0
-    for name in names:
+    for name_of_later in later:
         try:
-            prepare(STAGES[name])
-            build(STAGES[name])
+            prepare(STAGES[name_of_later])
+            build(STAGES[name_of_later])
         except StepError as error:
-            print(f"{name}: {error}", flush=True)
+            print(f"{name_of_later}: {error}", flush=True)
             status = 1
+    if STAGES[name].patient:
+        # They have what time the others leave.
+        options = [f"--suite={suite}" for suite in STAGES[name].patient]
+        status |= meson_test(STAGES[name], [], [*options, "--timeout-multiplier=4"], 3000,
+                             log=BESIDE_LOG)[0]
     return status
 
 
+def finish_beside(beside, stage, result):
+    beside.finish(3600)
+    if stage.patient:
+        programs, cases = read_logs(stage, BESIDE_LOG)
+        if not cases:
+            raise StepError(f"{' and '.join(stage.patient)} did not run")
+        result.programs += programs
+        result.cases += cases
+
+
 def run_stage(name, later):
-    """`later`: stages that are built meanwhile, as many tests only wait."""
+    """`later`: stages that are built meanwhile, as many tests only wait; so are patient tests."""
     stage = STAGES[name]
     print(f"\n== {name}", flush=True)
     result = test_report.Result(name)
@@ -169,12 +200,12 @@ def run_stage(name, later):
     try:
         timed("set-up", prepare, stage)
         names = timed("build", build, stage)
-        if later:
-            beside = Beside([sys.executable, __file__, BUILD_BESIDE, *later],
+        if later or stage.patient:
+            beside = Beside([sys.executable, __file__, BESIDE, name, *later],
                             ROOT / stage.folder / "meson-logs" / "beside.txt")
         timed("tests", run_tests, stage, names, result)
         if beside:
-            timed("rest of later builds", beside.finish, 3600)
+            timed("rest of what ran beside", finish_beside, beside, stage, result)
     except StepError as error:
         result.failures.append(f"{name}: {error}")
     finally:
@@ -185,8 +216,8 @@ def run_stage(name, later):
 
 def main(names):
     exit_on_signals()
-    if names[:1] == [BUILD_BESIDE]:
-        return build_beside(names[1:])
+    if names[:1] == [BESIDE]:
+        return work_beside(names[1], names[2:])
     unknown = [name for name in names if name not in STAGES]
     if unknown:
         print(f"tools/test: no stage '{unknown[0]}' (known: {', '.join(STAGES)})", file=sys.stderr)
