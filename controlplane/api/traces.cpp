@@ -206,11 +206,13 @@ std::string ending_of(const contract::TracePacket& packet, const Allocation& nam
     return text;
   }
   if (packet.bytes_out == 0) return "punted to the housekeeper";
-  std::string text = "sent with " + std::to_string(packet.bytes_out) + " bytes";
-  if (last.out_port != base::no_port) {
-    text.append(" at port ").append(names.ports.name_of(last.out_port.value));
+  std::string port;
+  if (last.out_port != base::no_port) port = names.ports.name_of(last.out_port.value);
+  const std::string bytes = " with " + std::to_string(packet.bytes_out) + " bytes";
+  if (packet.queue != 0) {
+    return "queued" + bytes + " in " + port + "/" + std::to_string(packet.queue - 1);
   }
-  return text;
+  return "sent" + bytes + (port.empty() ? "" : " at port " + port);
 }
 
 std::string wall_time(std::uint64_t monotonic_ns) {

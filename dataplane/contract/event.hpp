@@ -126,12 +126,12 @@ struct TracePacket {
   std::uint16_t hop_count;
   std::uint16_t replica;    // 0: the frame itself, 1..: a flooded copy.
   std::uint32_t bytes_in;   // Whole length of the frame as received.
-  std::uint32_t bytes_out;  // As sent; 0 where dropped.
+  std::uint32_t bytes_out;  // As sent, or put into a queue; 0 where dropped.
   std::array<TraceHop, trace_hops_max> hops;
   std::array<std::uint8_t, trace_bytes_max> head_in;
   std::array<std::uint8_t, trace_bytes_max> head_out;
   base::MacAddress destination_mac;  // Of the carried frame.
-  std::uint16_t reserved;
+  std::uint16_t queue;  // 1 + the traffic class in which it waits at out_port; 0: it has left.
 };
 
 static_assert(Record<HelloReply> && Record<Reply> && Record<CommitReply>);

@@ -3,6 +3,7 @@
 
 #include "dataplane/housekeeper/derive_queue.hpp"
 #include "dataplane/housekeeper/next_hops.hpp"
+#include "dataplane/queue/epoch.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -291,8 +292,13 @@ base::Status Derivation::queues(const Model& model, const FactsByPort& facts, Ta
                                 base::Generation next) const {
   const std::uint64_t queueing = queueing_ports(model, facts);
   for (std::uint32_t id = 0; id < model.port_slots(); ++id) {
+    const QueueRecord* before = tables.queues.staged(id);
     if ((queueing >> id & 1) == 0) {
-      if (auto status = drop(tables.queues, id, next); !status) return status;
+      const bool has_port = model.port(id).present && facts[id] != nullptr;
+      const base::Status status = has_port && before != nullptr
+                                      ? put(tables.queues, id, closing_after(*before), next)
+                                      : drop(tables.queues, id, next);
+      if (!status) return status;
       continue;
     }
     QueueSettings settings{};
@@ -300,7 +306,8 @@ base::Status Derivation::queues(const Model& model, const FactsByPort& facts, Ta
       const auto& queue = model.queues(id)[i];
       if (queue.present) settings[i] = &queue.record;
     }
-    const QueueRecord record = make_queue_record(model.port(id).record.set, settings, tsc_hz_);
+    const QueueRecord record =
+        after(before, make_queue_record(model.port(id).record.set, settings, tsc_hz_));
     if (auto status = put(tables.queues, id, record, next); !status) return status;
   }
   return {};

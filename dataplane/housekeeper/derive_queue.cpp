@@ -88,8 +88,8 @@ QueueRecord make_queue_record(const contract::PortSet& port, const QueueSettings
     }
     add_kinds(record, traffic_class, settings[i]->carries);
   }
-  record.strict_classes = std::uint64_t{1}
-                          << record.class_of_kind[static_cast<std::size_t>(PacketKind::roce_cnp)];
+  record.strict_classes =
+      1u << record.class_of_kind[static_cast<std::size_t>(PacketKind::roce_cnp)];
   return record;
 }
 

@@ -107,7 +107,7 @@ void Exits::send(Batch& batch, std::uint16_t transmit_stage) noexcept {
     }
     const Run run{.first = sent, .end = end};
     if (port.value < contract::port_count_max && (queueing >> port.value & 1) != 0) [[unlikely]] {
-      queue_run(batch, run, port, transmit_stage);  // Costs the others one look per run.
+      queue_run(batch, run, port, transmit_stage, traced);  // Costs the others one look per run.
     } else {
       send_run(batch, run, port, transmit_stage);
     }

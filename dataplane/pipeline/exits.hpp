@@ -90,7 +90,10 @@ class Exits {
   };
   void send_run(Batch& batch, Run run, base::PortId port, std::uint16_t transmit_stage) noexcept;
   // To the port's queue (exits_queue.cpp).
-  void queue_run(Batch& batch, Run run, base::PortId port, std::uint16_t transmit_stage) noexcept;
+  void queue_run(Batch& batch, Run run, base::PortId port, std::uint16_t transmit_stage,
+                 bool traced) noexcept;
+  void enqueue(EgressQueue& queue, const QueueRecord& record,
+               std::span<const QueuedFrame> frames) noexcept;
   // The first of them that did not pass.
   std::uint16_t pass_run(Batch& batch, Run run, EgressQueue& queue,
                          const QueueRecord& record) noexcept;

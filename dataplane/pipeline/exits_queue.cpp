@@ -12,35 +12,53 @@ namespace {
 
 // Departures of one queue in one turn, so that a long queue does not keep the worker from its
 // ports.
-constexpr unsigned rounds_per_turn = 8;
+constexpr unsigned rounds_per_turn = 4;
 
-using Mbufs = std::array<rte_mbuf*, burst_max>;
+// Of a port that has gone: what waits is let in, and lost.
+constexpr QueueRecord no_record = [] {
+  QueueRecord record{};
+  for (QueueClassRecord& one : record.classes) one.buffer = contract::queue_buffer_max;
+  return record;
+}();
 
 }  // namespace
 
-void Exits::queue_run(Batch& batch, Run run, PortId port, std::uint16_t transmit_stage) noexcept {
+void Exits::queue_run(Batch& batch, Run run, PortId port, std::uint16_t transmit_stage,
+                      bool traced) noexcept {
   EgressQueue* queue = egress_.queue(port);
-  if (queue == nullptr) return send_run(batch, run, port, transmit_stage);
   const QueueRecord* record = environment_.tables.queues.find(port.value, environment_.generation);
-  if (record == nullptr) record = &closing_record;
+  // Without a port they die there.
+  if (queue == nullptr || record == nullptr) return send_run(batch, run, port, transmit_stage);
 
   const bool is_home = queue->home() == environment_.worker;
   if (is_home) {
     queue->use(*record, environment_.generation);
     run.first = pass_run(batch, run, *queue, *record);
   }
+  std::array<QueuedFrame, burst_max> described;
+  std::size_t count = 0;
   for (std::uint16_t i = run.first; i < run.end; ++i) {
-    const QueuedFrame frame = describe(batch.mbuf(i), batch.meta(i), *record, transmit_stage);
-    if (is_home) {
-      if (!queue->enqueue(frame, *record, queue_counters(port))) {
-        drop_queued(frame, DropReason::queue_full);
-      }
-    } else if (queue->hand_over(environment_.worker, frame)) {
-      ++totals_.handed_over;
-    } else {
-      drop_queued(frame, DropReason::hand_over_full);
+    described[count++] = describe(batch.mbuf(i), batch.meta(i), *record, transmit_stage);
+  }
+  if (traced) [[unlikely]] {  // Traces are asked for by hand.
+    for (std::uint16_t i = run.first; i < run.end; ++i) {
+      if (batch.meta(i).trace_slot == no_trace) continue;
+      tracer_.queued(batch.meta(i), described[i - run.first].traffic_class);
     }
   }
+  const auto frames = std::span<const QueuedFrame>(described).first(count);
+  if (is_home) return enqueue(*queue, *record, frames);
+  const std::uint32_t handed_over = queue->hand_over(environment_.worker, frames);
+  totals_.handed_over += handed_over;
+  for (const QueuedFrame& frame : frames.subspan(handed_over)) {
+    drop_queued(frame, DropReason::hand_over_full);
+  }
+}
+
+void Exits::enqueue(EgressQueue& queue, const QueueRecord& record,
+                    std::span<const QueuedFrame> frames) noexcept {
+  queue.enqueue(frames, record, queue_counters(queue.port()),
+                [this](const QueuedFrame& frame) { drop_queued(frame, DropReason::queue_full); });
 }
 
 std::uint16_t Exits::pass_run(Batch& batch, Run run, EgressQueue& queue,
@@ -74,8 +92,9 @@ std::uint16_t Exits::pass_run(Batch& batch, Run run, EgressQueue& queue,
 std::uint64_t Exits::find_closing() const noexcept {
   std::uint64_t closing = 0;
   for (EgressQueue* queue : queues_) {
-    if (environment_.tables.queues.find(queue->port().value, environment_.generation) == nullptr &&
-        queue->holds_frames_of(environment_.worker)) {
+    const QueueRecord* record =
+        environment_.tables.queues.find(queue->port().value, environment_.generation);
+    if (record != nullptr && record->is_closing && queue->holds_frames_of(environment_.worker)) {
       closing |= std::uint64_t{1} << queue->port().value;
     }
   }
@@ -89,10 +108,9 @@ std::uint32_t Exits::serve_queues() noexcept {
   for (EgressQueue* queue : home_queues_) {
     const QueueRecord* record =
         environment_.tables.queues.find(queue->port().value, environment_.generation);
-    if (record == nullptr) {
-      if (queue->empty()) continue;
-      record = &closing_record;
-    }
+    const bool is_in_use = record != nullptr && !record->is_closing;
+    if (!is_in_use && queue->empty()) continue;
+    if (record == nullptr) record = &no_record;
     takes_over_ |= queue->has_other_workers();
     moved += serve(*queue, *record);
   }
@@ -107,10 +125,10 @@ std::uint32_t Exits::serve(EgressQueue& queue, const QueueRecord& record) noexce
   std::uint32_t moved = 0;
   queue.use(record, environment_.generation);
   queue.catch_up(record, now, tsc_hz_, counters);
-  queue.take_over([&](const QueuedFrame& frame) {
-    ++totals_.taken_over;
-    ++moved;
-    if (!queue.enqueue(frame, record, counters)) drop_queued(frame, DropReason::queue_full);
+  queue.take_over([&](std::span<const QueuedFrame> frames) {
+    totals_.taken_over += frames.size();
+    moved += static_cast<std::uint32_t>(frames.size());
+    enqueue(queue, record, frames);
   });
   // Nothing waits for a port that may come back as another one's.
   if (!egress_.has(port)) moved += lose_all(queue);
@@ -123,14 +141,9 @@ std::uint32_t Exits::serve(EgressQueue& queue, const QueueRecord& record) noexce
           ++moved;
         });
     if (frames.empty() && moved == moved_before) break;
-    Mbufs mbufs;
-    std::ranges::transform(frames, mbufs.begin(), &QueuedFrame::mbuf);
-    const Egress::Sent sent = egress_.send(port, {mbufs.data(), frames.size()});
-    std::uint64_t bytes = 0;
-    for (const QueuedFrame& frame : frames.first(sent.count)) bytes += frame.bytes;
-    count_sent(port, sent.count, bytes);
+    const Egress::Sent sent = egress_.send(port, queue.mbufs_to_send());
     all_left = sent.count == frames.size();
-    queue.settle(sent.count, mbufs, record, counters);
+    count_sent(port, sent.count, queue.settle(sent.count, record, counters));
     moved += sent.count;
   }
   queues_due_ = std::min(queues_due_, queue.end_turn(record, counters));

@@ -209,6 +209,10 @@ void Tracer::sent(std::uint16_t stage, const rte_mbuf* mbuf, const PacketMeta& m
   copy_head(mbuf, story.packet.head_out);
 }
 
+void Tracer::queued(const PacketMeta& meta, unsigned traffic_class) noexcept {
+  (*stories_)[meta.trace_slot].packet.queue = static_cast<std::uint16_t>(1 + traffic_class);
+}
+
 void Tracer::refused(const rte_mbuf* mbuf, DropReason reason) noexcept {
   for (std::uint16_t i = 0; i < story_count_; ++i) {
     Story& story = (*stories_)[i];

@@ -83,6 +83,8 @@ class Tracer {
   void dropped(std::uint16_t stage, const PacketMeta& meta, DropReason reason) noexcept;
   void punted(std::uint16_t stage, const PacketMeta& meta) noexcept;
   void sent(std::uint16_t stage, const rte_mbuf* mbuf, const PacketMeta& meta) noexcept;
+  // A frame that was reported as sent waits in a queue; what becomes of it there is not told.
+  void queued(const PacketMeta& meta, unsigned traffic_class) noexcept;
   // The port did not take a frame that was reported as sent.
   void refused(const rte_mbuf* mbuf, DropReason reason) noexcept;
   // Reports what matches; the slots are free again.

@@ -34,6 +34,12 @@ class ClassTally {
     current_packets_ = 0;
     current_bytes_ = 0;
   }
+  // Some of one class, and finished.
+  void add_run(unsigned traffic_class, std::uint32_t packets, std::uint64_t bytes) noexcept {
+    packets_[traffic_class] += packets;
+    bytes_[traffic_class] += bytes;
+    total_bytes_ += bytes;
+  }
   void take_back(unsigned traffic_class, std::uint32_t bytes) noexcept {
     --packets_[traffic_class];
     bytes_[traffic_class] -= bytes;

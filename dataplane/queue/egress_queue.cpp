@@ -3,20 +3,39 @@
 
 #include "dataplane/packet/owned_mbuf.hpp"
 
+#include <rte_prefetch.h>
+
 #include <algorithm>
 #include <limits>
 
 namespace dp {
+namespace {
+
+// Of QueueCounters::depth_packets_at.
+std::size_t depth_slot(std::uint64_t depth) noexcept {
+  constexpr unsigned bits_below = 10;  // 1 KiB has 11 bits and is the first that is not below it.
+  const auto bits = static_cast<unsigned>(std::bit_width(depth));
+  return std::min<std::size_t>(bits <= bits_below ? 0 : bits - bits_below,
+                               contract::depth_slots - 1);
+}
+
+}  // namespace
 
 EgressQueue::EgressQueue(base::PortId port, base::WorkerId home, std::uint32_t worker_count,
                          std::uint32_t frames_max)
-    : port_(port), home_(home), frames_max_(frames_max), rings_(worker_count) {}
+    : port_(port),
+      home_(home),
+      frames_max_(std::min(frames_max, class_count * FrameFifos::frames_max)),
+      rings_(worker_count),
+      fifos_(frames_max_) {}
 
 EgressQueue::~EgressQueue() {
   for (QueuedFrame frame = take_any(); frame.mbuf != nullptr; frame = take_any()) {
     const OwnedMbuf freed(frame.mbuf);
   }
-  take_over([](const QueuedFrame& frame) { const OwnedMbuf freed(frame.mbuf); });
+  take_over([](std::span<const QueuedFrame> frames) {
+    for (const QueuedFrame& frame : frames) const OwnedMbuf freed(frame.mbuf);
+  });
 }
 
 bool EgressQueue::rings_hold_frames() const noexcept {
@@ -28,9 +47,7 @@ bool EgressQueue::empty() const noexcept {
 }
 
 std::uint32_t EgressQueue::held() const noexcept {
-  std::uint32_t frames = left_over();
-  for (unsigned i = 0; i < class_count; ++i) frames += fifos_.size(i);
-  return frames;
+  return left_over() + fifos_.total();
 }
 
 void EgressQueue::use(const QueueRecord& record, base::Generation generation) noexcept {
@@ -43,6 +60,44 @@ void EgressQueue::use(const QueueRecord& record, base::Generation generation) no
     if (Pacer::is_limited(one.rate)) limited_classes_ |= 1u << i;
     never_marked_bytes_ = std::min({never_marked_bytes_, one.kmin, one.buffer});
   }
+  if (record.epoch != epoch_) {
+    if (fifos_.total() == 0) gaining_classes_ = 0;
+    const auto note_moves = [this](const auto& before, const auto& after) {
+      for (std::size_t i = 0; i < before.size(); ++i) {
+        if (after[i] == before[i]) continue;
+        gaining_classes_ |= after[i] == class_by_dscp ? all_classes : std::uint64_t{1} << after[i];
+      }
+    };
+    note_moves(class_of_dscp_, record.class_of_dscp);
+    note_moves(class_of_kind_, record.class_of_kind);
+    epoch_ = record.epoch;
+  }
+  class_of_dscp_ = record.class_of_dscp;
+  class_of_kind_ = record.class_of_kind;
+}
+
+unsigned EgressQueue::oldest_list_of(unsigned traffic_class) const noexcept {
+  for (unsigned epoch = epoch_ + 2; epoch < epoch_ + epochs_kept; ++epoch) {
+    const unsigned list = list_of(traffic_class, epoch);
+    if ((waiting_ >> list & 1) != 0) return list;
+  }
+  const unsigned current = list_of(traffic_class, epoch_);
+  return (waiting_ >> current & 1) != 0 ? current : list_of(traffic_class, epoch_ + 1);
+}
+
+std::uint32_t EgressQueue::eligible_of_all_epochs() const noexcept {
+  std::uint64_t classes = 0;
+  std::uint64_t seen = 0;
+  // From the oldest one, modulo epochs_kept, to that in force.
+  for (unsigned epoch = epoch_ + 2; epoch <= epoch_ + epochs_kept; ++epoch) {
+    const std::uint64_t waiting = waiting_ >> list_of(0, epoch) & all_classes;
+    const std::uint64_t first = waiting & ~seen;
+    classes |= seen == 0 ? first : first & ~gaining_classes_;
+    seen |= waiting;
+  }
+  // What moves in the next one is not known here yet.
+  if (seen == 0) classes = waiting_ >> list_of(0, epoch_ + 1) & all_classes;
+  return static_cast<std::uint32_t>(classes);
 }
 
 bool EgressQueue::let_pass(const QueueRecord& record, std::uint64_t now, std::uint64_t bytes,
@@ -65,7 +120,8 @@ void EgressQueue::catch_up(const QueueRecord& record, std::uint64_t now, std::ui
   }
   due_ = {};
   pacer_.catch_up(record.rate, now);
-  for (unsigned i = 0; i < class_count; ++i) {
+  for (std::uint32_t left = limited_classes_; left != 0; left &= left - 1) {
+    const auto i = static_cast<unsigned>(std::countr_zero(left));
     classes_[i].pacer.catch_up(record.classes[i].rate, now);
   }
 }
@@ -75,7 +131,7 @@ std::uint32_t EgressQueue::due_classes(std::uint32_t classes, const QueueRecord&
                                        std::uint64_t now) const noexcept {
   for (std::uint32_t left = classes & limited_classes_; left != 0; left &= left - 1) {
     const auto i = static_cast<unsigned>(std::countr_zero(left));
-    if (classes_[i].pacer.due_frame(record.classes[i].rate, fifos_.front(i).bytes) > now) {
+    if (classes_[i].pacer.due_frame(record.classes[i].rate, first_of(i).bytes) > now) {
       classes &= ~(1u << i);
     }
   }
@@ -84,32 +140,30 @@ std::uint32_t EgressQueue::due_classes(std::uint32_t classes, const QueueRecord&
 
 std::span<const QueuedFrame> EgressQueue::take_left_over(const QueueRecord& record) noexcept {
   const auto frames = std::span(departures_).subspan(departed_, left_over());
+  departing_ = {};
   for (const QueuedFrame& frame : frames) {
+    departing_.add_run(frame.traffic_class, 1, frame.bytes);
     classes_[frame.traffic_class].bytes -= frame.bytes;
     charge(frame, record);
   }
   return frames;
 }
 
-void EgressQueue::settle(std::uint16_t taken, std::span<rte_mbuf* const> mbufs,
-                         const QueueRecord& record, QueueCounterSpan counters) noexcept {
-  ClassTally tally;
-  const auto frames = std::span(departures_).subspan(departed_, left_over());
-  for (const QueuedFrame& frame : frames.first(taken)) {
-    tally.add(frame.traffic_class, frame.bytes);
-  }
-  tally.finish();
-  tally.count(counters, /*waited=*/true);
-  for (std::size_t i = taken; i < frames.size(); ++i) {
-    QueuedFrame& frame = frames[i];
-    frame.mbuf = mbufs[i];
+std::uint64_t EgressQueue::settle(std::uint16_t taken, const QueueRecord& record,
+                                  QueueCounterSpan counters) noexcept {
+  for (std::uint16_t i = departed_ + taken; i < departure_count_; ++i) {
+    QueuedFrame& frame = departures_[i];
+    frame.mbuf = mbufs_[i];
+    departing_.take_back(frame.traffic_class, frame.bytes);
     Class& its = classes_[frame.traffic_class];
     its.bytes += frame.bytes;
     const RateRecord& rate = record.classes[frame.traffic_class].rate;
     if (Pacer::is_limited(rate)) its.pacer.take_back(rate, frame.bytes);
     take_back(record, frame.bytes);
   }
+  departing_.count(counters, /*waited=*/true);
   departed_ = static_cast<std::uint16_t>(departed_ + taken);
+  return departing_.bytes();
 }
 
 QueuedFrame EgressQueue::take_any() noexcept {
@@ -119,18 +173,18 @@ QueuedFrame EgressQueue::take_any() noexcept {
     return frame;
   }
   if (waiting_ == 0) return {};
-  const auto first = static_cast<unsigned>(std::countr_zero(waiting_));
-  const QueuedFrame frame = fifos_.front(first);
-  drop_front(first, frame);
+  const auto first = static_cast<unsigned>(std::countr_zero(waiting_));  // A list.
+  const QueuedFrame frame = fifos_.front(first).front();
+  drop_front(first, 1, frame.bytes);
   return frame;
 }
 
 EgressQueue::Due EgressQueue::next_due(const QueueRecord& record) const noexcept {
   Due soonest;
-  if (left_over() > 0) return soonest;
-  for (std::uint32_t left = waiting_; left != 0; left &= left - 1) {
+  if (left_over() > 0 || waiting_ == 0) return soonest;
+  for (std::uint32_t left = eligible(); left != 0; left &= left - 1) {
     const auto i = static_cast<unsigned>(std::countr_zero(left));
-    const std::uint32_t bytes = fifos_.front(i).bytes;
+    const std::uint32_t bytes = first_of(i).bytes;
     Due due{.at = 0, .traffic_class = i};
     const auto wait_for = [&](const Pacer& pacer, const RateRecord& rate) {
       if (!Pacer::is_limited(rate)) return;
@@ -165,7 +219,7 @@ void EgressQueue::publish(QueueCounterSpan counters) noexcept {
   has_new_max_ = false;
   published_empty_ = is_empty;
   std::array<std::uint32_t, class_count> packets;
-  for (unsigned i = 0; i < class_count; ++i) packets[i] = fifos_.size(i);
+  for (unsigned i = 0; i < class_count; ++i) packets[i] = classes_[i].frames;
   for (std::uint16_t i = departed_; i < departure_count_; ++i) {
     ++packets[departures_[i].traffic_class];
   }
@@ -177,6 +231,71 @@ void EgressQueue::publish(QueueCounterSpan counters) noexcept {
     contract::set(counters[i].depth_bytes_max, its.bytes_max);
     contract::set(counters[i].depth_packets, packets[i]);
   }
+}
+
+void EgressQueue::count_depths(unsigned first, std::uint64_t depth, std::uint64_t bytes,
+                               contract::QueueCounters& counters) const noexcept {
+  if (first == departure_count_) return;
+  const std::uint64_t depth_of_last = depth - bytes + departures_[departure_count_ - 1].bytes;
+  const std::size_t slot = depth_slot(depth);
+  if (depth_slot(depth_of_last) == slot) {  // Neighbours mostly are as deep as each other.
+    contract::add(counters.depth_packets_at[slot], departure_count_ - first);
+    return;
+  }
+  for (unsigned place = first; place < departure_count_; ++place) {
+    contract::add(counters.depth_packets_at[depth_slot(depth)], 1);
+    depth -= departures_[place].bytes;
+  }
+}
+
+EgressQueue::ToMark EgressQueue::choose_marks(unsigned first, std::uint64_t depth,
+                                              const QueueClassRecord& rules, Random& random,
+                                              contract::QueueCounters& counters) const noexcept {
+  ToMark chosen;
+  Random draws = random;  // A copy stays in registers.
+  std::uint64_t probabilities = 0;
+  for (unsigned place = first; place < departure_count_; ++place) {
+    const std::uint64_t probability = mark_probability(rules, depth);
+    probabilities += probability;
+    chosen.add_if(is_to_mark(probability, draws), place);
+    depth -= departures_[place].bytes;
+  }
+  random = draws;
+  contract::add(counters.mark_probability_ppm, in_millionths(probabilities));
+  return chosen;
+}
+
+std::uint64_t EgressQueue::mark_departures(unsigned first, std::uint64_t depth,
+                                           const QueueClassRecord& rules, Random& random,
+                                           contract::QueueCounters& counters) noexcept {
+  static_assert(departures_max <= 64, "one bit each");
+  const ToMark to_mark = choose_marks(first, depth, rules, random, counters);
+  const auto places = std::span(to_mark.places).first(to_mark.count);
+  for (const std::uint8_t place : places) {
+    rte_prefetch0(rte_pktmbuf_mtod(departures_[place].mbuf, const std::uint8_t*));
+  }
+  std::uint64_t dead = 0;
+  for (const std::uint8_t place : places) {
+    const MarkResult result = mark(departures_[place], rules);
+    count_mark(result, departures_[place], counters);
+    if (result == MarkResult::drop) dead |= std::uint64_t{1} << place;
+  }
+  return dead;
+}
+
+std::uint64_t EgressQueue::forget_dead(std::uint64_t dead) noexcept {
+  std::uint64_t bytes = 0;
+  std::uint16_t alive = 0;
+  for (std::uint16_t i = 0; i < departure_count_; ++i) {
+    if ((dead >> i & 1) != 0) {
+      bytes += departures_[i].bytes;
+      continue;
+    }
+    departures_[alive] = departures_[i];
+    mbufs_[alive++] = mbufs_[i];
+  }
+  departure_count_ = alive;
+  return bytes;
 }
 
 void EgressQueue::count_mark(MarkResult result, const QueuedFrame& frame,

@@ -5,7 +5,10 @@
 
 namespace dp {
 
-FrameFifos::FrameFifos() : blocks_(std::make_unique_for_overwrite<Block[]>(block_count)) {}
+// One block of each list is only partly full at either end.
+FrameFifos::FrameFifos(std::uint32_t total_max)
+    : block_count_(total_max / block_frames + 2 * list_count),
+      blocks_(std::make_unique_for_overwrite<Block[]>(block_count_)) {}
 
 std::uint32_t FrameFifos::take_block() noexcept {
   if (free_ != no_block) {
@@ -13,7 +16,7 @@ std::uint32_t FrameFifos::take_block() noexcept {
     free_ = blocks_[block].next;
     return block;
   }
-  CHECK(fresh_ < block_count);  // There are enough for all classes at frames_max.
+  CHECK(fresh_ < block_count_);
   return fresh_++;
 }
 

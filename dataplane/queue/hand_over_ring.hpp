@@ -6,9 +6,12 @@
 #include "dataplane/contract/limits.hpp"
 #include "dataplane/queue/queued_frame.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace dp {
 
@@ -17,16 +20,22 @@ class HandOverRing {
   // Some turns of a worker: 16 bursts.
   static constexpr std::uint32_t capacity = 1024;
 
-  // The worker that hands over. False: it is full, and the frame is still the caller's.
-  bool push(const QueuedFrame& frame) noexcept {
+  // The worker that hands over. As many as there is room for, which it says; the rest is still the
+  // caller's.
+  std::uint32_t push(std::span<const QueuedFrame> frames) noexcept {
     const std::uint32_t tail = tail_.load(std::memory_order_relaxed);
-    // Acquire pairs with the release in pop(): the place has been read before it is written again.
-    if (tail - head_.load(std::memory_order_acquire) == capacity) return false;
-    frames_[tail % capacity] = frame;
-    std::atomic<std::uint64_t>& bytes = bytes_in_[frame.traffic_class];
-    bytes.store(bytes.load(std::memory_order_relaxed) + frame.bytes, std::memory_order_relaxed);
-    tail_.store(tail + 1, std::memory_order_release);  // Pairs with the acquire in size().
-    return true;
+    // Acquire pairs with the release in pop(): the places have been read before they are written
+    // again.
+    const std::uint32_t room = capacity - (tail - head_.load(std::memory_order_acquire));
+    const auto taken = static_cast<std::uint32_t>(std::min<std::size_t>(frames.size(), room));
+    for (std::uint32_t i = 0; i < taken; ++i) {
+      frames_[(tail + i) % capacity] = frames[i];
+      std::atomic<std::uint64_t>& bytes = bytes_in_[frames[i].traffic_class];
+      bytes.store(bytes.load(std::memory_order_relaxed) + frames[i].bytes,
+                  std::memory_order_relaxed);
+    }
+    tail_.store(tail + taken, std::memory_order_release);  // Pairs with the acquire in front().
+    return taken;
   }
 
   // All have been taken out.
@@ -38,13 +47,20 @@ class HandOverRing {
   std::uint32_t size() const noexcept {
     return tail_.load(std::memory_order_acquire) - head_.load(std::memory_order_relaxed);
   }
-  // Only what size() has seen.
-  QueuedFrame pop() noexcept {
+  // The first of them, `at_most`, as many as lie side by side.
+  std::span<const QueuedFrame> front(std::uint32_t at_most) const noexcept {
+    const std::uint32_t place = head_.load(std::memory_order_relaxed) % capacity;
+    const std::uint32_t count = std::min({at_most, size(), capacity - place});
+    return std::span(frames_).subspan(place, count);
+  }
+  // The first `count`, no more than front() gave.
+  void pop(std::uint32_t count) noexcept {
     const std::uint32_t head = head_.load(std::memory_order_relaxed);
-    const QueuedFrame frame = frames_[head % capacity];
-    bytes_out_[frame.traffic_class] += frame.bytes;
-    head_.store(head + 1, std::memory_order_release);  // Pairs with the acquire in push().
-    return frame;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const QueuedFrame& frame = frames_[(head + i) % capacity];
+      bytes_out_[frame.traffic_class] += frame.bytes;
+    }
+    head_.store(head + count, std::memory_order_release);  // Pairs with the acquire in push().
   }
   std::uint64_t bytes(unsigned traffic_class) const noexcept {
     const std::uint64_t in = bytes_in_[traffic_class].load(std::memory_order_relaxed);

@@ -39,7 +39,7 @@ inline std::uint64_t mark_probability(const QueueClassRecord& record,
 }
 
 inline bool is_to_mark(std::uint64_t probability, Random& random) noexcept {
-  return probability == certain || (random.next() >> (64 - probability_shift)) < probability;
+  return (random.next() >> (64 - probability_shift)) < probability;  // Which is below `certain`.
 }
 
 constexpr std::uint64_t in_millionths(std::uint64_t probability) noexcept {

@@ -68,6 +68,7 @@ QueuedFrame describe_other(rte_mbuf* mbuf, const PacketMeta& meta, const QueueRe
           .inner_ip = inner_ip(outer, meta),
           .traffic_class = static_cast<std::uint8_t>(traffic_class_of(mbuf, meta, record) & 7u),
           .control = is_control(meta.kind),
+          .epoch = static_cast<std::uint8_t>(record.epoch % queue_epochs),
           .stage = static_cast<std::uint8_t>(stage)};
 }
 

@@ -20,8 +20,9 @@ struct QueuedFrame {
   std::uint8_t outer_ip;  // Where the outermost IP header begins; 0: there is none.
   std::uint8_t inner_ip;  // Of the frame in a tunnel; 0: no tunnel, or no IP in it.
   std::uint8_t traffic_class : 3;
-  bool control : 1;    // ACK, CNP or CM.
-  std::uint8_t stage;  // Where its death is counted: the last stage of its pipeline.
+  bool control : 1;        // ACK, CNP or CM.
+  std::uint8_t epoch : 4;  // Of the record that its class is of.
+  std::uint8_t stage;      // Where its death is counted: the last stage of its pipeline.
 };
 static_assert(sizeof(QueuedFrame) == 16);
 
@@ -68,13 +69,15 @@ inline QueuedFrame describe(rte_mbuf* mbuf, const PacketMeta& meta, const QueueR
   constexpr std::uint8_t outer_ip = sizeof(EthernetHeader);
   constexpr std::uint8_t tunnel_bytes =
       outer_ip + sizeof(Ipv4Header) + sizeof(UdpHeader) + sizeof(VxlanHeader);
-  return {.mbuf = mbuf,
-          .bytes = mbuf->pkt_len,
-          .outer_ip = outer_ip,
-          .inner_ip = static_cast<std::uint8_t>(meta.ip_version == 0 ? 0 : tunnel_bytes + meta.l3),
-          .traffic_class = static_cast<std::uint8_t>(traffic_class_of(mbuf, meta, record) & 7u),
-          .control = is_control(meta.kind),
-          .stage = static_cast<std::uint8_t>(stage)};
+  const unsigned inner_ip = meta.ip_version == 0 ? 0 : tunnel_bytes + meta.l3;
+  const unsigned class_and_more = (traffic_class_of(mbuf, meta, record) & 7u) |
+                                  (is_control(meta.kind) ? 8u : 0u) | (record.epoch & 15u) << 4;
+  // The fields as they lie in it, for one store: of eight, whoever copies the frame has to wait.
+  static_assert(std::endian::native == std::endian::little);
+  const std::uint64_t fields = mbuf->pkt_len | std::uint64_t{outer_ip} << 32 |
+                               std::uint64_t{inner_ip & 0xffu} << 40 |
+                               std::uint64_t{class_and_more} << 48 | std::uint64_t{stage} << 56;
+  return std::bit_cast<QueuedFrame>(std::array{reinterpret_cast<std::uint64_t>(mbuf), fields});
 }
 
 }  // namespace dp

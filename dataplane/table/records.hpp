@@ -94,10 +94,16 @@ struct QueueRecord {
   std::array<std::uint8_t, 64> class_of_dscp;
   // By PacketKind; class_by_dscp: as its DSCP says.
   std::array<std::uint8_t, contract::packet_kind_slots> class_of_kind;
-  std::uint64_t strict_classes;  // Bit n: class n goes before those that are not strict.
+  std::uint32_t strict_classes;  // Bit n: class n goes before those that are not strict.
+  // Rises, modulo queue_epochs, whenever a DSCP or kind moves to another class, so that no frame
+  // overtakes an earlier one that waits in the class it came from.
+  std::uint8_t epoch;
+  bool is_closing;  // There is no queue any more, but frames may wait.
+  std::array<std::uint8_t, 2> reserved;
   std::array<QueueClassRecord, contract::traffic_class_count> classes;
 };
 inline constexpr std::uint8_t class_by_dscp = 0xff;
+inline constexpr unsigned queue_epochs = 16;
 static_assert(std::has_unique_object_representations_v<QueueRecord>);
 
 // What encapsulation puts in front of a frame.

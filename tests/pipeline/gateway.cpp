@@ -2,6 +2,7 @@
 #include "tests/pipeline/gateway.hpp"
 
 #include "dataplane/base/check.hpp"
+#include "dataplane/queue/epoch.hpp"
 #include "pipelines/catalog.hpp"
 
 #include <rte_cycles.h>
@@ -324,17 +325,20 @@ void Gateway::set_host_rule(contract::HostClass host_class, const dp::HostRuleRe
 }
 
 void Gateway::set_queue(std::uint16_t port, const dp::QueueRecord& record) {
-  must(tables_.queues.stage(port, record, epoch_.current() + 1));
+  const dp::QueueRecord next = dp::after(tables_.queues.staged(port), record);
+  must(tables_.queues.stage(port, next, epoch_.current() + 1));
 }
 
 void Gateway::remove_queue(std::uint16_t port) {
-  must(tables_.queues.stage_removal(port, epoch_.current() + 1));
+  const dp::QueueRecord closing = dp::closing_after(*tables_.queues.staged(port));
+  must(tables_.queues.stage(port, closing, epoch_.current() + 1));
 }
 
 void Gateway::note_queues(base::Generation next) {
   std::uint64_t queueing = 0;
-  tables_.queues.for_each(
-      [&](std::uint32_t port, const dp::QueueRecord&) { queueing |= std::uint64_t{1} << port; });
+  tables_.queues.for_each([&](std::uint32_t port, const dp::QueueRecord& record) {
+    queueing |= std::uint64_t{record.is_closing ? 0u : 1u} << port;
+  });
   std::vector<std::pair<std::uint32_t, dp::PortRecord>> all;
   tables_.ports.for_each(
       [&](std::uint32_t port, const dp::PortRecord& record) { all.emplace_back(port, record); });

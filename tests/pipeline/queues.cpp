@@ -201,6 +201,26 @@ TEST_P(Queues, mark_the_tenants_header_behind_a_tunnel) {
   EXPECT_EQ(unmarked, inner);
 }
 
+TEST_P(Queues, tell_a_trace_who_waits) {
+  const auto gateway = make_gateway();
+  gateway->set_queue(wire, queue({}));
+  gateway->commit();
+  contract::TraceAdd wanted{};
+  wanted.trace = 7;
+  wanted.count = 40;
+  ASSERT_TRUE(gateway->trace_board().add(wanted));
+  for (std::uint32_t psn = 0; psn < 40; ++psn) offer(*gateway, 1, psn);
+  gateway->run();
+  const auto traces = gateway->take_traces();
+  ASSERT_EQ(traces.size(), 40u);
+  const std::size_t sent = gateway->take_sent(wire).size();
+  // Of the home worker some pass an empty queue; of another one all wait, be it shortly.
+  EXPECT_EQ(traces.back().queue, 1u + data_class);
+  EXPECT_EQ(traces.back().bytes_out, 1000u);
+  EXPECT_LT(sent, 40u);
+  let_all_leave(*gateway);
+}
+
 TEST_P(Queues, put_control_traffic_into_its_class_and_spare_it) {
   const auto gateway = make_gateway();
   gateway->set_queue(
@@ -404,6 +424,49 @@ TEST_P(Queues, lose_nothing_while_their_settings_change) {
   arrived.take(*gateway);
   arrived.expect_in_order();
   EXPECT_EQ(arrived.total(), offered);
+  EXPECT_EQ(gateway->mismatch(), 0);
+}
+
+// A DSCP moves from class to class, and the queue is removed and comes back, while frames of the
+// earlier ones wait.
+TEST_P(Queues, keep_the_order_of_each_qp_while_its_class_changes) {
+  const auto gateway = make_gateway();
+  constexpr std::uint32_t qps = 8;
+  std::map<std::uint32_t, std::uint32_t> next;
+  Arrivals arrived;
+  std::uint32_t offered = 0;
+  std::uint64_t held = 0;
+  for (std::uint32_t round = 0; round < 200; ++round) {
+    const auto traffic_class = std::array<std::uint8_t, 4>{3, 5, 1, 5}[round / 4 % 4];
+    if (round % 20 == 19) {
+      gateway->remove_queue(wire);
+    } else {
+      dp::QueueSettings settings{};
+      const contract::QueueSet data{.traffic_class = traffic_class, .dscp = std::uint64_t{1} << 26};
+      settings[traffic_class] = &data;
+      gateway->set_queue(
+          wire, dp::make_queue_record({.rate = 2'000'000'000, .burst = contract::queue_burst_min},
+                                      settings, rte_get_tsc_hz()));
+    }
+    for (std::uint32_t i = 0; i < 24; ++i) {
+      // Half of them are received by what was in force before.
+      if (i == 12) gateway->commit();
+      offer(*gateway, i % qps, next[i % qps]++);
+      ++offered;
+    }
+    gateway->let_pass(round % 8 < 4 ? 40'000 : 160'000);
+    arrived.take(*gateway);
+    for (std::uint16_t worker = workers(); worker-- > 0;) {
+      gateway->worker(worker).turn();
+      arrived.take(*gateway);  // As they leave: each worker has a tx queue of its own.
+    }
+    held = std::max(held, gateway->totals().held);
+  }
+  let_all_leave(*gateway);
+  arrived.take(*gateway);
+  arrived.expect_in_order();
+  EXPECT_EQ(arrived.total(), offered);
+  EXPECT_GT(held, 30u);
   EXPECT_EQ(gateway->mismatch(), 0);
 }
 

@@ -372,14 +372,19 @@ TEST_F(ApiTest, shows_traced_frames_with_names) {
       .stage = 1, .network = {1}, .vtep = {1}, .out_port = {1}, .endpoint_matched = 1};
   packet.destination_mac = {{2, 0, 0, 0, 0x0b, 1}};
   dataplane_->send_trace(packet);
+  packet.queue = 1 + 3;
+  packet.remaining = 0;
+  dataplane_->send_trace(packet);
 
   json::value trace;
   for (int i = 0; i < 200; ++i) {
     trace = get("/v1/traces/1");
-    if (!trace.at("packets").as_array().empty()) break;
+    if (trace.at("packets").as_array().size() == 2) break;
     std::this_thread::sleep_for(5ms);
   }
-  ASSERT_EQ(trace.at("packets").as_array().size(), 1u);
+  ASSERT_EQ(trace.at("packets").as_array().size(), 2u);
+  EXPECT_EQ(trace.at("packets").as_array()[1].at("ending").as_string(),
+            "queued with 114 bytes in wire0/3");
   const json::value shown = trace.at("packets").as_array()[0];
   EXPECT_EQ(shown.at("in_port").as_string(), "host0");
   EXPECT_EQ(shown.at("hops").as_array()[1].at("stage").as_string(), "host_to_wire/look_up");

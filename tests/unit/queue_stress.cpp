@@ -22,20 +22,24 @@ class QueueStress : public test::QueueTest {
             .inner_ip = 0,
             .traffic_class = static_cast<std::uint8_t>(worker & 7u),
             .control = false,
+            .epoch = 0,
             .stage = 0};
   }
   void hand_over_all(std::uint16_t worker) {
-    for (std::uint32_t number = 0; number < frames_each; ++number) {
-      const dp::QueuedFrame one = numbered(worker, number);
+    std::array<dp::QueuedFrame, 64> some;
+    for (std::uint32_t number = 0; number < frames_each;) {
+      const std::uint32_t count = std::min(1 + number % 64, frames_each - number);
+      for (std::uint32_t i = 0; i < count; ++i) some[i] = numbered(worker, number + i);
+      const auto frames = std::span<const dp::QueuedFrame>(some).first(count);
+      number += many_.hand_over(base::WorkerId{worker}, frames);
       // Not spinning: three producers share what cores there are with the home.
-      while (!many_.hand_over(base::WorkerId{worker}, one)) std::this_thread::yield();
+      std::this_thread::yield();
     }
     finished_.fetch_add(1, std::memory_order_release);
   }
   void take_in(const dp::QueueRecord& record) {
-    many_.take_over([&](const dp::QueuedFrame& one) {
-      if (many_.enqueue(one, record, counters())) return;
-      ++refused_;
+    many_.take_over([&](std::span<const dp::QueuedFrame> frames) {
+      many_.enqueue(frames, record, counters(), [&](const dp::QueuedFrame&) { ++refused_; });
     });
   }
   void send_all(const dp::QueueRecord& record, std::uint64_t now) {
@@ -47,7 +51,7 @@ class QueueStress : public test::QueueTest {
         const std::uint32_t wanted = 64 + arrived_[one.traffic_class]++ % sizes;
         wrong_ += one.bytes != wanted;
       }
-      many_.settle(static_cast<std::uint16_t>(frames.size()), {}, record, counters());
+      many_.settle(static_cast<std::uint16_t>(frames.size()), record, counters());
     }
   }
 

@@ -41,8 +41,11 @@ bool Bottleneck::enqueue(rte_mbuf* frame, Time now) {
                                .inner_ip = inner_ip,
                                .traffic_class = data_class,
                                .control = false,
+                               .epoch = 0,
                                .stage = 0};
-  if (!queue_.enqueue(queued, record_, counters_)) {
+  bool taken = true;
+  queue_.enqueue({&queued, 1}, record_, counters_, [&](const dp::QueuedFrame&) { taken = false; });
+  if (!taken) {
     ++lost_;
     rte_pktmbuf_free(frame);
     return false;
@@ -56,7 +59,7 @@ rte_mbuf* Bottleneck::dequeue(Time now) {
     const auto frames =
         queue_.dequeue(record_, now, random_, counters_, [](const dp::QueuedFrame&) {});
     for (const dp::QueuedFrame& frame : frames) left_.push_back(frame.mbuf);
-    queue_.settle(static_cast<std::uint16_t>(frames.size()), {}, record_, counters_);
+    queue_.settle(static_cast<std::uint16_t>(frames.size()), record_, counters_);
   }
   if (left_.empty()) return nullptr;
   rte_mbuf* const frame = left_.front();

@@ -115,9 +115,34 @@ TEST_F(Queues, are_set_changed_and_removed_with_their_transaction) {
                 const contract::QueueRemove remove{.port = {1}, .traffic_class = 3, .reserved = 0};
                 ASSERT_TRUE(controller_.send(Verb::queue_remove, transaction, remove).ok());
               }).ok());
-  EXPECT_EQ(record(1), nullptr);
+  ASSERT_NE(record(1), nullptr);
+  EXPECT_TRUE(record(1)->is_closing) << "frames may wait";
   EXPECT_EQ(queueing_ports(1), 0u);
   EXPECT_EQ(controller_.hello().hello.digests, before);
+}
+
+TEST_F(Queues, begin_an_epoch_when_something_moves_to_another_class) {
+  ASSERT_TRUE(set({bulk_queue()}).ok());
+  EXPECT_EQ(record(1)->epoch, 0u);
+  contract::QueueSet changed = bulk_queue();
+  changed.kmin = 1;
+  changed.rate = 0;
+  ASSERT_TRUE(set({changed}).ok());
+  EXPECT_EQ(record(1)->epoch, 0u);
+  changed.dscp |= 2;
+  ASSERT_TRUE(set({changed}).ok());
+  EXPECT_EQ(record(1)->epoch, 1u);
+  changed.carries |= bit(RoceTraffic::ack);
+  ASSERT_TRUE(set({changed}).ok());
+  EXPECT_EQ(record(1)->epoch, 2u);
+  ASSERT_TRUE(transact([&](std::uint32_t transaction) {
+                const contract::QueueRemove remove{.port = {1}, .traffic_class = 3, .reserved = 0};
+                ASSERT_TRUE(controller_.send(Verb::queue_remove, transaction, remove).ok());
+              }).ok());
+  EXPECT_EQ(record(1)->epoch, 3u);
+  ASSERT_TRUE(set({changed}).ok());
+  EXPECT_FALSE(record(1)->is_closing);
+  EXPECT_EQ(record(1)->epoch, 4u);
 }
 
 TEST_F(Queues, a_port_with_a_rate_alone_has_all_classes) {

@@ -9,6 +9,7 @@
 #include "dataplane/packet/headers.hpp"
 #include "dataplane/packet/udp_tunnel.hpp"
 #include "dataplane/queue/egress_queue.hpp"
+#include "dataplane/queue/epoch.hpp"
 
 #include <gtest/gtest.h>
 
@@ -18,6 +19,7 @@
 #include <deque>
 #include <map>
 #include <new>
+#include <span>
 #include <vector>
 
 namespace test {
@@ -33,7 +35,7 @@ class QueueTest : public testing::Test {
   ~QueueTest() override {
     while (queue_.take_any().mbuf != nullptr) {
     }
-    queue_.take_over([](const dp::QueuedFrame&) {});
+    queue_.take_over([](std::span<const dp::QueuedFrame>) {});
   }
 
   dp::QueueCounterSpan counters() noexcept { return dp::QueueCounterSpan(counters_); }
@@ -42,7 +44,8 @@ class QueueTest : public testing::Test {
   void configure(contract::PortSet port, std::vector<contract::QueueSet> sets) {
     dp::QueueSettings settings{};
     for (const contract::QueueSet& set : sets) settings[set.traffic_class] = &set;
-    record_ = dp::make_queue_record(port, settings, tsc_hz);
+    const dp::QueueRecord* before = generation_ == 0 ? nullptr : &record_;
+    record_ = dp::after(before, dp::make_queue_record(port, settings, tsc_hz));
     queue_.use(record_, ++generation_);
   }
 
@@ -72,6 +75,7 @@ class QueueTest : public testing::Test {
             .inner_ip = 0,
             .traffic_class = static_cast<std::uint8_t>(traffic_class & 7u),
             .control = control,
+            .epoch = static_cast<std::uint8_t>(record_.epoch % dp::queue_epochs),
             .stage = 0};
   }
   static std::uint8_t* data(rte_mbuf* buffer) {
@@ -85,7 +89,24 @@ class QueueTest : public testing::Test {
     return dp::ecn_of(ip_of(frame).tos) == dp::Ecn::ce;
   }
 
-  bool enqueue(const dp::QueuedFrame& frame) { return queue_.enqueue(frame, record_, counters()); }
+  bool enqueue(const dp::QueuedFrame& frame) { return enqueue_in(queue_, frame); }
+  bool enqueue_in(dp::EgressQueue& queue, const dp::QueuedFrame& frame) {
+    bool taken = true;
+    queue.enqueue({&frame, 1}, record_, counters(), [&](const dp::QueuedFrame&) { taken = false; });
+    return taken;
+  }
+  bool hand_over(std::uint16_t worker, const dp::QueuedFrame& frame) {
+    return queue_.hand_over(base::WorkerId{worker}, {&frame, 1}) == 1;
+  }
+  // All of the rings; the class has room.
+  std::size_t take_over() {
+    std::size_t taken = 0;
+    queue_.take_over([&](std::span<const dp::QueuedFrame> frames) {
+      taken += frames.size();
+      queue_.enqueue(frames, record_, counters(), [](const dp::QueuedFrame&) { FAIL(); });
+    });
+    return taken;
+  }
   // All that may leave at `now`, through a port that takes everything.
   std::vector<dp::QueuedFrame> leave(std::uint64_t now) {
     std::vector<dp::QueuedFrame> left;
@@ -96,7 +117,7 @@ class QueueTest : public testing::Test {
                          [this](const dp::QueuedFrame& dead) { dropped_.push_back(dead); });
       if (frames.empty() && dropped_.size() == dropped_before) return left;
       left.insert(left.end(), frames.begin(), frames.end());
-      queue_.settle(static_cast<std::uint16_t>(frames.size()), {}, record_, counters());
+      queue_.settle(static_cast<std::uint16_t>(frames.size()), record_, counters());
     }
   }
 

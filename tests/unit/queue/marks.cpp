@@ -186,6 +186,7 @@ class Places : public test::QueueTest {
                         .inner_ip = inner_at(outer_v6),
                         .traffic_class = 0,
                         .control = false,
+                        .epoch = 0,
                         .stage = 0};
     if (summed) {
       udp_of(one, outer_v6).checksum =

@@ -138,9 +138,9 @@ TEST_F(Rates, let_frames_pass_while_the_rate_allows_and_nobody_waits) {
   ASSERT_TRUE(enqueue(frame(1000)));
   EXPECT_FALSE(queue_.let_pass(record_, now_, 64, 64)) << "one waits";
   (void)leave(now_);
-  ASSERT_TRUE(queue_.hand_over(base::WorkerId{1}, frame(1000)));
+  ASSERT_TRUE(hand_over(1, frame(1000)));
   EXPECT_FALSE(queue_.let_pass(record_, now_, 64, 64)) << "another worker's is on its way";
-  queue_.take_over([](const dp::QueuedFrame&) {});
+  queue_.take_over([](std::span<const dp::QueuedFrame>) {});
   EXPECT_TRUE(queue_.let_pass(record_, now_, 64, 64));
   configure({}, {{.traffic_class = 2, .rate = 1'000'000'000}});
   EXPECT_FALSE(queue_.let_pass(record_, now_, 64, 64)) << "a class has a rate";
@@ -161,20 +161,14 @@ TEST_F(Rates, let_a_frame_go_that_is_longer_than_the_burst) {
 
 TEST_F(Rates, charge_only_what_the_port_takes) {
   configure({.rate = 1'000'000'000, .burst = 10'000}, {});
-  std::vector<rte_mbuf*> mbufs;
-  for (int i = 0; i < 10; ++i) {
-    mbufs.push_back(mbuf(1000));
-    dp::QueuedFrame one = frame(1000);
-    one.mbuf = mbufs.back();
-    ASSERT_TRUE(enqueue(one));
-  }
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(enqueue(frame(1000)));
   queue_.catch_up(record_, now_, tsc_hz, counters());
   const auto nothing = [](const dp::QueuedFrame&) {
     FAIL();
   };
   for (int i = 0; i < 5; ++i) {
     EXPECT_EQ(queue_.dequeue(record_, now_, random_, counters(), nothing).size(), 10u);
-    queue_.settle(0, mbufs, record_, counters());
+    queue_.settle(0, record_, counters());
   }
   EXPECT_EQ(leave(now_).size(), 10u);
   ASSERT_TRUE(enqueue(frame(1000)));
