@@ -215,7 +215,7 @@ def mixed_work(bed, near, far, device, text, more):
                    f"flows: {{count: 12, first_psn: 16777200}}\n{text}{more}"
                    f"endpoints: {{messages: {4 * ROUND}, line_bits_per_second: 50M, dcqcn: paper, "
                    "time_scale: 100, least_bits_per_second: 1M, cm_timeout_ms: 200, connect: "
-                   f"{'rdma_cm' if text == RC_MIX else 'known'}}}\n")
+                   f"{'rdma_cm' if text == RC_MIX else 'known, both_ways: yes'}}}\n")
     right = Pktgen(bed, "right", far, path, device, "--side", "right")
     wait_for(right.runs, "the right side answers")
     left = Pktgen(bed, "left", near, path, device)
@@ -223,7 +223,6 @@ def mixed_work(bed, near, far, device, text, more):
 
 
 def check_mixed_work(left, right):
-    assert left["ended"] == "done"
     asked = {pair["endpoint"]["peer_qp"]: pair["endpoint"] for pair in left["queue_pairs"]}
     assert len(asked) == len(right["queue_pairs"]) == 12
     for pair in right["queue_pairs"]:
@@ -244,7 +243,7 @@ def endpoints_connect_by_rdma_cm_do_every_operation_and_part():
         left, right = (end.result() for end in mixed_work(
             bed, near, far, "net_af_packet0,iface=host0", RC_MIX, addresses(4)))
         # Nobody told the right side to end: its connections were closed.
-        assert right["ended"] == "done", right["ended"]
+        assert left["ended"] == right["ended"] == "done", (left["ended"], right["ended"])
         check_mixed_work(left, right)
         for side in (left, right):
             connections = side["endpoints"]["connections"]
@@ -261,8 +260,12 @@ def endpoints_of_rc_uc_and_ud_do_every_operation():
         near, far = (host.namespace for host in scenario.hosts)
         left, right = mixed_work(bed, near, far, "net_af_packet0,iface=host0",
                                  RC_MIX + UNRELIABLE_MIX, addresses(6))
+        # The right side began to ask when the left one was there, and has finished, too.
         result = left.result()
-        check_mixed_work(result, right.interrupt().result())
+        assert result["ended"] == "done", result["ended"]
+        other = right.interrupt().result()
+        check_mixed_work(result, other)
+        check_mixed_work(other, result)
         assert {pair["endpoint"]["transport"] for pair in result["queue_pairs"]} == \
             {"RC", "UC", "UD"}
         assert result["endpoints"]["connections"] is None

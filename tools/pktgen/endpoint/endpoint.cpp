@@ -64,8 +64,7 @@ struct Endpoint::Qp {
   std::optional<Time> last_cnp;
   std::uint32_t stamps = 0;
   QpState state = QpState::ready;
-  // Of one that was asked for: while it is connecting, it answers and does not ask.
-  bool is_accepted = false;
+  bool waits_for_peer = false;  // While it is connecting: for its first packet.
 };
 
 Endpoint::Endpoint(const EndpointConfig& config, Time now, Observer* observer)
@@ -85,6 +84,12 @@ void Endpoint::post(QpIndex qp, const Work& work) {
   Qp& one = *qps_[qp];
   CHECK(one.config.transport != Transport::ud || work.bytes <= one.config.path_mtu);
   one.requester.post(work);
+  reschedule(qp);
+}
+
+void Endpoint::wait_for_peer(QpIndex qp) {
+  qps_[qp]->state = QpState::connecting;
+  qps_[qp]->waits_for_peer = true;
   reschedule(qp);
 }
 
@@ -170,9 +175,9 @@ void Endpoint::receive(std::span<const std::uint8_t> frame, Time now) {
     count_late(found->second, *received, now);
     return;
   }
-  // Whoever sends to it has our REP: data may overtake the RTU (IBTA volume 1, §12.9.7).
+  // Whoever sends to it is there, and has our REP: data may overtake the RTU.
   Qp& qp = *qps_[found->second];
-  if (qp.is_accepted && qp.state == QpState::connecting) qp.state = QpState::ready;
+  if (qp.waits_for_peer && qp.state == QpState::connecting) qp.state = QpState::ready;
   deliver(found->second, *received, now);
   reschedule(found->second);
 }
@@ -302,8 +307,7 @@ void Endpoint::accept(const CmMessage& request, const CmChange& change, const Pa
   config.path_mtu = change.path_mtu;
   config.starting_psn = change.starting_psn;
   const QpIndex index = add_qp(config, now);
-  qps_[index]->state = QpState::connecting;
-  qps_[index]->is_accepted = true;
+  wait_for_peer(index);
   connections_.accepted(request, path.source, index, config, now);
   if (observer_ != nullptr) observer_->qp_accepted(index);
 }

@@ -66,6 +66,9 @@ class Endpoint {
   Endpoint& operator=(const Endpoint&) = delete;
 
   QpIndex add_qp(const QpConfig& config, Time now);
+  // It answers, and asks nothing before the peer's first packet: who is not there yet would only be
+  // asked until the retries are used up.
+  void wait_for_peer(QpIndex qp);
   void post(QpIndex qp, const Work& work);
   // Works in turn, as Requester::post_in_turn() has it.
   void post_in_turn(QpIndex qp, std::span<const Work> works, std::size_t first,

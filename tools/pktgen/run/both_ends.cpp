@@ -103,8 +103,10 @@ Totals found_by(const Endpoint& endpoint) {
 
 // The other end of a queue pair; the count of them where it was never made.
 QpIndex peer_of(const Endpoint& from, QpIndex qp, const Endpoint& to) {
+  const std::uint32_t number = from.config(qp).peer_qp;
+  if (qp < to.qp_count() && to.config(qp).qp == number) return qp;  // Mostly.
   QpIndex peer = 0;
-  while (peer < to.qp_count() && to.config(peer).qp != from.config(qp).peer_qp) ++peer;
+  while (peer < to.qp_count() && to.config(peer).qp != number) ++peer;
   return peer;
 }
 

@@ -82,7 +82,9 @@ void EndpointTraffic::make_qps(Time now) {
     const QpConfig config = qp_config_of(profile_, parts_.side, flow, transport);
     ++counts[transport];
     if (!is_connected_by_cm()) {
-      post(endpoint_.add_qp(config, now));
+      const QpIndex qp = endpoint_.add_qp(config, now);
+      if (parts_.side == Side::right) endpoint_.wait_for_peer(qp);
+      post(qp);
     } else if (parts_.side == Side::left) {
       post(endpoint_.connect(config, cm_port_of(transport), now));
     }
@@ -230,6 +232,7 @@ Sums EndpointTraffic::sums() const {
   in.frames = frames_taken_;
   in.bytes = bytes_taken_;
   in.wrong_clocks = wrong_clocks_;
+  const std::size_t ect = profile_.marking.ecn == EcnField::ect1 ? 1 : 2;  // What both sides send.
   const StrayFacts& strays = endpoint_.strays();
   in.icrc_errors = strays.icrc_failures;  // Those whose queue pair can be told among them.
   in.unknown_qps = strays.unknown_qp + strays.wrong_peer;
@@ -246,7 +249,7 @@ Sums EndpointTraffic::sums() const {
     in.acks += facts.sent.acks_received;
     in.cnps += facts.sent.cnps_received;
     in.ecn[0] += facts.received.data_frames - facts.received.ect_frames;
-    in.ecn[2] += facts.received.ect_frames - facts.received.ce_frames;
+    in.ecn[ect] += facts.received.ect_frames - facts.received.ce_frames;
     in.ecn[3] += facts.received.ce_frames;
     in.lost += facts.received.sequence.lost();
     in.late += facts.received.sequence.late();
