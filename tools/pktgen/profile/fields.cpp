@@ -123,7 +123,8 @@ void visit_dcqcn(Visitor& v, EndpointsProfile& endpoints) {
             .most = 1'000'000'000'000,
             .scaled = true});
   v.number("cnp_interval_us", endpoints.cnp_interval_us,
-           {.help = "At most one CNP of a queue pair in it, before time_scale.",
+           {.help = "At most one CNP of a queue pair in it, before time_scale; 0: the preset's, 50 "
+                    "without one.",
             .most = 1'000'000,
             .unit = "us"});
 }

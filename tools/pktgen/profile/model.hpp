@@ -125,7 +125,7 @@ struct EndpointsProfile {
   std::uint32_t time_scale = 1;
   std::uint64_t least_bits_per_second = 0;     // 0: as the preset says.
   std::uint64_t additive_bits_per_second = 0;  // The same.
-  std::uint32_t cnp_interval_us = 50;
+  std::uint32_t cnp_interval_us = 0;           // The same.
 };
 
 struct Profile {

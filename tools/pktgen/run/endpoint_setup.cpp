@@ -91,7 +91,12 @@ EndpointConfig endpoint_config_of(const Profile& profile) {
   EndpointConfig config;
   config.line_bps = static_cast<double>(endpoints.line_bits_per_second);
   config.dcqcn = dcqcn_of(endpoints);
-  config.cnp_interval = endpoints.cnp_interval_us * ps_per_us * endpoints.time_scale;
+  // The preset's is scaled already.
+  const Time alone = config.cnp_interval * endpoints.time_scale;
+  config.cnp_interval = endpoints.cnp_interval_us != 0
+                            ? endpoints.cnp_interval_us * ps_per_us * endpoints.time_scale
+                        : config.dcqcn ? config.dcqcn->cnp_interval
+                                       : alone;
   config.cnp_tos = tos_of(profile.marking, profile.marking.cnp_dscp);
   config.catch_up = Pace::catch_up;
   config.cm_repeat_after = endpoints.cm_timeout_ms * ps_per_ms;
