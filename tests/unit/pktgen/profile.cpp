@@ -20,6 +20,12 @@ std::string errors_of(const std::string& text) {
   return all;
 }
 
+std::string repeated(const std::string& text, int times) {
+  std::string all;
+  for (int i = 0; i < times; ++i) all += text;
+  return all;
+}
+
 constexpr const char* mix = "mix: [{operation: write}]\n";
 
 TEST(Profile, every_shipped_profile_is_right_and_says_what_it_is_for) {
@@ -145,6 +151,11 @@ TEST(Profile, endpoints_have_mistakes_of_their_own) {
   EXPECT_EQ(errors_of(mode + "endpoints: {line_bits_per_second: 10M, least_bits_per_second: 1G}"),
             "p.yaml:3:63: endpoints.least_bits_per_second: is more than the line's (nearest: "
             "10000000)\n");
+  EXPECT_EQ(
+      errors_of("mode: endpoints\nmix:\n" + repeated("  - {operation: send, share: 9999}\n", 6) +
+                "  - {operation: read, share: 10000}\n"),
+      "p.yaml:3:3: mix: is 69994 messages until it begins anew, and may be 65536: lower "
+      "shares\n");
   EXPECT_EQ(errors_of(mode + "addresses: {sources: 2}\n"),
             "p.yaml:3:12: addresses: endpoints have one address on each side: leave sources and "
             "destinations out\n");

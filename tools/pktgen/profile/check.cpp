@@ -91,11 +91,13 @@ void judge_mix(const Profile& profile, std::vector<Fault>& faults) {
     faults.push_back({.path = "mix", .message = "has more than 32 kinds of messages"});
   }
   for (std::size_t i = 0; i < profile.mix.size(); ++i) judge_entry(profile, i, faults);
-  if (profile.mode == Mode::generate && slot_count(profile) > slot_count_max) {
-    faults.push_back({.path = "mix",
-                      .message = "is " + std::to_string(slot_count(profile)) +
-                                 " packets until it begins anew, and may be " +
-                                 std::to_string(slot_count_max) + ": lower shares or bytes"});
+  if (const std::uint64_t slots = slot_count(profile); slots > slot_count_max) {
+    const bool packets = profile.mode == Mode::generate;
+    faults.push_back(
+        {.path = "mix",
+         .message = "is " + std::to_string(slots) + (packets ? " packets" : " messages") +
+                    " until it begins anew, and may be " + std::to_string(slot_count_max) +
+                    ": lower shares" + (packets ? " or bytes" : "")});
   }
 }
 
@@ -103,7 +105,8 @@ void judge_mix(const Profile& profile, std::vector<Fault>& faults) {
 constexpr std::uint32_t endpoint_flows_max = 16'384;
 
 void judge_transports(const Profile& profile, std::vector<Fault>& faults) {
-  if (profile.mix.empty() || profile.mix.size() > 32) return;  // Said already.
+  // Said already.
+  if (profile.mix.empty() || slot_count(profile) > slot_count_max) return;
   const auto turns = transports_in_turn(profile);
   for (std::size_t i = 0; i < profile.mix.size(); ++i) {
     const Transport transport = transport_of(profile.mix[i].operation);

@@ -124,7 +124,8 @@ std::uint64_t slot_count(const Profile& profile) noexcept {
   std::uint32_t divisor = 0;
   for (const MixEntry& entry : profile.mix) divisor = std::gcd(divisor, entry.share);
   for (const MixEntry& entry : profile.mix) {
-    slots += entry.share / std::max(divisor, 1u) * packets_of(profile, entry);
+    const std::uint64_t packets = profile.mode == Mode::generate ? packets_of(profile, entry) : 1;
+    slots += entry.share / std::max(divisor, 1u) * packets;
   }
   return slots;
 }

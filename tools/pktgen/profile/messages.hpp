@@ -33,7 +33,8 @@ std::vector<std::uint32_t> shares_of(const Profile& profile);
 // Mode endpoints: each queue pair is of the next of these, and does the entries of its transport.
 std::vector<Transport> transports_in_turn(const Profile& profile);
 
-// Frames until the mix begins anew. Its slots are a list in memory, which this bounds.
+// Frames, or messages in mode endpoints, until the mix begins anew: a list in memory, which this
+// bounds.
 std::uint64_t slot_count(const Profile& profile) noexcept;
 inline constexpr std::uint64_t slot_count_max = 65'536;
 
