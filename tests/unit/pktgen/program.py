@@ -179,9 +179,9 @@ class SelfTest(WithFolder):
                 self.assertEqual(arrived["RC"] * 12, asked["RC"] * 10)
                 self.assertLess(0, arrived["UC"])
                 self.assertLess(arrived["UC"], asked["UC"])
-                self.assertNotEqual(arrived["UD"], asked["UD"])
+                self.assertLess(0, arrived["UD"])
                 waits = sum(end["rnr_naks_received"] for end in ends)
-                self.assertEqual(waits > 5, "receives" in more, waits)
+                self.assertEqual(waits > 0, "receives" in more, waits)
 
     def test_endpoints_connect_by_rdma_cm_and_part_again_over_a_lossy_link(self):
         result = self.endpoints(EVERY_WORK + "endpoints: {messages: 40, connect: rdma_cm}\n",
@@ -210,6 +210,13 @@ class SelfTest(WithFolder):
                                 "--seconds", 20, status=3)
         self.assertEqual(result["ended"], "time")
         self.assertIn("messages completed", " ".join(result["self_test"]["disagreements"]))
+
+    def test_parameters_of_each_preset_are_in_force_and_told(self):
+        for name, interval in (("off", 50), ("paper", 50), ("hpcc", 0), ("nvidia", 4)):
+            with self.subTest(dcqcn=name):
+                told = self.endpoints(EVERY_WORK + "endpoints: {messages: 2, time_scale: 10, "
+                                      f"dcqcn: {name}}}\n")["endpoints"]
+                self.assertEqual((told["dcqcn"], told["cnp_interval_us"]), (name, 10 * interval))
 
     def test_two_runs_of_endpoints_are_the_same(self):
         runs = [self.endpoints(EVERY_WORK + "endpoints: {messages: 30}\n", "--seed", seed)
@@ -332,6 +339,22 @@ class Help(WithFolder):
         listed = [line.split()[0] for line in pktgen("--list").stdout.splitlines()]
         self.assertEqual(listed, sorted((*SHIPPED, "incast")))
         self.assertIn("Exit status", pktgen("--help").stdout)
+
+    def test_bash_completes_options_choices_and_profiles(self):
+        script = self.file("completion", pktgen("--bash-completion").stdout)
+        for words, wanted in (("--self", {"--self-test"}), ("--side", {"left", "right"}),
+                              ("--show in", {"incast"}), ("ai", {"ai-mix"}),
+                              ("--log-format j", {"json"}), ("--seconds ", set()),
+                              ("--self-test inc", {"incast"})):
+            with self.subTest(words=words):
+                line = f"weir-pktgen {words}".split(" ")
+                line += [""] if words == "--side" else []
+                bash = (f". {script}; COMP_WORDS=({' '.join(repr(word) for word in line)}); "
+                        f"COMP_CWORD={len(line) - 1}; _weir_pktgen; echo ${{COMPREPLY[@]}}")
+                done = subprocess.run(["bash", "-c", bash], capture_output=True, text=True,
+                                      check=True)
+                self.assertEqual(set(done.stdout.split()), wanted, done.stderr)
+        self.assertIn(".SH \"FIELDS OF A PROFILE\"", pktgen("--man").stdout)
 
 
 class Interrupt(WithFolder):

@@ -4,6 +4,7 @@
 #include "dataplane/base/log_options.hpp"
 #include "tools/pktgen/profile/fields.hpp"
 #include "tools/pktgen/profile/read.hpp"
+#include "tools/pktgen/start/manual.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -23,6 +24,8 @@ constexpr const char* examples =
     "Examples:\n"
     "  weir-pktgen --self-test ai-mix           carries the frames itself, loses some, and finds "
     "them\n"
+    "  weir-pktgen --self-test incast           the same of endpoints at both ends, in simulated "
+    "time\n"
     "  weir-pktgen ai-mix --port xdp:eth1       sends at an interface of the kernel, and listens "
     "there\n"
     "  weir-pktgen ai-mix --port 0000:3b:00.0 --port 0000:3b:00.1\n"
@@ -151,6 +154,8 @@ Options parse_options(int argc, char** argv) {
   Options options;
   bool list = false;
   bool fields = false;
+  bool man = false;
+  bool completion = false;
   std::string show;
   CLI::App app(about, "weir-pktgen");
   app.option_defaults()->always_capture_default();
@@ -161,6 +166,8 @@ Options parse_options(int argc, char** argv) {
   app.add_flag("--list", list, "The profiles that the program brings along");
   app.add_option("--show", show, "Prints one of them")->type_name("NAME");
   app.add_flag("--fields", fields, "Prints all fields of a profile, with help and defaults");
+  app.add_flag("--man", man, "Prints the manual page (roff)");
+  app.add_flag("--bash-completion", completion, "Prints what bash needs to complete words");
   add_ports(app, options);
   add_traffic(app, options);
   add_output(app, options);
@@ -170,6 +177,8 @@ Options parse_options(int argc, char** argv) {
   try {
     app.parse(argc, argv);
     if (list) list_profiles();
+    if (man) print_and_end(manual_page(app, examples));
+    if (completion) print_and_end(bash_completion(app));
     if (fields) print_and_end(fields_text());
     if (!show.empty()) show_profile(show);
     judge(options);
