@@ -33,7 +33,7 @@ def add_arguments(parser):
                              'the options below bring')
     parser.add_argument('--new', action='store_true',
                         help='also the newest OVS-DPDK and grout, from a tree of Debian sid')
-    parser.add_argument('--cache', default=os.path.join('.tools', tree.RELEASE), metavar='DIR',
+    parser.add_argument('--cache', default=tree.DEFAULT, metavar='DIR',
                         help='where that tree is made, once, and kept (%(default)s)')
     parser.add_argument('--spread-max', type=float, default=0.25, metavar='X',
                         help='refuse a ratio whose rounds differ by more than this part of it')

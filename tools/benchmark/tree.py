@@ -11,6 +11,7 @@ import subprocess
 from benchmark import machine
 
 RELEASE = 'sid'
+DEFAULT = os.path.abspath(os.path.join(os.path.dirname(__file__), '..', '..', '.tools', RELEASE))
 # apt's recommendations would bring every driver there is.
 PACKAGES = ('openvswitch-switch-dpdk', 'grout', 'librte-meta-bus', 'librte-meta-mempool')
 DRIVERS = ('librte-net-null', 'librte-net-pcap')  # Their names end with DPDK's ABI.
