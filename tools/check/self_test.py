@@ -6,6 +6,7 @@ Each case is a small tree: {path: text}, the check to run, and a part of each li
 print (none: it must pass).
 """
 
+import json
 import os
 import pathlib
 import subprocess
@@ -183,6 +184,41 @@ class Checks(unittest.TestCase):
         for message, parts in MESSAGES.items():
             with self.subTest(message):
                 self.expect(*run_check("commit_message", {"message": message}, "message"), parts)
+
+    def test_clang_tidy_reads_sources_together(self):
+        sources = {"a": "namespace { int f() { return 1; } }\nint a() { return f(); }\n",
+                   "b": "namespace { int f() { return 2; } }\nint b() { return f(); }\n",
+                   "c": "int* c() { return 0; }\n", "d": "int d() { return 4; }\n"}
+        tree = {f"dataplane/base/{name}.cpp": text for name, text in sources.items()}
+        # Those of one name do not fit together; what is found in one must not be lost, nor said of
+        # another.
+        status, output = run_tidy(tree)
+        self.assertEqual(status, 1, output)
+        self.assertIn("dataplane/base/c.cpp:1:", output)
+        self.assertIn("use nullptr", output)
+        self.assertIn("4 source(s), 1 finding(s)", output)
+        tree["dataplane/base/c.cpp"] = "int* c() { return nullptr; }\n"
+        status, output = run_tidy(tree)
+        self.assertEqual((status, output), (0, "4 source(s), 0 finding(s)\n"))
+
+
+def run_tidy(tree):
+    with tempfile.TemporaryDirectory() as root:
+        build = pathlib.Path(root, "build")
+        commands = [{"directory": str(build), "file": f"../{path}",
+                     "command": f"c++ -I.. -std=c++20 -MD -MF x.d -o x.o -c ../{path}"}
+                    for path in tree]
+        for path, text in {**tree, "build/compile_commands.json": json.dumps(commands),
+                           ".clang-tidy": "Checks: '-*,modernize-use-nullptr'\n"
+                                          "WarningsAsErrors: '*'\n"
+                                          "HeaderFilterRegex: 'dataplane/'\n"}.items():
+            file = pathlib.Path(root, path)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        environment = {**os.environ, "WEIR_CHECK_ROOT": root, "XDG_CACHE_HOME": root}
+        done = subprocess.run([HERE / "tidy.py", build], env=environment, capture_output=True,
+                              text=True, check=False)
+        return done.returncode, done.stdout
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@
 
 usage: tidy.py [--changed] BUILD [FILE…]   (--changed: only what differs from the branch main,
 tests included; tests are left out otherwise: googletest would double the time)
+Sources of one folder are read as one unit, since most of the time goes into what they include; a
+unit with a finding, or whose sources do not fit together, is halved until it is one source.
 A source that passed is remembered by the digest of all that it read (its command, our files that it
 includes, .clang-tidy), in the user's cache folder, so that a second run costs seconds.
 """
@@ -23,6 +25,9 @@ import tree
 
 TIDY = "clang-tidy-19"
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "weir-tidy"
+GROUP = 7                   # Sources of a unit at most.
+TAKES_VALUE = ("-o", "-MF", "-MQ")
+NOT_FLAGS = ("-MD", "-c")
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 # The commands are for g++: what clang does not know of them, or of its library, is no finding.
 EXTRA = [f"--extra-arg=-Wno-{name}" for name in (
@@ -57,6 +62,50 @@ def digest(source, command, version):
     for path in [".clang-tidy", *sorted(reads(source, set()))]:
         total.update(path.encode() + b"\0" + (tree.ROOT / path).read_bytes())
     return total.hexdigest()
+
+
+def flags_of(command):
+    """What a compile command says to the compiler of any source."""
+    words = iter(shlex.split(command))
+    kept = []
+    for word in words:
+        if word in TAKES_VALUE:
+            next(words)
+        elif word.startswith("-") and word not in NOT_FLAGS:
+            kept.append(word)
+    return tuple(kept)
+
+
+def groups(sources, known):
+    """Sources that share folder and flags, the largest groups first."""
+    alike = {}
+    for source in sorted(sources):
+        alike.setdefault((os.path.dirname(source), flags_of(known[source])), []).append(source)
+    found = [each[at:at + GROUP] for each in alike.values() for at in range(0, len(each), GROUP)]
+    return sorted(found, key=len, reverse=True)
+
+
+def check_group(group, known, build, version):
+    """What clang-tidy says of each source that it is not content with."""
+    left = [source for source in group
+            if not (CACHE / digest(source, known[source], version)).exists()]
+    if len(left) < 2:
+        return [check(source, known[source], build, version) for source in left]
+    unit = build / "tidy" / (left[0].replace("/", "_") + f".{len(left)}.cpp")
+    unit.parent.mkdir(exist_ok=True)
+    unit.write_text("".join(f'#include "{tree.ROOT / source}"  // '
+                            "NOLINT(bugprone-suspicious-include)\n" for source in left))
+    done = subprocess.run([TIDY, "--quiet", *EXTRA, f"--config-file={tree.ROOT / '.clang-tidy'}",
+                           str(unit), "--", *flags_of(known[left[0]])], cwd=build,
+                          capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        half = len(left) // 2
+        return check_group(left[:half], known, build, version) + \
+            check_group(left[half:], known, build, version)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    for source in left:
+        (CACHE / digest(source, known[source], version)).touch()
+    return []
 
 
 def check(source, command, build, version):
@@ -94,12 +143,16 @@ def main():
         sources = [source for source in arguments.files if source in known]
     else:
         sources = [source for source in known if not source.startswith(("tests/", "tools/"))]
+    # What a developer asks of few sources is to be said of each at once.
+    parts = [[source] for source in sources] if arguments.changed or arguments.files else \
+        groups(sources, known)
     version = subprocess.run([TIDY, "--version"], capture_output=True, check=True).stdout
     complaints = set()  # A header is read by many sources: say it once.
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for text in pool.map(lambda source: check(source, known[source], build, version), sources):
-            if text and text not in complaints:
-                print(text, end="", flush=True)
+        for texts in pool.map(lambda part: check_group(part, known, build, version), parts):
+            for text in filter(None, texts):
+                if text not in complaints:
+                    print(text, end="", flush=True)
                 complaints.add(text)
     print(f"{len(sources)} source(s), {len(complaints)} finding(s)")
     sys.exit(1 if complaints else 0)
