@@ -393,7 +393,7 @@ Result<Intent> Document::take_intent() {
   if (errors_.empty() && level_ != Level::after) {
     refuse({.line = 1, .column = 1}, "there is no document; {} wants nothing", "{}");
   }
-  if (errors_.empty()) add_places(find_faults(intent_, options_.limits));
+  if (errors_.empty() && options_.whole) add_places(find_faults(intent_, options_.limits));
   if (!errors_.empty()) return std::unexpected(std::move(errors_));
   sort(intent_);
   return std::move(intent_);

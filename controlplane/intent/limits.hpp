@@ -2,6 +2,8 @@
 // How much is read, and how much the data plane at hand can hold.
 #pragma once
 
+#include "dataplane/contract/limits.hpp"
+
 #include <cstdint>
 
 namespace cp {
@@ -19,5 +21,12 @@ struct Limits {
 
   friend bool operator==(const Limits&, const Limits&) = default;
 };
+
+// More than any data plane has: for what was judged before, when it is read back.
+inline constexpr Limits limits_unknown{.ports = contract::port_count_max,
+                                       .vteps = UINT16_MAX,
+                                       .networks = UINT16_MAX,
+                                       .endpoints = UINT32_MAX,
+                                       .next_hops = contract::next_hop_count_max};
 
 }  // namespace cp

@@ -14,6 +14,8 @@ constexpr std::array<std::string_view, object_kind_count> plurals = {
 constexpr std::array<std::string_view, object_kind_count> nouns = {
     "port", "vtep", "network", "endpoint", "next-hop", "host-rule", "queue"};
 
+constexpr std::array<std::string_view, 2> owners = {"file", "command"};
+
 template <class T>
 const T* find_name(const std::vector<T>& list, std::string_view name) noexcept {
   const auto at = std::lower_bound(
@@ -40,6 +42,17 @@ void sort_list(std::vector<T>& list) {
 }
 
 }  // namespace
+
+std::string_view name(Owner owner) noexcept {
+  return owners[static_cast<std::size_t>(owner)];
+}
+
+std::optional<Owner> parse_owner(std::string_view word) noexcept {
+  for (std::size_t i = 0; i < owners.size(); ++i) {
+    if (word == owners[i]) return static_cast<Owner>(i);
+  }
+  return std::nullopt;
+}
 
 std::string_view singular(ObjectKind kind) noexcept {
   return singulars[static_cast<std::size_t>(kind)];

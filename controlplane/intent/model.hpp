@@ -30,6 +30,10 @@ enum class RoceTraffic : std::uint8_t { data, ack, cnp, cm };
 enum class MarkPlace : std::uint8_t { outer, inner, both };
 enum class NotEct : std::uint8_t { drop, pass };
 
+// Who brought an object into the intent: whoever applies a whole replaces what is its own, and
+// nothing else (plan/owners.hpp). The store keeps their words.
+enum class Owner : std::uint8_t { file, command };
+
 // The DSCP of an outer header: a constant, or the inner one (RFC 2983).
 struct Dscp {
   std::optional<std::uint8_t> pinned;  // 0..63; absent: copied.
@@ -83,6 +87,7 @@ struct Port {
   std::optional<std::uint16_t> tx_descriptors;
   std::optional<Rate> rate;
   std::optional<ByteCount> burst;
+  Owner owner = Owner::file;
 
   friend bool operator==(const Port&, const Port&) = default;
 };
@@ -98,6 +103,7 @@ struct Vtep {
   std::optional<Dscp> dscp;
   std::optional<std::uint8_t> ttl;
   std::optional<UdpChecksum> udp_checksum;
+  Owner owner = Owner::file;
 
   friend bool operator==(const Vtep&, const Vtep&) = default;
 };
@@ -107,6 +113,7 @@ struct Network {
   std::uint32_t vni = 0;
   std::vector<Name> flood;
   UnknownUnicast unknown_unicast = UnknownUnicast::flood;
+  Owner owner = Owner::file;
 
   friend bool operator==(const Network&, const Network&) = default;
 };
@@ -115,6 +122,7 @@ struct Network {
 struct Endpoint {
   Name network;
   base::MacAddress mac{};
+  Owner owner = Owner::file;  // In what alignment leaves free.
   Name vtep;
   Name port;
 
@@ -127,6 +135,7 @@ struct NextHop {
   Name port;
   std::optional<base::IpAddress> address;
   std::optional<base::MacAddress> mac;
+  Owner owner = Owner::file;
 
   friend bool operator==(const NextHop&, const NextHop&) = default;
 };
@@ -137,6 +146,7 @@ struct HostRule {
   HostAction action = HostAction::to_host;
   std::optional<std::uint32_t> rate;
   std::optional<std::uint32_t> burst;
+  Owner owner = Owner::file;
 
   friend bool operator==(const HostRule&, const HostRule&) = default;
 };
@@ -156,6 +166,7 @@ struct Queue {
   std::optional<MarkPlace> mark;
   std::optional<NotEct> not_ect;
   std::optional<bool> mark_control;
+  Owner owner = Owner::file;
 
   friend bool operator==(const Queue&, const Queue&) = default;
 };
@@ -183,11 +194,17 @@ using Object = std::variant<Port, Vtep, Network, Endpoint, NextHop, HostRule, Qu
 inline ObjectKind kind_of(const Object& object) noexcept {
   return static_cast<ObjectKind>(object.index());
 }
+inline Owner owner_of(const Object& object) noexcept {
+  return std::visit([](const auto& concrete) { return concrete.owner; }, object);
+}
 
 // "port"; "a port"; "ports".
 std::string_view singular(ObjectKind kind) noexcept;
 std::string with_article(ObjectKind kind);
 std::string_view plural(ObjectKind kind) noexcept;
+// "file", and back.
+std::string_view name(Owner owner) noexcept;
+std::optional<Owner> parse_owner(std::string_view word) noexcept;
 // The singular as a word of a command line: "next-hop".
 std::string_view noun(ObjectKind kind) noexcept;
 // The same of all kinds, in order.

@@ -21,6 +21,8 @@ struct ReadOptions {
   std::size_t bytes_max = std::size_t{256} << 20;
   Limits limits = {};
   std::string key = {};  // read_object(): the key that a URL gave.
+  // read_intent(): false for objects out of an intent, whose references lead outside of them.
+  bool whole = true;
 };
 
 // By content: JSON where a brace and a quoted key or nothing come first, else YAML.

@@ -121,12 +121,18 @@ void append_object(std::string& out, const T& object) {
   out += '}';
 }
 
+void append_owner(std::string& out, Owner owner) {
+  out.back() = ',';  // The brace that closed the object.
+  out += R"("owner":)" + json_string(name(owner)) + "}";
+}
+
 template <class T>
-void append_json_list(std::string& out, const std::vector<T>& list) {
+void append_json_list(std::string& out, const std::vector<T>& list, Shown shown = Shown::no) {
   out += '[';
   for (std::size_t i = 0; i < list.size(); ++i) {
     out += i == 0 ? "\n" : ",\n";
     append_object<Json>(out, list[i]);
+    if (shown == Shown::with_owner) append_owner(out, list[i].owner);
   }
   out += list.empty() ? "]" : "\n]";
 }
@@ -152,11 +158,18 @@ std::string to_json(const Object& object) {
   return out;
 }
 
-std::string to_json(const Intent& intent, ObjectKind kind) {
+std::string to_json(const Intent& intent, ObjectKind kind, Shown shown) {
   std::string out;
-  visit_kind(kind,
-             [&]<class T>(std::type_identity<T>) { append_json_list(out, list_of<T>(intent)); });
+  visit_kind(kind, [&]<class T>(std::type_identity<T>) {
+    append_json_list(out, list_of<T>(intent), shown);
+  });
   return out + "\n";
+}
+
+std::string to_json_shown(const Object& object) {
+  std::string out = to_json(object);
+  append_owner(out, owner_of(object));
+  return out;
 }
 
 std::string to_yaml(const Intent& intent) {

@@ -13,8 +13,10 @@ namespace cp {
 // One object a line.
 std::string to_json(const Intent& intent);
 std::string to_json(const Object& object);
-// An array of all objects of a kind.
-std::string to_json(const Intent& intent, ObjectKind kind);
+// An array of all objects of a kind; with a member "owner" where they are shown, not kept.
+enum class Shown : bool { no, with_owner };
+std::string to_json(const Intent& intent, ObjectKind kind, Shown shown = Shown::no);
+std::string to_json_shown(const Object& object);
 // As a file that read_intent() takes, one object a line.
 std::string to_yaml(const Intent& intent);
 

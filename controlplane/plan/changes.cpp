@@ -18,8 +18,15 @@ bool makes_device(ObjectKind kind, std::string_view field) noexcept {
 }
 
 Change describe(ChangeKind kind, const Object& before, const Object& after) {
-  Change change{
-      .kind = kind, .object = kind_of(after), .key = key_of(after), .fields = {}, .note = {}};
+  Change change{.kind = kind,
+                .object = kind_of(after),
+                .key = key_of(after),
+                .fields = {},
+                .note = {},
+                .owner = owner_of(after)};
+  if (kind == ChangeKind::change && owner_of(before) != change.owner) {
+    change.owner_before = owner_of(before);
+  }
   for (const FieldInfo& field : fields(change.object)) {
     if (field.key) continue;
     std::string old_text;
@@ -45,7 +52,8 @@ void compare(const std::vector<T>& before, const std::vector<T>& after,
                          .object = kind_of_type<T>,
                          .key = key_of(*old_object),
                          .fields = {},
-                         .note = {}});
+                         .note = {},
+                         .owner = old_object->owner});
     } else if (old_object == nullptr) {
       changes.push_back(describe(ChangeKind::add, T{}, *new_object));
     } else if (*old_object != *new_object) {
@@ -85,6 +93,16 @@ std::string place_text(const Change& change) {
   return text;
 }
 
+// " (owner command)", " (owner command → file)"; nothing where all is as who asks thinks.
+std::string owner_text(const Change& change, Owner source) {
+  if (change.owner_before) {
+    return " (owner " + std::string(name(*change.owner_before)) + " → " +
+           std::string(name(change.owner)) + ")";
+  }
+  if (change.owner == source) return {};
+  return " (owner " + std::string(name(change.owner)) + ")";
+}
+
 void append_json(std::string& out, const Change& change) {
   out += R"({"change":)" + json_string(word_of(change.kind)) + R"(,"kind":)" +
          json_string(singular(change.object)) + R"(,"key":)" + json_string(change.key) +
@@ -100,6 +118,8 @@ void append_json(std::string& out, const Change& change) {
     out += '}';
   }
   out += '}';
+  out += R"(,"owner":)" + json_string(name(change.owner));
+  if (change.owner_before) out += R"(,"owner_before":)" + json_string(name(*change.owner_before));
   if (!change.note.empty()) out += R"(,"note":)" + json_string(change.note);
   out += '}';
 }
@@ -118,9 +138,23 @@ std::vector<Change> find_changes(const Intent& before, const Intent& after) {
   return changes;
 }
 
-std::string to_string(const Change& change) {
+ChangeCounts count(const std::vector<Change>& changes) noexcept {
+  ChangeCounts counts;
+  for (const Change& change : changes) {
+    switch (change.kind) {
+      case ChangeKind::add: ++counts.added; break;
+      case ChangeKind::change: ++counts.changed; break;
+      case ChangeKind::remove: ++counts.removed; break;
+    }
+  }
+  return counts;
+}
+
+std::string to_string(const Change& change, Owner source) {
   std::string text = std::string(sign_of(change.kind)) + " " + title_of(change.object, change.key);
-  if (change.object == ObjectKind::endpoint) return text + place_text(change);
+  if (change.object == ObjectKind::endpoint) {
+    return text + place_text(change) + owner_text(change, source);
+  }
   const char* separator = ": ";
   for (const FieldChange& field : change.fields) {
     text += separator + std::string(field.field) + " ";
@@ -128,6 +162,7 @@ std::string to_string(const Change& change) {
     text += or_nothing(field.after);
     separator = ", ";
   }
+  text += owner_text(change, source);
   if (!change.note.empty()) text += " (" + std::string(change.note) + ")";
   return text;
 }

@@ -124,7 +124,8 @@ class Planner {
     });
   }
 
-  // Names have the same numbers in both intents, so that equal endpoints are equal records.
+  // Names have the same numbers in both intents, so that equal endpoints are equal records. Those
+  // that differ may do so in what the data plane does not know: their owner.
   void plan_endpoints() {
     const Merge<Endpoint> endpoints(applied_.endpoints, wanted_.endpoints);
     endpoints.for_each([this](const Endpoint* before, const Endpoint* after) {
@@ -132,7 +133,9 @@ class Planner {
         plan_.endpoint_removes.push_back(
             {.network = allocation_.network(before->network.view()), .mac = before->mac});
       } else if (before == nullptr || *before != *after) {
-        plan_.endpoint_sets.push_back(after_.endpoint_set(*after));
+        const contract::EndpointSet set = after_.endpoint_set(*after);
+        if (before != nullptr && same(before_.endpoint_set(*before), set)) return;
+        plan_.endpoint_sets.push_back(set);
       }
     });
   }
@@ -144,7 +147,9 @@ class Planner {
         plan_.host_rule_removes.push_back(
             {.host_class = Records::host_rule_set(*before).host_class});
       } else if (before == nullptr || *before != *after) {
-        plan_.host_rule_sets.push_back(Records::host_rule_set(*after));
+        const contract::HostRuleSet set = Records::host_rule_set(*after);
+        if (before != nullptr && same(Records::host_rule_set(*before), set)) return;
+        plan_.host_rule_sets.push_back(set);
       }
     });
   }
