@@ -53,6 +53,7 @@ int serve(const Options& options) {
   Link link(io.get_executor(), {.socket_path = options.runtime_dir + "/dataplane.sock"},
             configuration);
   configuration.use(link);
+  configuration.start(io.get_executor());
   Api api({.configuration = configuration,
            .link = link,
            .events = events,

@@ -11,17 +11,34 @@ namespace cp {
 
 namespace asio = boost::asio;
 
-std::span<const Api::Route> Api::routes() {
-  static constexpr std::array list{
-      Route{"GET", "/v1/intent", "The whole intent; ?format=yaml as a file.", "intent",
-            &Api::get_intent},
-      Route{"PUT", "/v1/intent", "Make the intent what the body says; ?dry_run=true only plans.",
-            "change", &Api::put_intent},
+struct Api::RouteList {
+  static constexpr std::array all{
+      Route{"GET", "/v1/intent",
+            "The whole intent; ?format=yaml as a file, ?state=running as the data plane has it.",
+            "intent", &Api::get_intent},
+      Route{
+          "PUT", "/v1/intent",
+          "Put the body in the place of what the file owns; ?takeover=true of everything. As with "
+          "every change, ?dry_run=true only plans, and ?confirm_within=120s undoes it then unless "
+          "it is confirmed.",
+          "change", &Api::put_intent},
+      Route{"PATCH", "/v1/intent", "Edit the intent by a JSON patch (RFC 6902).", "change",
+            &Api::patch_intent},
       Route{"POST", "/v1/intent/check", "Whether the body could be applied.", "check",
             &Api::check_intent},
       Route{"POST", "/v1/intent/diff", "What applying the body would change.", "change",
             &Api::diff_intent},
       Route{"POST", "/v1/batch", "Several edits as one transaction.", "change", &Api::batch},
+      Route{"POST", "/v1/confirm", "Keep the change that waits for it.", "message", &Api::confirm},
+      Route{"POST", "/v1/rollback",
+            "Go back to what ?to= names: a change, whose state it is, or a saved state; left out: "
+            "undo the last change.",
+            "change", &Api::rollback},
+      Route{"GET", "/v1/history", "Who changed what, the newest first; ?limit=, ?before=.",
+            "history", &Api::get_history},
+      Route{"GET", "/v1/saved", "States that have names.", "saved", &Api::get_saved},
+      Route{"PUT", "/v1/saved/{name}", "Give the state a name.", "message", &Api::put_saved},
+      Route{"DELETE", "/v1/saved/{name}", "Forget a saved state.", "message", &Api::delete_saved},
       Route{"GET", "/v1/keys/{kinds}", "What the objects of a kind are called.", "keys",
             &Api::get_keys},
       Route{"GET", "/v1/status", "Whether the data plane has what is wanted.", "status",
@@ -65,7 +82,10 @@ std::span<const Api::Route> Api::routes() {
       Route{"DELETE", "/v1/{kinds}/{key}/{part}", "Remove an endpoint or a queue.", "change",
             &Api::delete_object},
   };
-  return list;
+};
+
+std::span<const Api::Route> Api::routes() {
+  return RouteList::all;
 }
 
 namespace {

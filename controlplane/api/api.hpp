@@ -56,7 +56,12 @@ class Api {
   static std::span<const Route> routes();
 
  private:
+  struct RouteList;  // In api.cpp.
+
   // calls_intent.cpp
+  Answer change(const Call& call, std::string what, std::function<Status(Intent&)> edit);
+  Answer change(const Call& call, ChangeRequest request);
+  Answer apply(Call& call, bool dry_run);
   Answer get_intent(Call& call);
   Answer put_intent(Call& call);
   Answer check_intent(Call& call);
@@ -68,6 +73,15 @@ class Api {
   Answer put_object(Call& call);
   Answer delete_object(Call& call);
   Answer get_keys(Call& call);
+
+  // calls_history.cpp
+  Answer patch_intent(Call& call);
+  Answer confirm(Call& call);
+  Answer rollback(Call& call);
+  Answer get_history(Call& call);
+  Answer get_saved(Call& call);
+  Answer put_saved(Call& call);
+  Answer delete_saved(Call& call);
 
   // calls_view.cpp
   Answer get_status(Call& call);

@@ -2,6 +2,7 @@
 // Routes that show what is going on.
 #include "controlplane/api/answer.hpp"
 #include "controlplane/api/api.hpp"
+#include "controlplane/api/change_answer.hpp"
 #include "controlplane/api/schemas.hpp"
 #include "controlplane/api/views.hpp"
 #include "controlplane/intent/edit.hpp"
@@ -62,10 +63,14 @@ Api::Answer Api::get_status(Call&) {
                                                    {"networks", link.limits.networks},
                                                    {"endpoints", link.limits.endpoints}}},
                          {"last_error", link.last_error}};
+  json::object wanted{{"objects", std::move(objects)}};
+  if (const auto& unconfirmed = parts_.configuration.unconfirmed()) {
+    wanted["unconfirmed"] = to_json(*unconfirmed);
+  }
   co_return json_answer(
       200, {{"controlplane", json::object{{"release", WEIR_VERSION}, {"pid", ::getpid()}}},
             {"dataplane", std::move(dataplane)},
-            {"intent", json::object{{"objects", std::move(objects)}}}});
+            {"intent", std::move(wanted)}});
 }
 
 Api::Answer Api::get_stats(Call&) {

@@ -1,97 +1,192 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/api/configuration.hpp"
 
-#include "controlplane/api/views.hpp"
 #include "controlplane/intent/validate.hpp"
+#include "controlplane/plan/owners.hpp"
 #include "controlplane/plan/plan.hpp"
 #include "controlplane/plan/records.hpp"
+#include "controlplane/store/difference.hpp"
 #include "dataplane/base/log.hpp"
+
+#include <array>
+#include <pwd.h>
+#include <unistd.h>
 
 namespace cp {
 
 namespace asio = boost::asio;
-namespace json = boost::json;
 using base::Errc;
 
 namespace {
 
-std::string who_text(const Peer& peer) {
-  return peer.uid ? "uid " + std::to_string(*peer.uid) : "nobody known";
-}
+// Of a change of a million endpoints history shows the first ones, and of a list of a thousand
+// names its beginning; what undoes the change has them all.
+constexpr std::size_t lines_kept_max = 20;
+constexpr std::size_t line_bytes_max = 400;
 
 // Nobody knows whether such a transaction came through: the link finds out.
 bool is_unknown(const Error& error) {
   return error.code == Errc::closed || error.code == Errc::timed_out;
 }
 
+std::string user_name(uid_t uid) {
+  std::array<char, 4096> room{};
+  passwd entry{};
+  passwd* found = nullptr;
+  if (::getpwuid_r(uid, &entry, room.data(), room.size(), &found) != 0 || found == nullptr) {
+    return {};
+  }
+  return found->pw_name;
+}
+
+// "root (uid 0)", "uid 1234", "weir-controlplane".
+std::string who_text(const Author& who) {
+  if (who.uid < 0) return who.user;
+  const std::string uid = "uid " + std::to_string(who.uid);
+  return who.user.empty() ? uid : who.user + " (" + uid + ")";
+}
+
+// Cut between two characters of UTF-8.
+std::string beginning_of(std::string line) {
+  if (line.size() <= line_bytes_max) return line;
+  std::size_t end = line_bytes_max;
+  while ((static_cast<unsigned char>(line[end]) & 0xc0) == 0x80) --end;
+  return line.substr(0, end) + "…";
+}
+
+std::string first_lines(const std::vector<Change>& changes, Owner source) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(changes.size(), lines_kept_max); ++i) {
+    text += beginning_of(to_string(changes[i], source)) + "\n";
+  }
+  return text;
+}
+
+Owner owner_at(const Intent& intent, const Finding& finding) {
+  return visit_kind(finding.kind, [&]<class T>(std::type_identity<T>) {
+    return list_of<T>(intent)[finding.index].owner;
+  });
+}
+
+// As validate(), but of what the source did not write it says whose it is.
+Status judge(const Intent& intent, const Limits& limits, Owner source) {
+  Errors errors;
+  for (Finding& finding : find_faults(intent, limits)) {
+    const Owner owner = owner_at(intent, finding);
+    if (owner != source && source == Owner::file) {
+      finding.error.message += "; it is owned by " + std::string(name(owner)) + ", not in the file";
+    }
+    errors.push_back(std::move(finding.error));
+  }
+  if (errors.empty()) return {};
+  return std::unexpected(std::move(errors));
+}
+
 }  // namespace
 
-PositionNames Configuration::position_names() const {
-  PositionNames names;
-  const auto add = [&names](std::string_view dimension, const Numbers& numbers) {
-    auto& list = names[std::string(dimension)];
-    numbers.for_each([&](std::string_view name, std::uint16_t number) {
-      list.emplace_back(number, std::string(name));
-    });
-  };
-  add("port", allocation_.ports);
-  add("network", allocation_.networks);
-  add("vtep", allocation_.vteps);
-  add("next_hop", allocation_.next_hops);
-  // Ports without queues have nothing to count there: 8 classes each of 38 zeros.
-  auto& queueing = names["queue.port"];
-  for (const auto& [number, name] : names["port"]) {
-    const Port* port = find_port(intent_, name);
-    if (port != nullptr && has_queues(intent_, *port)) queueing.emplace_back(number, name);
-  }
-  for (std::uint32_t i = 0; i < contract::traffic_class_count; ++i) {
-    names["traffic_class"].emplace_back(i, std::to_string(i));
-  }
-  // Nobody gave these a number; the data plane says who they are.
-  const contract::RegionView* region = link_ == nullptr ? nullptr : link_->region();
-  if (region != nullptr) names["neighbour"] = neighbour_names(*region);
-  return names;
+HistoryEntry entry_of(const Peer& who, std::string what) {
+  HistoryEntry entry;
+  entry.time_ms = Clocks::now().wall_ms;
+  entry.what = std::move(what);
+  // Nobody but this process changes anything without a socket to come by.
+  entry.who = {.uid = -1, .user = "weir-controlplane", .pid = ::getpid()};
+  if (who.uid) entry.who = {.uid = *who.uid, .user = user_name(*who.uid), .pid = who.pid};
+  return entry;
 }
 
 asio::awaitable<Result<ChangeReport>> Configuration::change(ChangeRequest request) {
   const Turns::Turn turn = co_await changes_.take();
-  Intent next = intent_;
-  if (auto edited = request.edit(next); !edited) co_return std::unexpected(edited.error());
-  sort(next);
-  if (auto valid = validate(next, limits_); !valid) co_return std::unexpected(valid.error());
-
-  ChangeReport report;
-  report.changes = find_changes(intent_, next);
-  report.generation = link_->status().generation;
+  if (auto free = refuse_while_unconfirmed(request); !free) {
+    co_return std::unexpected(free.error());
+  }
+  auto drafted = make_draft(request);
+  if (!drafted) co_return std::unexpected(drafted.error());
+  Draft& draft = *drafted;
+  ChangeReport& report = draft.report;
   if (request.dry_run) {
     Allocation trial = allocation_;
-    if (auto taken = trial.take_all(next); !taken) co_return std::unexpected(taken.error());
+    if (auto taken = trial.take_all(draft.next); !taken) co_return std::unexpected(taken.error());
     report.status = ChangeStatus::planned;
-    report.records = make_plan(trial, intent_, next).record_count();
-    co_return report;
+    report.records = make_plan(trial, intent_, draft.next).record_count();
+    co_return std::move(report);
   }
   // The first apply counts even if it wants nothing: from then on somebody has said so.
-  if (report.changes.empty() && said_) co_return report;
+  if (report.changes.empty() && said_ && !unconfirmed_) co_return std::move(report);
 
-  if (auto taken = allocation_.take_all(next); !taken) co_return std::unexpected(taken.error());
-  const Plan plan = make_plan(allocation_, intent_, next);
-  report.records = plan.record_count();
-  auto applied = co_await program(next, plan);
+  give_up_prepared();
+  auto applied = co_await put_in_force(request, draft);
   if (!applied) {
     allocation_.release_unused(intent_);
     co_return std::unexpected(applied.error());
   }
   report.status = *applied ? ChangeStatus::applied : ChangeStatus::pending;
-  if (auto kept = keep(std::move(next), request, report); !kept) {
+  if (auto kept = keep(draft); !kept) {
     link_->wake();  // The data plane goes back to what is stored.
+    note_refused(draft, kept.error().front());
     co_return std::unexpected(kept.error());
   }
-  co_return report;
+  co_return std::move(report);
 }
 
-// True: in force. False: the data plane is not there, or left before it said.
-asio::awaitable<Result<bool>> Configuration::program(const Intent& next, const Plan& plan) {
+// The edit, judged as a whole. Nothing has happened yet.
+Result<Configuration::Draft> Configuration::make_draft(ChangeRequest& request) {
+  Draft draft{.next = intent_, .entry = {}, .report = {.source = request.source}};
+  if (auto edited = request.edit(draft.next); !edited) return std::unexpected(edited.error());
+  sort(draft.next);
+  if (!request.edits_owners) keep_owners(intent_, draft.next, request.source);
+  if (auto valid = judge(draft.next, limits_, request.source); !valid && !request.must_hold) {
+    return std::unexpected(valid.error());
+  }
+  ChangeReport& report = draft.report;
+  report.changes = find_changes(intent_, draft.next);
+  report.generation = link_->status().generation;
+  report.others = count_of_others(draft.next, request.source);
+  draft.entry = entry_of(request.who, std::move(request.what));
+  draft.entry.counts = count(report.changes);
+  draft.entry.changes = first_lines(report.changes, request.source);
+  return draft;
+}
+
+// On disk first, then in the data plane. True: in force; false: no data plane was there to say so.
+asio::awaitable<Result<bool>> Configuration::put_in_force(const ChangeRequest& request,
+                                                          Draft& draft) {
+  if (auto taken = allocation_.take_all(draft.next); !taken) {
+    co_return std::unexpected(taken.error());
+  }
+  const Plan plan = make_plan(allocation_, intent_, draft.next);
+  draft.report.records = plan.record_count();
+  if (request.confirm_within) draft.report.confirm = deadline_in(*request.confirm_within);
   if (!link_->connected()) co_return false;
+
+  const Prepared prepared{.entry = draft.entry,
+                          .digests = digests_of(draft.next, allocation_),
+                          .redo = write_difference(intent_, draft.next),
+                          .numbers = write_numbers(store_.numbers(), allocation_),
+                          .confirm = draft.report.confirm};
+  if (auto written = store_.prepare(prepared); !written) {
+    co_return std::unexpected(written.error());
+  }
+  auto applied = co_await program(draft.next, plan);
+  if (!applied && request.must_hold) {
+    LOG(error, "revert_refused", {"reason", to_string(applied.error().front())});
+    co_return false;
+  }
+  if (!applied) note_refused(draft, applied.error().front());
+  // The window begins when the change does.
+  if (request.confirm_within) draft.report.confirm = deadline_in(*request.confirm_within);
+  co_return applied;
+}
+
+// In history only: the change did not come to pass.
+void Configuration::note_refused(Draft& draft, const Error& why) {
+  draft.entry.outcome = Outcome::refused;
+  draft.entry.reason = to_string(why);
+  if (auto noted = store_.give_up_prepared(draft.entry); !noted) {
+    LOG(error, "store_failed", {"reason", to_string(noted.error().front())});
+  }
+}
+
+asio::awaitable<Result<bool>> Configuration::program(const Intent& next, const Plan& plan) {
   if (link_->in_sync() && plan.empty()) co_return true;
   std::expected<std::uint64_t, Error> generation = 0;
   if (link_->in_sync()) {
@@ -111,109 +206,61 @@ Status Configuration::load() {
   intent_ = std::move(saved->intent);
   allocation_ = std::move(saved->allocation);
   applied_ = saved->applied;
-  said_ = intent_ != Intent{} || applied_.boot_id != 0;
+  prepared_ = std::move(saved->prepared);
+  unconfirmed_ = std::move(saved->unconfirmed);
+  const auto newest = newest_change(store_.database());
+  if (!newest) return std::unexpected(newest.error());
+  said_ = intent_ != Intent{} || applied_.boot_id != 0 || *newest != 0;
   digests_ = digests_of(intent_, allocation_);
   return {};
 }
 
 // Stores what has been decided and makes it what is wanted.
-Status Configuration::keep(Intent next, const ChangeRequest& request, ChangeReport& report) {
+Status Configuration::keep(Draft& draft) {
+  ChangeReport& report = draft.report;
   Allocation allocation = allocation_;
-  allocation.release_unused(next);
-  if (auto saved = store_.save(intent_, next, allocation); !saved) return saved;
-  intent_ = std::move(next);
-  allocation_ = std::move(allocation);
-  digests_ = digests_of(intent_, allocation_);
-  said_ = true;
-  report.generation = link_->status().generation;
-  const bool pending = report.status == ChangeStatus::pending;
-  if (pending) {
-    link_->wake();
-  } else {
-    note_applied(link_->status());
+  allocation.release_unused(draft.next);
+  const contract::Digests digests = digests_of(draft.next, allocation);
+  const LinkStatus& link = link_->status();
+  SaveRecord record{.entry = draft.entry, .applied = std::nullopt, .confirm = report.confirm};
+  record.entry.outcome = Outcome::pending;
+  if (report.status == ChangeStatus::applied) {
+    record.entry.outcome = Outcome::applied;
+    record.entry.generation = link.generation;
+    record.applied = {.boot_id = link.boot_id, .generation = link.generation, .digests = digests};
   }
-
-  const std::string who = who_text(request.who);
-  LOG(info, "intent_changed", {"what", request.what}, {"who", who}, {"pid", request.who.pid},
-      {"generation", report.generation}, {"records", report.records},
-      {"pending", pending ? "yes" : "no"});
-  events_.publish("intent_changed", {{"what", request.what},
-                                     {"who", who},
-                                     {"generation", report.generation},
-                                     {"changes", report.changes.size()},
-                                     {"pending", pending}});
+  const auto number = store_.save(intent_, draft.next, allocation, record);
+  if (!number) return std::unexpected(number.error());
+  intent_ = std::move(draft.next);
+  allocation_ = std::move(allocation);
+  digests_ = digests;
+  if (record.applied) applied_ = *record.applied;
+  said_ = true;
+  report.number = *number;
+  report.generation = link.generation;
+  draft.entry = std::move(record.entry);
+  unconfirmed_.reset();
+  if (record.confirm) wait_for({.number = *number, .until = *record.confirm});
+  if (report.status == ChangeStatus::pending) link_->wake();
+  tell_changed(draft);
   return {};
 }
 
-// What is in force is what is wanted now: the next start of this process may rely on it.
-void Configuration::note_applied(const LinkStatus& status) {
-  const Applied applied{
-      .boot_id = status.boot_id, .generation = status.generation, .digests = digests_};
-  if (applied == applied_) return;
-  if (auto saved = store_.save_applied(applied); !saved) {
-    LOG(warning, "store_failed", {"reason", to_string(saved.error().front())});
-    return;
-  }
-  applied_ = applied;
-}
-
-Plan Configuration::everything() {
-  return plan_all(allocation_, intent_);
-}
-
-std::optional<contract::Digests> Configuration::wanted_digests() {
-  if (!said_) return std::nullopt;
-  return digests_;
-}
-
-void Configuration::on_limits(const Limits& limits) {
-  limits_ = limits;
-  if (!allocation_.fit(limits)) return;
-  // Some names lost their numbers to a smaller data plane.
-  if (auto taken = allocation_.take_all(intent_); !taken) {
-    LOG(error, "intent_too_large", {"reason", to_string(taken.error().front())});
-  }
-  digests_ = digests_of(intent_, allocation_);
-}
-
-void Configuration::on_event(const contract::FrameView& event) {
-  for (std::size_t i = 0; i < event.record_count(); ++i) {
-    if (event.header().type == static_cast<std::uint16_t>(contract::EventType::trace_packet)) {
-      const auto packet = event.record<contract::TracePacket>(i);
-      traces_.take(packet, allocation_, link_->region());
-      events_.publish("trace_packet", {{"trace", packet.trace}, {"remaining", packet.remaining}});
-    } else if (event.header().type ==
-               static_cast<std::uint16_t>(contract::EventType::neighbour_change)) {
-      tell_neighbour(event.record<contract::NeighbourChange>(i));
-    } else {
-      const auto change = event.record<contract::LinkChange>(i);
-      const std::string port(allocation_.ports.name_of(change.port.value));
-      LOG(info, "link_change", {"port", port}, {"up", change.up}, {"gone", change.gone});
-      events_.publish("link_change", {{"port", port},
-                                      {"up", change.up != 0},
-                                      {"gone", change.gone != 0},
-                                      {"speed_mbps", change.speed_mbps}});
-    }
-  }
-}
-
-void Configuration::tell_neighbour(const contract::NeighbourChange& change) {
-  const std::string port(allocation_.ports.name_of(change.port.value));
-  const std::string address = base::to_string(change.address);
-  LOG(info, "neighbour_change", {"what", contract::name(change.what)}, {"port", port},
-      {"address", address}, {"mac", base::to_string(change.mac)});
-  json::object members{{"what", contract::name(change.what)}, {"port", port}, {"address", address}};
-  if (!change.mac.is_zero()) members["mac"] = base::to_string(change.mac);
-  if (!change.before.is_zero()) members["before"] = base::to_string(change.before);
-  events_.publish("neighbour_change", std::move(members));
-}
-
-void Configuration::on_status(const LinkStatus& status) {
-  if (status.state == LinkState::disconnected) traces_.stop_all();
-  if (status.state == LinkState::in_sync) note_applied(status);
-  json::object members{{"state", name(status.state)}, {"generation", status.generation}};
-  if (!status.last_error.empty()) members["reason"] = status.last_error;
-  events_.publish("dataplane", std::move(members));
+void Configuration::tell_changed(const Draft& draft) {
+  const HistoryEntry& entry = draft.entry;
+  const ChangeReport& report = draft.report;
+  const std::string who = who_text(entry.who);
+  const bool pending = report.status == ChangeStatus::pending;
+  LOG(info, "intent_changed", {"number", report.number}, {"what", entry.what}, {"who", who},
+      {"pid", entry.who.pid}, {"generation", report.generation}, {"records", report.records},
+      {"pending", pending ? "yes" : "no"}, {"confirmed", report.confirm ? "no" : "yes"});
+  events_.publish("intent_changed", {{"number", report.number},
+                                     {"what", entry.what},
+                                     {"who", who},
+                                     {"generation", report.generation},
+                                     {"changes", report.changes.size()},
+                                     {"pending", pending},
+                                     {"confirmed", !report.confirm}});
 }
 
 }  // namespace cp

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The intent in force and the one way to change it: validate the whole, plan the difference, have
-// the data plane commit it, store it. Refused anywhere means changed nowhere.
+// The intent in force and the one way to change it: validate the whole, plan the difference, write
+// it down, have the data plane commit it, store it. Refused anywhere means changed nowhere. What
+// nobody confirms in time is undone, and every change is undone by history.
 #pragma once
 
 #include "controlplane/api/events.hpp"
@@ -14,18 +15,29 @@
 #include "controlplane/plan/changes.hpp"
 #include "controlplane/store/store.hpp"
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 
+#include <chrono>
 #include <functional>
+#include <optional>
 
 namespace cp {
 
 // What is to be done to the intent, and by whom.
 struct ChangeRequest {
   std::function<Status(Intent&)> edit;
-  std::string what;  // "apply", "batch": for the log.
+  std::string what;  // "apply", "set port wire0": for history and the log.
   Peer who;
   bool dry_run = false;
+  Owner source = Owner::command;
+  // True: the edit has said whose each object is. False: what is new is the source's.
+  bool edits_owners = false;
+  std::optional<std::chrono::milliseconds> confirm_within = std::nullopt;
+  // A way back, which may be gone while a change waits for its confirmation.
+  bool goes_back = false;
+  // Kept even where the data plane refuses it: it was in force before.
+  bool must_hold = false;
 };
 
 enum class ChangeStatus : std::uint8_t {
@@ -37,9 +49,13 @@ enum class ChangeStatus : std::uint8_t {
 
 struct ChangeReport {
   ChangeStatus status = ChangeStatus::unchanged;
+  Owner source = Owner::command;
   std::vector<Change> changes;
   std::size_t records = 0;  // That the data plane was, or would be, sent.
   std::uint64_t generation = 0;
+  std::uint64_t number = 0;  // In history; 0: it is not there.
+  std::size_t others = 0;    // Objects afterwards that are not the source's.
+  std::optional<Deadline> confirm = std::nullopt;
 };
 
 class Configuration : public LinkOwner {
@@ -51,16 +67,26 @@ class Configuration : public LinkOwner {
   // Takes what is stored. The link is made after us and must be named before it runs.
   Status load();
   void use(Link& link) { link_ = &link; }
+  // From now on time counts: what was unconfirmed when the last process ended is undone on time.
+  void start(boost::asio::any_io_executor executor);
 
   boost::asio::awaitable<Result<ChangeReport>> change(ChangeRequest request);
+  // What waits for it stays. Refused where nothing does.
+  boost::asio::awaitable<Result<std::uint64_t>> confirm(Peer who);
+  // Gives the state a name, or takes one back.
+  boost::asio::awaitable<Status> save_state(std::string name, Peer who);
+  boost::asio::awaitable<Status> forget_state(std::string name, Peer who);
 
   const Intent& intent() const noexcept { return intent_; }
   const Allocation& allocation() const noexcept { return allocation_; }
   const Limits& limits() const noexcept { return limits_; }
+  const std::optional<Unconfirmed>& unconfirmed() const noexcept { return unconfirmed_; }
+  Store& store() noexcept { return store_; }
   PositionNames position_names() const;
 
   // LinkOwner
   void on_limits(const Limits& limits) override;
+  void on_in_force(const contract::Digests& digests) override;
   std::optional<contract::Digests> wanted_digests() override;
   Plan everything() override;
   const Allocation& names() override { return allocation_; }
@@ -68,15 +94,38 @@ class Configuration : public LinkOwner {
   void on_status(const LinkStatus& status) override;
 
  private:
+  // A change on its way: what it leads to, and what is told of it.
+  struct Draft {
+    Intent next;
+    HistoryEntry entry;
+    ChangeReport report;
+  };
+
+  // configuration.cpp
+  Result<Draft> make_draft(ChangeRequest& request);
+  boost::asio::awaitable<Result<bool>> put_in_force(const ChangeRequest& request, Draft& draft);
   boost::asio::awaitable<Result<bool>> program(const Intent& next, const Plan& plan);
+  void note_refused(Draft& draft, const Error& why);
+  Status keep(Draft& draft);
+  void tell_changed(const Draft& draft);
+
+  // configuration_link.cpp
   void tell_neighbour(const contract::NeighbourChange& change);
   void note_applied(const LinkStatus& status);
-  Status keep(Intent next, const ChangeRequest& request, ChangeReport& report);
+
+  // configuration_time.cpp
+  Status refuse_while_unconfirmed(const ChangeRequest& request) const;
+  boost::asio::awaitable<void> wait_for_confirmation(std::uint64_t number);
+  boost::asio::awaitable<bool> revert(std::uint64_t number);
+  void wait_for(const Unconfirmed& unconfirmed);
+  void give_up_prepared();
+  void finish_prepared(const contract::Digests& digests);
 
   Store& store_;
   Events& events_;
   Traces& traces_;
   Link* link_ = nullptr;
+  boost::asio::any_io_executor executor_;
   Turns changes_;  // One change at a time.
   Intent intent_;
   Allocation allocation_;
@@ -84,6 +133,12 @@ class Configuration : public LinkOwner {
   bool said_ = false;  // Somebody has said what is wanted, be it nothing.
   Applied applied_;    // As stored.
   contract::Digests digests_{};
+  // Of the process before: the first data plane's digests say whether it came to pass.
+  std::optional<Prepared> prepared_;
+  std::optional<Unconfirmed> unconfirmed_;
 };
+
+// What stands in history of who asked and when; the rest is the caller's.
+HistoryEntry entry_of(const Peer& who, std::string what);
 
 }  // namespace cp

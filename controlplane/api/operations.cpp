@@ -115,6 +115,34 @@ class Reader {
   }
 };
 
+std::string_view word(OperationVerb verb) {
+  switch (verb) {
+    case OperationVerb::add: return "add";
+    case OperationVerb::set: return "set";
+    case OperationVerb::remove: return "delete";
+  }
+  __builtin_unreachable();
+}
+
+std::string setting_of(const Operation& operation, std::string_view field) {
+  for (const FieldSetting& setting : operation.settings) {
+    if (setting.field == field) return setting.text;
+  }
+  return {};
+}
+
+// Of an object that is added the key stands among its fields.
+std::string key_of(const Operation& operation) {
+  if (operation.verb != OperationVerb::add) return operation.key;
+  if (operation.kind == ObjectKind::endpoint) {
+    return setting_of(operation, "network") + "/" + setting_of(operation, "mac");
+  }
+  if (operation.kind == ObjectKind::queue) {
+    return setting_of(operation, "port") + "/" + setting_of(operation, "traffic_class");
+  }
+  return setting_of(operation, "name");
+}
+
 Status perform_one(Intent& intent, const Operation& operation) {
   switch (operation.verb) {
     case OperationVerb::add: return add(intent, operation.kind, operation.settings);
@@ -153,6 +181,12 @@ Status perform(Intent& intent, const std::vector<Operation>& operations) {
     return status;
   }
   return {};
+}
+
+std::string summary_of(const std::vector<Operation>& operations) {
+  if (operations.size() != 1) return "batch of " + std::to_string(operations.size()) + " edits";
+  const Operation& only = operations.front();
+  return std::string(word(only.verb)) + " " + title_of(only.kind, key_of(only));
 }
 
 }  // namespace cp

@@ -29,4 +29,7 @@ Result<std::vector<Operation>> parse_operations(std::string_view body);
 // One after the other; the first that is refused ends it, with its line or number in the error.
 Status perform(Intent& intent, const std::vector<Operation>& operations);
 
+// What history calls them: "set port wire0", "batch of 12 edits".
+std::string summary_of(const std::vector<Operation>& operations);
+
 }  // namespace cp

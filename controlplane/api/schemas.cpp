@@ -37,7 +37,8 @@ constexpr std::array schemas{
     "column": {"type": "integer", "minimum": 1}, "suggestion": {"type": "string"}}}}})"},
     Schema{"change", R"({
 "type": "object",
-"required": ["status", "message", "counts", "records", "generation", "changes"],
+"required": ["status", "message", "counts", "records", "generation", "number", "owner", "others",
+             "changes"],
 "properties": {
   "status": {"enum": ["applied", "pending", "unchanged", "planned"]},
   "message": {"type": "string"},
@@ -45,13 +46,47 @@ constexpr std::array schemas{
              "additionalProperties": {"type": "integer", "minimum": 0}},
   "records": {"type": "integer", "minimum": 0},
   "generation": {"type": "integer", "minimum": 0},
+  "number": {"type": "integer", "minimum": 0, "description": "in history; 0: it is not there"},
+  "owner": {"enum": ["file", "command"], "description": "whose change it is"},
+  "others": {"type": "integer", "minimum": 0, "description": "objects that are not this owner's"},
+  "unconfirmed": {"type": "object", "required": ["number", "until", "seconds_left"]},
   "text": {"type": "array", "items": {"type": "string"}},
   "changes": {"type": "array", "items": {
-    "type": "object", "required": ["change", "kind", "key"],
+    "type": "object", "required": ["change", "kind", "key", "owner"],
     "properties": {"change": {"enum": ["add", "change", "remove"]},
                    "kind": {"enum": ["port", "next_hop", "vtep", "network", "endpoint",
                                      "host_rule", "queue"]},
-                   "key": {"type": "string"}, "fields": {"type": "object"}}}}}})"},
+                   "key": {"type": "string"}, "fields": {"type": "object"},
+                   "owner": {"enum": ["file", "command"]},
+                   "owner_before": {"enum": ["file", "command"]}}}}}})"},
+    Schema{"history", R"({
+"type": "object", "required": ["history", "saved"],
+"properties": {
+  "history": {"type": "array", "items": {
+    "type": "object",
+    "required": ["number", "time", "uid", "user", "pid", "what", "outcome", "generation", "counts",
+                 "text", "reachable", "sound"],
+    "properties": {
+      "number": {"type": "integer", "minimum": 1}, "time": {"type": "string"},
+      "uid": {"type": ["integer", "null"], "description": "null: the control plane itself"},
+      "user": {"type": "string"}, "pid": {"type": "integer"}, "what": {"type": "string"},
+      "outcome": {"enum": ["applied", "pending", "refused", "unfinished", "confirmed", "saved",
+                           "forgotten"]},
+      "reason": {"type": "string"}, "generation": {"type": "integer", "minimum": 0},
+      "counts": {"type": "object", "required": ["added", "changed", "removed"]},
+      "text": {"type": "array", "items": {"type": "string"}},
+      "reachable": {"type": "boolean", "description": "a rollback can lead to what it left"},
+      "sound": {"type": "boolean", "description": "false: an accident has met the entry"}}}},
+  "unconfirmed": {"type": "object", "required": ["number", "until", "seconds_left"]},
+  "saved": {"type": "array", "items": {"$ref": "#/$defs/saved"}}},
+"$defs": {"saved": {
+  "type": "object", "required": ["name", "number", "time", "uid", "user", "pid", "bytes"]}}})"},
+    Schema{"saved", R"({
+"type": "object", "required": ["saved"],
+"properties": {"saved": {"type": "array", "items": {
+  "type": "object", "required": ["name", "number", "time", "uid", "user", "pid", "bytes"],
+  "properties": {"name": {"type": "string"},
+    "number": {"type": "integer", "description": "the newest change when it was saved"}}}}}})"},
     Schema{"check", R"({
 "type": "object", "required": ["status", "message", "objects"],
 "properties": {"status": {"const": "good"}, "message": {"type": "string"},
@@ -71,7 +106,8 @@ constexpr std::array schemas{
       "since": {"type": "string"}, "generation": {"type": "integer"},
       "workers": {"type": "integer"}, "capacity": {"type": "object"},
       "last_error": {"type": "string"}}},
-  "intent": {"type": "object", "required": ["objects"]}}})"},
+  "intent": {"type": "object", "required": ["objects"], "properties": {
+    "unconfirmed": {"type": "object", "required": ["number", "until", "seconds_left"]}}}}})"},
     Schema{"stats", R"({
 "type": "object",
 "required": ["time", "dataplane", "totals", "drops", "ports", "networks", "vteps", "next_hops",

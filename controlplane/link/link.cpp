@@ -154,6 +154,7 @@ std::optional<Error> Link::accept_hello(Message message) {
                           .endpoints = reply.endpoint_capacity,
                           .next_hops = reply.next_hop_capacity};
   owner_.on_limits(status_.limits);
+  owner_.on_in_force(digests_);
   return std::nullopt;
 }
 

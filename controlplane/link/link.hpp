@@ -53,6 +53,8 @@ class LinkOwner {
   virtual ~LinkOwner() = default;
   // A data plane has said how much it holds.
   virtual void on_limits(const Limits& limits) = 0;
+  // What its tables add up to as it is found, after on_limits().
+  virtual void on_in_force(const contract::Digests& digests) = 0;
   // What its tables must add up to; nullopt: nobody has said what is wanted. Asked often.
   virtual std::optional<contract::Digests> wanted_digests() = 0;
   // The commands that lead there from nothing.

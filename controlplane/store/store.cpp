@@ -4,69 +4,43 @@
 #include "controlplane/intent/read.hpp"
 #include "controlplane/intent/write.hpp"
 #include "controlplane/plan/merge.hpp"
-#include "dataplane/contract/limits.hpp"
+#include "controlplane/store/difference.hpp"
+#include "controlplane/store/row_digest.hpp"
+#include "controlplane/store/schema.hpp"
 
 #include <array>
+#include <unordered_map>
 
 namespace cp {
 namespace {
 
-// The file says so in its header; "WEIR".
-constexpr std::int64_t application_id = 0x57454952;
-constexpr std::int64_t schema_version = 1;
-
-// A new schema gets the next number and a step that makes it of the one before.
-constexpr const char* schema_1 = R"(
-  CREATE TABLE objects (kind INTEGER NOT NULL, key TEXT NOT NULL, json TEXT NOT NULL,
-                        PRIMARY KEY (kind, key)) STRICT, WITHOUT ROWID;
-  CREATE TABLE numbers (kind INTEGER NOT NULL, name TEXT NOT NULL, number INTEGER NOT NULL,
-                        PRIMARY KEY (kind, name)) STRICT, WITHOUT ROWID;
-  CREATE TABLE state (id INTEGER PRIMARY KEY CHECK (id = 1), content_digest INTEGER NOT NULL,
-                      boot_id INTEGER NOT NULL, generation INTEGER NOT NULL,
-                      ports INTEGER NOT NULL, networks INTEGER NOT NULL, vteps INTEGER NOT NULL,
-                      endpoints INTEGER NOT NULL) STRICT;
-  INSERT INTO state VALUES (1, 0, 0, 0, 0, 0, 0, 0);
-  PRAGMA user_version = 1;
-  PRAGMA application_id = 0x57454952;
-)";
-
 // Exclusive: a second control plane finds the file busy instead of fighting over it, and SQLite
-// needs no shared memory beside it. FULL: a commit is on the disk when it returns.
+// needs no shared memory beside it. FULL: a commit is on the disk when it returns. The limit gives
+// back the room that one large change took in the log.
 constexpr const char* settings = R"(
   PRAGMA locking_mode = EXCLUSIVE;
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = FULL;
   PRAGMA cell_size_check = ON;
+  PRAGMA journal_size_limit = 67108864;
 )";
 
 // Of which the names have numbers.
 constexpr std::array numbered_kinds = {ObjectKind::port, ObjectKind::vtep, ObjectKind::network,
                                        ObjectKind::next_hop};
 
-// FNV-1a over table, kind, key and value, mixed so that sums of similar rows do not cancel out.
-// Against accidents, not forgery: who can write the file can write anything.
-std::uint64_t row_digest(char table, ObjectKind kind, std::string_view key,
-                         std::string_view value) {
-  constexpr std::uint64_t prime = 0x100'0000'01b3;
-  std::uint64_t hash = 0xcbf2'9ce4'8422'2325;
-  const auto add = [&hash](char c) {
-    hash = (hash ^ static_cast<unsigned char>(c)) * prime;
-  };
-  add(table);
-  add(static_cast<char>(kind));
-  for (const char c : key) add(c);
-  add('\0');  // No key holds one.
-  for (const char c : value) add(c);
-  hash = (hash ^ (hash >> 32)) * 0xff51'afd7'ed55'8ccd;
-  return hash ^ (hash >> 32);
-}
-
-std::uint64_t object_digest(ObjectKind kind, std::string_view key, std::string_view json) {
-  return row_digest('o', kind, key, json);
+// The owner file counts nothing: rows of the schema without owners are its.
+std::uint64_t object_digest(ObjectKind kind, std::string_view key, std::string_view json,
+                            Owner owner) {
+  RowDigest digest('o');
+  digest.add(static_cast<char>(kind)).add_value(key).add(json);
+  if (owner != Owner::file) digest.add('\0').add(name(owner));
+  return digest.value();
 }
 
 std::uint64_t number_digest(ObjectKind kind, std::string_view name, std::uint16_t number) {
-  return row_digest('n', kind, name, std::to_string(number));
+  RowDigest digest('n');
+  return digest.add(static_cast<char>(kind)).add_value(name).add(std::to_string(number)).value();
 }
 
 Status check_application(Database& database) {
@@ -92,24 +66,6 @@ Status check_integrity(Database& database) {
   return fail(std::move(error));
 }
 
-Status bring_to_schema(Database& database) {
-  const auto version = database.integer("PRAGMA user_version");
-  if (!version) return std::unexpected(version.error());
-  if (*version == schema_version) return {};
-  if (*version > schema_version || *version < 0) {
-    Error error = database.error({});
-    error.code = base::Errc::version_skew;
-    error.message = "was written by a newer release (schema " + std::to_string(*version) +
-                    "; this one knows " + std::to_string(schema_version) +
-                    "); start that release, or move the file away";
-    return fail(std::move(error));
-  }
-  auto transaction = Transaction::begin(database);
-  if (!transaction) return std::unexpected(transaction.error());
-  if (auto made = database.execute(schema_1); !made) return made;
-  return transaction->commit();
-}
-
 // Writes rows of one table and keeps their digest.
 class RowWriter {
  public:
@@ -125,13 +81,17 @@ class RowWriter {
                      std::move(*remove_statement));
   }
 
-  template <class V>
-  bool insert(ObjectKind kind, std::string_view key, V value) {
-    return run(insert_.start().bind(static_cast<std::int64_t>(kind)).bind(key).bind(value));
+  template <class... V>
+  bool insert(ObjectKind kind, std::string_view key, V... values) {
+    insert_.start().bind(static_cast<std::int64_t>(kind)).bind(key);
+    (insert_.bind(values), ...);
+    return run(insert_);
   }
-  template <class V>
-  bool update(ObjectKind kind, std::string_view key, V value) {
-    return run(update_.start().bind(value).bind(static_cast<std::int64_t>(kind)).bind(key));
+  template <class... V>
+  bool update(ObjectKind kind, std::string_view key, V... values) {
+    update_.start();
+    (update_.bind(values), ...);
+    return run(update_.bind(static_cast<std::int64_t>(kind)).bind(key));
   }
   bool remove(ObjectKind kind, std::string_view key) {
     return run(remove_.start().bind(static_cast<std::int64_t>(kind)).bind(key));
@@ -157,6 +117,21 @@ class RowWriter {
   Statement remove_;
   std::uint64_t rows_ = 0;
 };
+
+// By kind and key.
+using Owned = std::array<std::unordered_map<std::string, Owner>, object_kind_count>;
+
+void give_owners(Intent& intent, const Owned& owned) {
+  for (std::size_t i = 0; i < object_kind_count; ++i) {
+    if (owned[i].empty()) continue;
+    visit_kind(static_cast<ObjectKind>(i), [&]<class T>(std::type_identity<T>) {
+      for (T& object : list_of<T>(intent)) {
+        const auto at = owned[i].find(key_of(object));
+        if (at != owned[i].end()) object.owner = at->second;
+      }
+    });
+  }
+}
 
 // Whether a write failed because the row was there, or was not, against what the caller thinks.
 bool row_mismatch(const Database& database) noexcept {
@@ -198,25 +173,36 @@ Result<Store> Store::open(const std::string& path) {
   return store;
 }
 
-Result<std::string> Store::read_objects(std::uint64_t& digest) {
-  auto rows = Statement::make(database_, "SELECT key, json FROM objects WHERE kind = ?");
+Result<Intent> Store::read_objects(std::uint64_t& digest) {
+  auto rows = Statement::make(database_, "SELECT key, json, owner FROM objects WHERE kind = ?");
   if (!rows) return std::unexpected(rows.error());
-  // The same text as in a file, so that there is one reader.
+  // The same text as in a file, so that there is one reader; beside it whose each object is that
+  // is not the file's.
   std::string document = "{";
+  Owned owned;
   for (std::size_t i = 0; i < object_kind_count; ++i) {
     const auto kind = static_cast<ObjectKind>(i);
     document += (i == 0 ? "" : ",") + json_string(plural(kind)) + ":[";
     rows->start().bind(static_cast<std::int64_t>(kind));
     Statement::Step step;
     for (bool first = true; (step = rows->step()) == Statement::Step::row; first = false) {
-      digest += object_digest(kind, rows->text(0), rows->text(1));
+      const auto owner = parse_owner(rows->text(2));
+      if (!owner) return fail(damaged("does not say who owns " + title_of(kind, rows->text(0))));
+      digest += object_digest(kind, rows->text(0), rows->text(1), *owner);
+      if (*owner != Owner::file) owned[i].emplace(rows->text(0), *owner);
       if (!first) document += ",\n";
       document += rows->text(1);
     }
     if (step == Statement::Step::failed) return fail(database_.error("read"));
     document += ']';
   }
-  return document + "}";
+  document += '}';
+  // What fits this data plane is judged when it has said its limits.
+  const ReadOptions options{
+      .file = path(), .bytes_max = document.size(), .limits = limits_unknown, .key = {}};
+  auto intent = read_intent(document, Syntax::json, options);
+  if (intent) give_owners(*intent, owned);
+  return intent;
 }
 
 Status Store::read_numbers(Allocation& allocation, std::uint64_t& digest) {
@@ -255,37 +241,33 @@ Result<Saved> Store::load(const Limits& limits) {
                           .digests = {.ports = column(3),
                                       .networks = column(4),
                                       .vteps = column(5),
-                                      .endpoints = column(6)}}};
+                                      .endpoints = column(6)}},
+              .prepared = std::nullopt,
+              .unconfirmed = std::nullopt};
   const std::uint64_t saved_digest = column(0);
   row->start();
 
   std::uint64_t digest = 0;
-  auto document = read_objects(digest);
-  if (!document) return std::unexpected(document.error());
+  auto intent = read_objects(digest);
+  if (!intent) return std::unexpected(intent.error());
+  saved.intent = std::move(*intent);
   if (auto read = read_numbers(saved.allocation, digest); !read) {
     return std::unexpected(read.error());
   }
+  auto prepared = read_prepared(database_, digest);
+  if (!prepared) return std::unexpected(prepared.error());
+  saved.prepared = std::move(*prepared);
+  auto unconfirmed = read_unconfirmed(database_, digest);
+  if (!unconfirmed) return std::unexpected(unconfirmed.error());
+  saved.unconfirmed = std::move(*unconfirmed);
   if (digest != saved_digest) return fail(damaged("its rows do not add up: it is damaged"));
-
-  // What fits this data plane is judged when it has said its limits.
-  const ReadOptions options{.file = path(),
-                            .bytes_max = document->size(),
-                            .limits = {.ports = 64,
-                                       .vteps = 65535,
-                                       .networks = 65535,
-                                       .endpoints = UINT32_MAX,
-                                       .next_hops = contract::next_hop_count_max},
-                            .key = {}};
-  auto intent = read_intent(*document, Syntax::json, options);
-  if (!intent) return std::unexpected(intent.error());
-  saved.intent = std::move(*intent);
   numbers_ = saved.allocation;
   return saved;
 }
 
 Status Store::save_objects(const Intent& before, const Intent& after, std::uint64_t& digest) {
-  auto writer = RowWriter::make(database_, "INSERT INTO objects VALUES (?, ?, ?)",
-                                "UPDATE objects SET json = ? WHERE kind = ? AND key = ?",
+  auto writer = RowWriter::make(database_, "INSERT INTO objects VALUES (?, ?, ?, ?)",
+                                "UPDATE objects SET json = ?, owner = ? WHERE kind = ? AND key = ?",
                                 "DELETE FROM objects WHERE kind = ? AND key = ?");
   if (!writer) return std::unexpected(writer.error());
   bool good = true;
@@ -297,15 +279,18 @@ Status Store::save_objects(const Intent& before, const Intent& after, std::uint6
         return;
       }
       const std::string key = key_of(old_object != nullptr ? *old_object : *new_object);
-      if (old_object != nullptr) digest -= object_digest(kind, key, to_json(*old_object));
+      if (old_object != nullptr) {
+        digest -= object_digest(kind, key, to_json(*old_object), old_object->owner);
+      }
       if (new_object == nullptr) {
         good = writer->remove(kind, key);
         return;
       }
       const std::string json = to_json(*new_object);
-      digest += object_digest(kind, key, json);
-      good = old_object != nullptr ? writer->update<std::string_view>(kind, key, json)
-                                   : writer->insert<std::string_view>(kind, key, json);
+      const std::string_view owner = name(new_object->owner);
+      digest += object_digest(kind, key, json, new_object->owner);
+      good = old_object != nullptr ? writer->update(kind, key, std::string_view(json), owner)
+                                   : writer->insert(kind, key, std::string_view(json), owner);
     });
   };
   save_list(before.ports, after.ports);
@@ -340,8 +325,8 @@ Status Store::save_numbers(const Allocation& allocation, std::uint64_t& digest) 
       if (!good || saved == number) return;
       if (saved) digest -= number_digest(kind, name, *saved);
       digest += number_digest(kind, name, number);
-      good = saved ? writer->update<std::int64_t>(kind, name, number)
-                   : writer->insert<std::int64_t>(kind, name, number);
+      good = saved ? writer->update(kind, name, std::int64_t{number})
+                   : writer->insert(kind, name, std::int64_t{number});
     });
   }
   rows_changed_ += writer->rows();
@@ -350,19 +335,87 @@ Status Store::save_numbers(const Allocation& allocation, std::uint64_t& digest) 
   return fail(damaged("does not hold the numbers that were saved last"));
 }
 
-Status Store::save(const Intent& before, const Intent& after, const Allocation& allocation) {
-  rows_changed_ = 0;
+template <class F>
+Status Store::transact(F&& f) {
   auto transaction = Transaction::begin(database_);
   if (!transaction) return std::unexpected(transaction.error());
   const auto saved_digest = database_.integer("SELECT content_digest FROM state");
   if (!saved_digest) return std::unexpected(saved_digest.error());
   auto digest = static_cast<std::uint64_t>(*saved_digest);
-  if (auto saved = save_objects(before, after, digest); !saved) return saved;
-  if (auto saved = save_numbers(allocation, digest); !saved) return saved;
+  if (Status done = f(digest); !done) return done;
   if (auto updated = update_digest(database_, digest); !updated) return updated;
-  if (auto committed = transaction->commit(); !committed) return committed;
-  numbers_ = allocation;
+  return transaction->commit();
+}
+
+template <class F>
+Result<std::uint64_t> Store::record(const HistoryEntry& entry, F&& f) {
+  std::uint64_t number = 0;
+  const Status done = transact([&](std::uint64_t& digest) -> Status {
+    if (Status written = f(digest); !written) return written;
+    auto appended = append_history(database_, entry, {});
+    if (!appended) return std::unexpected(appended.error());
+    number = *appended;
+    return {};
+  });
+  if (!done) return std::unexpected(done.error());
+  return number;
+}
+
+Status Store::prepare(const Prepared& prepared) {
+  return transact([&](std::uint64_t& digest) -> Status {
+    if (auto removed = remove_prepared(database_, digest); !removed) return removed;
+    return write_prepared(database_, prepared, digest);
+  });
+}
+
+Status Store::give_up_prepared(const HistoryEntry& entry) {
+  const auto number =
+      record(entry, [&](std::uint64_t& digest) { return remove_prepared(database_, digest); });
+  if (!number) return std::unexpected(number.error());
   return {};
+}
+
+Result<std::uint64_t> Store::save(const Intent& before, const Intent& after,
+                                  const Allocation& allocation, const SaveRecord& record) {
+  rows_changed_ = 0;
+  std::uint64_t number = 0;
+  const Status done = transact([&](std::uint64_t& digest) -> Status {
+    if (auto saved = save_objects(before, after, digest); !saved) return saved;
+    if (auto saved = save_numbers(allocation, digest); !saved) return saved;
+    if (auto removed = remove_prepared(database_, digest); !removed) return removed;
+    if (auto removed = remove_unconfirmed(database_, digest); !removed) return removed;
+    auto appended = append_history(database_, record.entry, write_difference(after, before));
+    if (!appended) return std::unexpected(appended.error());
+    number = *appended;
+    if (record.applied) {
+      if (auto saved = save_applied(*record.applied); !saved) return saved;
+    }
+    if (!record.confirm) return {};
+    return write_unconfirmed(database_, {.number = number, .until = *record.confirm}, digest);
+  });
+  if (!done) return std::unexpected(done.error());
+  numbers_ = allocation;
+  return number;
+}
+
+Result<std::uint64_t> Store::confirm(const HistoryEntry& entry) {
+  return record(entry,
+                [&](std::uint64_t& digest) { return remove_unconfirmed(database_, digest); });
+}
+
+Result<std::uint64_t> Store::save_state(std::string_view name, const Intent& intent,
+                                        const HistoryEntry& entry) {
+  return record(entry, [&](std::uint64_t&) -> Status {
+    const auto newest = newest_entry(database_);
+    if (!newest) return std::unexpected(newest.error());
+    const SavedState state{
+        .name = std::string(name), .number = *newest, .time_ms = entry.time_ms, .who = entry.who};
+    return write_saved_state(database_, state, intent);
+  });
+}
+
+Result<std::uint64_t> Store::forget_state(std::string_view name, const HistoryEntry& entry) {
+  return record(entry, [&](std::uint64_t&) { return remove_saved_state(database_, name); });
 }
 
 Status Store::save_applied(const Applied& applied) {

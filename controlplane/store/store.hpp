@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The intent on disk: one row per object, the numbers of names, and what the data plane last said.
-// Every save is one transaction that is on the disk when it returns, and touches only rows that
-// changed. One process has the file at a time.
+// The intent on disk: one row per object with its owner, the numbers of names, how it came to be,
+// and what the data plane last said. Every save is one transaction that is on the disk when it
+// returns, and touches only rows that changed. One process has the file at a time.
 //
 // What is saved adds up to a digest that is saved with it, so that a flipped bit is not taken for
 // what the operator wants.
@@ -11,11 +11,16 @@
 #include "controlplane/intent/limits.hpp"
 #include "controlplane/intent/model.hpp"
 #include "controlplane/plan/allocation.hpp"
+#include "controlplane/store/history.hpp"
+#include "controlplane/store/prepared.hpp"
+#include "controlplane/store/saved_states.hpp"
 #include "controlplane/store/sqlite.hpp"
 #include "dataplane/contract/digest.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace cp {
 
@@ -32,6 +37,15 @@ struct Saved {
   Intent intent;
   Allocation allocation;
   Applied applied;
+  std::optional<Prepared> prepared;  // Nobody knows whether the data plane has it.
+  std::optional<Unconfirmed> unconfirmed;
+};
+
+// What is saved of a change beside the intent that it leads to.
+struct SaveRecord {
+  HistoryEntry entry;
+  std::optional<Applied> applied;   // Where the data plane has it already.
+  std::optional<Deadline> confirm;  // Undone then, unless confirmed.
 };
 
 class Store {
@@ -42,11 +56,28 @@ class Store {
   // The last saved state, checked; empty in a new store. `limits` are the allocation's.
   Result<Saved> load(const Limits& limits);
 
-  // From what load() or the last save left (`before`) to `after`, with the numbers of its names.
-  // Refused, and nothing changed, where the file does not hold `before`.
-  Status save(const Intent& before, const Intent& after, const Allocation& allocation);
-  Status save_applied(const Applied& applied);
+  // A change that the data plane is about to be asked for, before it is. One at a time.
+  Status prepare(const Prepared& prepared);
+  // It did not come to pass; `entry` says why.
+  Status give_up_prepared(const HistoryEntry& entry);
 
+  // From what load() or the last save left (`before`) to `after`, with the numbers of its names;
+  // ends what was prepared or unconfirmed. Refused, and nothing changed, where the file does not
+  // hold `before`. Returns the number of the entry in history.
+  Result<std::uint64_t> save(const Intent& before, const Intent& after,
+                             const Allocation& allocation, const SaveRecord& record);
+  Status save_applied(const Applied& applied);
+  // What was unconfirmed stays.
+  Result<std::uint64_t> confirm(const HistoryEntry& entry);
+  // Gives what is saved a name, or takes one back; refused with not_found.
+  Result<std::uint64_t> save_state(std::string_view name, const Intent& intent,
+                                   const HistoryEntry& entry);
+  Result<std::uint64_t> forget_state(std::string_view name, const HistoryEntry& entry);
+
+  // For what reads history and saved states.
+  Database& database() noexcept { return database_; }
+  // As saved last.
+  const Allocation& numbers() const noexcept { return numbers_; }
   const std::string& path() const noexcept { return database_.path(); }
   // Rows that the last save() wrote or deleted; for tests of its thrift.
   std::uint64_t rows_changed() const noexcept { return rows_changed_; }
@@ -54,15 +85,21 @@ class Store {
  private:
   explicit Store(Database database) : database_(std::move(database)) {}
 
+  // Calls f(digest), which writes rows and keeps their digest, as one transaction.
+  template <class F>
+  Status transact(F&& f);
+  // The same of something that stands in history alone.
+  template <class F>
+  Result<std::uint64_t> record(const HistoryEntry& entry, F&& f);
   Status save_objects(const Intent& before, const Intent& after, std::uint64_t& digest);
   Status save_numbers(const Allocation& allocation, std::uint64_t& digest);
-  Result<std::string> read_objects(std::uint64_t& digest);
+  Result<Intent> read_objects(std::uint64_t& digest);
   Status read_numbers(Allocation& allocation, std::uint64_t& digest);
   Error damaged(std::string what) const;
 
   Database database_;
   // As saved.
-  Allocation numbers_{Limits{.ports = 64, .vteps = 65535, .networks = 65535, .next_hops = 32767}};
+  Allocation numbers_{limits_unknown};
   std::uint64_t rows_changed_ = 0;
 };
 

@@ -56,6 +56,7 @@ class ApiTest : public testing::Test {
                  [this](cp::HttpRequest request) { return api.handle(std::move(request)); }) {
       EXPECT_TRUE(configuration.load());
       configuration.use(link);
+      configuration.start(io.get_executor());
       const auto listens = server.listen_unix(directory + "/controlplane.sock");
       EXPECT_TRUE(listens) << listens.error().text;
       boost::asio::co_spawn(io, link.run(), boost::asio::detached);

@@ -28,6 +28,7 @@ class Owner : public cp::LinkOwner {
   }
 
   void on_limits(const cp::Limits& limits) override { seen_limits = limits; }
+  void on_in_force(const contract::Digests& digests) override { found_digests = digests; }
   std::optional<contract::Digests> wanted_digests() override {
     if (!said) return std::nullopt;
     return cp::digests_of(intent_, allocation);
@@ -48,6 +49,7 @@ class Owner : public cp::LinkOwner {
 
   cp::Allocation allocation;
   cp::Limits seen_limits;
+  std::optional<contract::Digests> found_digests;
   std::vector<std::uint16_t> events;
   std::vector<LinkState> states;
   bool said = true;
@@ -124,6 +126,7 @@ TEST_F(LinkTest, programs_an_empty_data_plane_without_being_asked) {
   EXPECT_EQ(dataplane.records(Verb::port_add), 2u);
   EXPECT_EQ(link->status().generation, 1u);
   EXPECT_EQ(owner->seen_limits.endpoints, 1'000'000u);
+  EXPECT_EQ(owner->found_digests, contract::Digests{});
   EXPECT_NE(link->region(), nullptr);
 }
 

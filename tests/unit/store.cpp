@@ -3,15 +3,12 @@
 #include "controlplane/store/store.hpp"
 
 #include "controlplane/intent/edit.hpp"
-#include "tests/unit/intent_sample.hpp"
+#include "tests/unit/store_bed.hpp"
 
 #include <gtest/gtest.h>
 
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,44 +16,6 @@
 namespace {
 
 using cp::ObjectKind;
-
-cp::Allocation allocation_of(const cp::Intent& intent) {
-  cp::Allocation allocation;
-  EXPECT_TRUE(allocation.take_all(intent));
-  return allocation;
-}
-
-class StoreFile : public testing::Test {
- protected:
-  StoreFile() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "weir_store_XXXXXX").string();
-    const char* made = ::mkdtemp(pattern.data());
-    EXPECT_NE(made, nullptr);
-    directory_ = pattern;
-  }
-  ~StoreFile() override { std::filesystem::remove_all(directory_); }
-
-  std::string path() const { return directory_ + "/intent.db"; }
-  cp::Store open() const {
-    auto store = cp::Store::open(path());
-    EXPECT_TRUE(store) << to_string(store.error().front());
-    return std::move(*store);
-  }
-  std::string open_error() const {
-    const auto store = cp::Store::open(path());
-    return store ? "" : to_string(store.error().front());
-  }
-  std::string read_file() const {
-    std::ifstream file(path(), std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-  void write_file(const std::string& bytes) const {
-    std::ofstream(path(), std::ios::binary | std::ios::trunc) << bytes;
-  }
-
- private:
-  std::string directory_;
-};
 
 TEST(Store, a_new_one_is_empty) {
   auto store = cp::Store::open(":memory:");
@@ -78,7 +37,7 @@ TEST_F(StoreFile, what_is_saved_comes_back_in_another_process) {
                             .digests = {.ports = 1, .networks = 2, .vteps = 3, .endpoints = 4}};
   {
     cp::Store store = open();
-    ASSERT_TRUE(store.save({}, intent, allocation));
+    ASSERT_TRUE(store.save({}, intent, allocation, record_of()));
     ASSERT_TRUE(store.save_applied(applied));
   }
 
@@ -100,15 +59,15 @@ TEST_F(StoreFile, a_change_touches_only_its_rows) {
   ASSERT_TRUE(cp::add(after, cp::Network{.name = name("red"), .vni = 200, .flood = {}}));
   cp::Allocation allocation = allocation_of(before);
   cp::Store store = open();
-  ASSERT_TRUE(store.save({}, before, allocation));
+  ASSERT_TRUE(store.save({}, before, allocation, record_of()));
   EXPECT_EQ(store.rows_changed(), 10'000u + 5 + 5) << "objects, and numbers of five names";
 
   ASSERT_TRUE(allocation.take_all(after));
-  ASSERT_TRUE(store.save(before, after, allocation));
+  ASSERT_TRUE(store.save(before, after, allocation, record_of()));
 
   EXPECT_EQ(store.rows_changed(), 4u) << "two endpoints, a network and its number";
   EXPECT_EQ(store.load({})->intent, after);
-  ASSERT_TRUE(store.save(after, after, allocation));
+  ASSERT_TRUE(store.save(after, after, allocation, record_of()));
   EXPECT_EQ(store.rows_changed(), 0u);
 }
 
@@ -116,12 +75,12 @@ TEST_F(StoreFile, refuses_to_save_a_difference_to_something_else) {
   const cp::Intent intent = sample_intent();
   const cp::Allocation allocation = allocation_of(intent);
   cp::Store store = open();
-  ASSERT_TRUE(store.save({}, intent, allocation));
+  ASSERT_TRUE(store.save({}, intent, allocation, record_of()));
 
-  EXPECT_FALSE(store.save({}, intent, allocation)) << "the objects are there";
+  EXPECT_FALSE(store.save({}, intent, allocation, record_of())) << "the objects are there";
   cp::Intent other = intent;
   ASSERT_TRUE(cp::add(other, cp::Network{.name = name("red"), .vni = 200, .flood = {}}));
-  EXPECT_FALSE(store.save(other, intent, allocation)) << "red is not there";
+  EXPECT_FALSE(store.save(other, intent, allocation, record_of())) << "red is not there";
 
   EXPECT_EQ(store.load({})->intent, intent);
 }
@@ -134,10 +93,10 @@ TEST_F(StoreFile, freed_numbers_go_and_others_stay) {
   cp::Intent after = before;
   ASSERT_TRUE(cp::remove(after, ObjectKind::network, "aqua"));
   cp::Store store = open();
-  ASSERT_TRUE(store.save({}, before, allocation));
+  ASSERT_TRUE(store.save({}, before, allocation, record_of()));
   allocation.release_unused(after);
 
-  ASSERT_TRUE(store.save(before, after, allocation));
+  ASSERT_TRUE(store.save(before, after, allocation, record_of()));
 
   const auto saved = store.load({});
   ASSERT_TRUE(saved);
@@ -150,7 +109,7 @@ TEST_F(StoreFile, is_readable_by_its_owner_alone) {
   const ::mode_t before = ::umask(0);
   cp::Store store = open();
   ::umask(before);
-  ASSERT_TRUE(store.save({}, sample_intent(), allocation_of(sample_intent())));
+  ASSERT_TRUE(store.save({}, sample_intent(), allocation_of(sample_intent()), record_of()));
 
   for (const auto& entry :
        std::filesystem::directory_iterator(std::filesystem::path(path()).parent_path())) {
@@ -180,8 +139,8 @@ TEST_F(StoreFile, refuses_what_it_does_not_know) {
   {
     cp::Store store = open();
   }
-  ASSERT_TRUE(cp::Database::open(path())->execute("PRAGMA user_version = 2"));
-  EXPECT_NE(open_error().find("newer release (schema 2; this one knows 1)"), std::string::npos);
+  ASSERT_TRUE(cp::Database::open(path())->execute("PRAGMA user_version = 3"));
+  EXPECT_NE(open_error().find("newer release (schema 3; this one knows 2)"), std::string::npos);
 
   std::filesystem::remove_all(path());
   std::filesystem::create_symlink("/dev/null", path());
@@ -193,7 +152,7 @@ TEST_F(StoreFile, a_flipped_bit_or_a_cut_is_never_taken_for_an_intent) {
   const cp::Intent intent = sample_intent();
   {
     cp::Store store = open();
-    ASSERT_TRUE(store.save({}, intent, allocation_of(intent)));
+    ASSERT_TRUE(store.save({}, intent, allocation_of(intent), record_of()));
   }
   const std::string good = read_file();
   int refused = 0;
@@ -237,7 +196,8 @@ TEST_F(StoreFile, a_flipped_bit_or_a_cut_is_never_taken_for_an_intent) {
     cp::Intent next = intent;
     cp::put(next,
             cp::Network{.name = name("n" + std::to_string(number)), .vni = number, .flood = {}});
-    if (!allocation.take_all(next) || !store->save(intent, next, allocation)) ::_exit(3);
+    if (!allocation.take_all(next)) ::_exit(3);
+    if (!store->save(intent, next, allocation, record_of())) ::_exit(3);
     intent = std::move(next);
     if (::write(progress, &number, sizeof number) != sizeof number) ::_exit(4);
   }
