@@ -26,6 +26,16 @@ ExitCode ask(const Client& client, const Invocation& invocation, const std::stri
              const std::function<void(const boost::json::value&)>& print,
              const std::string& file = {});
 
+// What a change answers: a line for each object up to a screen of them, then the sum. Of what is
+// only planned as many as the server tells.
+void print_change(const boost::json::value& answer);
+void print_plan(const boost::json::value& answer);
+// "/v1/batch?dry_run=true&confirm_within=120s": what the options of a change say to the server.
+std::string change_target(std::string_view path, const Invocation& invocation);
+
+// That a change waits for its confirmation, as the document's member says; or nothing.
+std::string unconfirmed_text(const boost::json::value& document, std::string_view path);
+
 // What changed between two looks, for rates.
 struct Look {
   const boost::json::value& now;

@@ -12,20 +12,20 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-void add_values(const FieldInfo& field, const KeySource& keys, Words& out) {
+void add_values(const FieldInfo& field, const NameSource& names, Words& out) {
   for (const std::string_view choice : field.choices) out.emplace_back(choice);
   if (field.type == FieldType::dscp) out.emplace_back("copy");
   if (field.type == FieldType::boolean) out.insert(out.end(), {"true", "false"});
   if (field.refers_to) {
-    for (std::string& key : keys(*field.refers_to)) out.push_back(std::move(key));
+    for (std::string& key : names.keys(*field.refers_to)) out.push_back(std::move(key));
   }
 }
 
 // `typed` are the words of FIELD VALUE … that are complete.
-void add_settings(const Command& command, const Words& typed, const KeySource& keys, Words& out) {
+void add_settings(const Command& command, const Words& typed, const NameSource& names, Words& out) {
   if (typed.size() % 2 == 1) {
     if (const FieldInfo* field = find_field(*command.kind, typed.back())) {
-      add_values(*field, keys, out);
+      add_values(*field, names, out);
     }
     return;
   }
@@ -38,7 +38,7 @@ void add_settings(const Command& command, const Words& typed, const KeySource& k
   }
 }
 
-void add_filter(const Words& typed, const KeySource& keys, Words& out) {
+void add_filter(const Words& typed, const NameSource& names, Words& out) {
   const TraceFilterField* waiting = nullptr;
   for (const std::string& word : typed) {
     if (waiting != nullptr) {
@@ -55,30 +55,32 @@ void add_filter(const Words& typed, const KeySource& keys, Words& out) {
   }
   for (const std::string_view choice : waiting->choices) out.emplace_back(choice);
   if (waiting->refers_to) {
-    for (std::string& key : keys(*waiting->refers_to)) out.push_back(std::move(key));
+    for (std::string& key : names.keys(*waiting->refers_to)) out.push_back(std::move(key));
   }
 }
 
-void add_arguments(const Command& command, const Words& typed, const KeySource& keys, Words& out) {
+void add_arguments(const Command& command, const Words& typed, const NameSource& names,
+                   Words& out) {
   std::size_t first = 0;
   for (const Argument& argument : command.arguments) {
     const bool here = typed.size() < first + argument.most;
     if (here) {
       const Words inner(typed.begin() + static_cast<std::ptrdiff_t>(first), typed.end());
       switch (argument.expects) {
-        case Expects::key: out = keys(*command.kind); break;
+        case Expects::key: out = names.keys(*command.kind); break;
         case Expects::new_key:
-          if (command.kind == ObjectKind::endpoint) out = keys(ObjectKind::network);
+          if (command.kind == ObjectKind::endpoint) out = names.keys(ObjectKind::network);
           if (command.kind == ObjectKind::queue) {
-            for (const std::string& port : keys(ObjectKind::port)) out.push_back(port + "/");
+            for (const std::string& port : names.keys(ObjectKind::port)) out.push_back(port + "/");
           }
           break;
         case Expects::owner:
-          out = keys(ObjectKind::port);
-          for (std::string& key : keys(*command.kind)) out.push_back(std::move(key));
+          out = names.keys(ObjectKind::port);
+          for (std::string& key : names.keys(*command.kind)) out.push_back(std::move(key));
           break;
-        case Expects::settings: add_settings(command, inner, keys, out); break;
-        case Expects::filter: add_filter(inner, keys, out); break;
+        case Expects::settings: add_settings(command, inner, names, out); break;
+        case Expects::filter: add_filter(inner, names, out); break;
+        case Expects::state: out = names.states(); break;
         case Expects::shell: out.emplace_back("bash"); break;
         case Expects::file:  // The shell knows files better.
         case Expects::number: break;
@@ -100,7 +102,7 @@ void add_options(const Command* command, Words& out) {
 
 }  // namespace
 
-std::vector<std::string> complete(const std::vector<std::string>& words, const KeySource& keys) {
+std::vector<std::string> complete(const std::vector<std::string>& words, const NameSource& names) {
   const std::string prefix = words.empty() ? "" : words.back();
   Words before = words;
   if (!before.empty()) before.pop_back();
@@ -120,7 +122,7 @@ std::vector<std::string> complete(const std::vector<std::string>& words, const K
   } else if (path.empty()) {
     for (const std::string_view noun : nouns()) candidates.emplace_back(noun);
   } else if (command != nullptr) {
-    add_arguments(*command, {path.begin() + static_cast<std::ptrdiff_t>(used), path.end()}, keys,
+    add_arguments(*command, {path.begin() + static_cast<std::ptrdiff_t>(used), path.end()}, names,
                   candidates);
   } else if (path.size() == 1) {
     for (const std::string_view verb : verbs_of(path[0])) candidates.emplace_back(verb);

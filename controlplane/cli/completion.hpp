@@ -11,12 +11,15 @@
 
 namespace cp {
 
-// The keys of the objects of a kind; empty where nobody answers.
-using KeySource = std::function<std::vector<std::string>(ObjectKind)>;
+// Names that the server knows; empty where nobody answers.
+struct NameSource {
+  std::function<std::vector<std::string>(ObjectKind)> keys;  // Of the objects of a kind.
+  std::function<std::vector<std::string>()> states;          // Of saved states.
+};
 
 // `words` are those after "weir"; the last is the one being typed and may be empty. Answers with
 // whole words that start with it.
-std::vector<std::string> complete(const std::vector<std::string>& words, const KeySource& keys);
+std::vector<std::string> complete(const std::vector<std::string>& words, const NameSource& names);
 
 // For bash; calls `weir --complete WORDS…`.
 std::string bash_script();

@@ -28,19 +28,28 @@ int answer_completion(std::vector<std::string> words) {
   for (std::size_t i = 0; i + 1 < words.size(); ++i) {
     if (words[i] == "-s" || words[i] == "--socket") socket = words[i + 1];
   }
-  const KeySource keys = [&](ObjectKind kind) {
+  // The strings in the list that is the document's member; of objects their names.
+  const auto ask = [&](const std::string& target, const char* member) {
     std::vector<std::string> list;
     const Client client(socket, completion_timeout);
-    const auto answer = client.request("GET", "/v1/keys/" + std::string(plural(kind)));
+    const auto answer = client.request("GET", target);
     if (!answer || !answer->good()) return list;
     boost::system::error_code broken;
     const auto document = boost::json::parse(answer->body, broken);
-    const boost::json::value* names = broken ? nullptr : find_at(document, "keys");
+    const boost::json::value* names = broken ? nullptr : find_at(document, member);
     if (names == nullptr || !names->is_array()) return list;
-    for (const auto& name : names->get_array()) list.emplace_back(name.as_string());
+    for (const auto& name : names->get_array()) {
+      list.push_back(name.is_string() ? std::string(name.get_string()) : text_at(name, "name"));
+    }
     return list;
   };
-  for (const std::string& word : complete(words, keys)) print(word + "\n");
+  const NameSource names{
+      .keys = [&](ObjectKind kind) { return ask("/v1/keys/" + std::string(plural(kind)), "keys"); },
+      .states =
+          [&] {
+            return ask("/v1/saved", "saved");
+          }};
+  for (const std::string& word : complete(words, names)) print(word + "\n");
   return 0;
 }
 
@@ -56,7 +65,7 @@ ExitCode run(const std::vector<std::string>& words) {
   if (line->batch && line->invocation.command != nullptr) {
     return complain(ExitCode::usage, "-f takes its commands from the file; name none beside it");
   }
-  if (line->batch) return run_batch(client, *line->batch, line->invocation.json);
+  if (line->batch) return run_batch(client, *line->batch, line->invocation);
   if (line->invocation.command == nullptr) {
     print(help_text("", ""));
     return ExitCode::usage;

@@ -47,6 +47,11 @@ void add_option(CLI::App& app, Option option, CommandLine& line, Raw& raw) {
     case Option::dry_run: app.add_flag(flags, line.invocation.dry_run); return;
     case Option::yaml: app.add_flag(flags, line.invocation.yaml); return;
     case Option::interval: app.add_option(flags, raw.interval); return;
+    case Option::confirm_within: app.add_option(flags, line.invocation.confirm_within); return;
+    case Option::takeover: app.add_flag(flags, line.invocation.takeover); return;
+    case Option::forget: app.add_flag(flags, line.invocation.forget); return;
+    case Option::running: app.add_flag(flags, line.invocation.running); return;
+    case Option::stored: app.add_flag(flags, line.invocation.stored); return;
     case Option::watch: app.add_flag(flags + "{1}", raw.watch)->expected(0, 1); return;
   }
 }
@@ -108,7 +113,10 @@ std::optional<std::string> read_options(const std::vector<std::string>& words, c
   CLI::App app;
   app.set_help_flag();
   add_globals(app, line, raw);
-  if (named.command != nullptr) {
+  if (named.command == nullptr) {  // Of the batch that -f names.
+    add_option(app, Option::dry_run, line, raw);
+    add_option(app, Option::confirm_within, line, raw);
+  } else {
     for (const Option option : named.command->options) add_option(app, option, line, raw);
   }
   std::vector<std::string> all;

@@ -15,8 +15,15 @@ ExitCode run_apply(const Client& client, const Invocation& invocation);
 ExitCode run_check(const Client& client, const Invocation& invocation);
 ExitCode run_diff(const Client& client, const Invocation& invocation);
 ExitCode run_intent_show(const Client& client, const Invocation& invocation);
+ExitCode run_patch(const Client& client, const Invocation& invocation);
 // -f FILE|-
-ExitCode run_batch(const Client& client, const std::string& file, bool json);
+ExitCode run_batch(const Client& client, const std::string& file, const Invocation& invocation);
+
+// About changes.
+ExitCode run_confirm(const Client& client, const Invocation& invocation);
+ExitCode run_rollback(const Client& client, const Invocation& invocation);
+ExitCode run_history(const Client& client, const Invocation& invocation);
+ExitCode run_save(const Client& client, const Invocation& invocation);
 
 // About ports, VTEPs, networks, endpoints.
 ExitCode run_object_show(const Client& client, const Invocation& invocation);

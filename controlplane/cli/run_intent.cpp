@@ -4,16 +4,13 @@
 #include "controlplane/cli/completion.hpp"
 #include "controlplane/cli/edit.hpp"
 #include "controlplane/cli/run.hpp"
-#include "controlplane/cli/table.hpp"
 #include "controlplane/intent/limits.hpp"
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <expected>
-#include <limits>
 
 namespace cp {
 
@@ -45,34 +42,6 @@ std::expected<std::string, std::string> read_file(const std::string& name) {
   return text;
 }
 
-// A line for each change up to `lines_max`, then one that sums them up.
-void print_lines(const json::value& answer, std::size_t lines_max) {
-  std::string text;
-  std::size_t told = 0;
-  if (const json::value* list = find_at(answer, "text"); list != nullptr && list->is_array()) {
-    told = std::min(list->get_array().size(), lines_max);
-    for (std::size_t i = 0; i < told; ++i) {
-      text += std::string(list->get_array()[i].as_string()) + "\n";
-    }
-  }
-  std::uint64_t total = 0;
-  for (const char* what : {"counts.added", "counts.changed", "counts.removed"}) {
-    total += number_at(answer, what);
-  }
-  if (total > told) text += "… and " + with_commas(total - told) + " more\n";
-  print(text + text_at(answer, "message") + "\n");
-}
-
-// Who asks what would change wants to see it: as many lines as the server tells.
-void print_plan(const json::value& answer) {
-  print_lines(answer, std::numeric_limits<std::size_t>::max());
-}
-
-// What is done needs no more than a screen.
-void print_change(const json::value& answer) {
-  print_lines(answer, 20);
-}
-
 ExitCode send_file(const Client& client, const Invocation& invocation, const std::string& method,
                    const std::string& target,
                    const std::function<void(const json::value&)>& print_document) {
@@ -86,23 +55,35 @@ ExitCode send_file(const Client& client, const Invocation& invocation, const std
 }  // namespace
 
 ExitCode run_apply(const Client& client, const Invocation& invocation) {
-  const std::string target = invocation.dry_run ? "/v1/intent?dry_run=true" : "/v1/intent";
+  std::string target = change_target("/v1/intent", invocation);
+  target += target.find('?') == target.npos ? "?note=" : "&note=";
+  target += encode_percent(invocation.words[0]);
   return send_file(client, invocation, "PUT", target,
                    invocation.dry_run ? print_plan : print_change);
 }
 
 ExitCode run_check(const Client& client, const Invocation& invocation) {
-  return send_file(client, invocation, "POST", "/v1/intent/check",
+  return send_file(client, invocation, "POST", change_target("/v1/intent/check", invocation),
                    [](const json::value& answer) { print(text_at(answer, "message") + "\n"); });
 }
 
 ExitCode run_diff(const Client& client, const Invocation& invocation) {
-  return send_file(client, invocation, "POST", "/v1/intent/diff", print_plan);
+  return send_file(client, invocation, "POST", change_target("/v1/intent/diff", invocation),
+                   print_plan);
+}
+
+ExitCode run_patch(const Client& client, const Invocation& invocation) {
+  return send_file(client, invocation, "PATCH", change_target("/v1/intent", invocation),
+                   invocation.dry_run ? print_plan : print_change);
 }
 
 ExitCode run_intent_show(const Client& client, const Invocation& invocation) {
-  const bool as_json = invocation.json || !invocation.yaml;
-  const auto answer = client.request("GET", as_json ? "/v1/intent" : "/v1/intent?format=yaml");
+  if (invocation.running && invocation.stored) {
+    return complain(ExitCode::usage, "--running and --stored are two views; name one");
+  }
+  std::string target = invocation.running ? "/v1/intent?state=running" : "/v1/intent?state=stored";
+  if (invocation.yaml && !invocation.json) target += "&format=yaml";
+  const auto answer = client.request("GET", target);
   if (!answer) return complain(answer.error().code, answer.error().message);
   if (!answer->good()) return complain(*answer);
   print(answer->body);
@@ -110,7 +91,7 @@ ExitCode run_intent_show(const Client& client, const Invocation& invocation) {
   return ExitCode::ok;
 }
 
-ExitCode run_batch(const Client& client, const std::string& file, bool json) {
+ExitCode run_batch(const Client& client, const std::string& file, const Invocation& invocation) {
   const auto text = read_file(file);
   if (!text) return complain(ExitCode::usage, text.error());
   const std::string shown = file == "-" ? "standard input" : file;
@@ -120,17 +101,16 @@ ExitCode run_batch(const Client& client, const std::string& file, bool json) {
     error.file = shown;
     return complain(ExitCode::refused, to_string(error));
   }
-  Invocation invocation;
-  invocation.json = json;
-  return ask(client, invocation, "POST", "/v1/batch", batch_body(*edits), print_change, shown);
+  return ask(client, invocation, "POST", change_target("/v1/batch", invocation), batch_body(*edits),
+             invocation.dry_run ? print_plan : print_change, shown);
 }
 
 ExitCode run_object_edit(const Client& client, const Invocation& invocation) {
   const Command& command = *invocation.command;
   const auto edit = parse_edit(*command.kind, command.verb, invocation.words);
   if (!edit) return complain(ExitCode::usage, to_string(edit.error()));
-  const std::string target = invocation.dry_run ? "/v1/batch?dry_run=true" : "/v1/batch";
-  return ask(client, invocation, "POST", target, batch_body({*edit}), print_change);
+  return ask(client, invocation, "POST", change_target("/v1/batch", invocation),
+             batch_body({*edit}), print_change);
 }
 
 ExitCode run_completion(const Client&, const Invocation& invocation) {

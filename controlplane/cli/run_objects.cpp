@@ -63,7 +63,7 @@ std::string device_text(const json::value& port) {
 
 Table port_table(const json::array& list) {
   Table table({"NAME", "ROLE", "NETWORK", "LINK", "MTU>", "RX PACKETS>", "RX BYTES>", "TX PACKETS>",
-               "TX BYTES>", "LOST>", "QUEUES>", "RATE>", "DRIVER", "DEVICE"});
+               "TX BYTES>", "LOST>", "QUEUES>", "RATE>", "OWNER", "DRIVER", "DEVICE"});
   for (const json::value& port : list) {
     const json::value* network = find_at(port, "network");
     if (network == nullptr) network = find_at(port, "peer");
@@ -72,14 +72,15 @@ Table port_table(const json::array& list) {
          count(port, "state.mtu"), count(port, "state.rx_packets"), count(port, "state.rx_bytes"),
          count(port, "state.tx_packets"), count(port, "state.tx_bytes"),
          with_commas(sum_of(find_at(port, "state.device_drops"))), count(port, "state.rx_queues"),
-         word(find_at(port, "rate")), word(find_at(port, "state.driver")), device_text(port)});
+         word(find_at(port, "rate")), word(find_at(port, "owner")),
+         word(find_at(port, "state.driver")), device_text(port)});
   }
   return table;
 }
 
 Table vtep_table(const json::array& list) {
   Table table({"NAME", "KIND", "ADDRESS", "PORT", "SOURCE", "NEXT HOP", "DSCP", "TTL>",
-               "ENCAP PACKETS>", "DECAP PACKETS>"});
+               "ENCAP PACKETS>", "DECAP PACKETS>", "OWNER"});
   for (const json::value& vtep : list) {
     const json::value* next_hop = find_at(vtep, "next_hops");
     if (next_hop == nullptr) next_hop = find_at(vtep, "next_hop_mac");
@@ -87,7 +88,7 @@ Table vtep_table(const json::array& list) {
                word(find_at(vtep, "address")), word(find_at(vtep, "port")),
                word(find_at(vtep, "source")), word(next_hop), word(find_at(vtep, "dscp")),
                word(find_at(vtep, "ttl")), count(vtep, "state.encap_packets"),
-               count(vtep, "state.decap_packets")});
+               count(vtep, "state.decap_packets"), word(find_at(vtep, "owner"))});
   }
   return table;
 }
@@ -100,45 +101,48 @@ std::string next_hop_word(const json::value& next_hop) {
 }
 
 Table next_hop_table(const json::array& list) {
-  Table table({"NAME", "PORT", "ADDRESS", "MAC", "STATE", "CHANGES>"});
+  Table table({"NAME", "PORT", "ADDRESS", "MAC", "STATE", "CHANGES>", "OWNER"});
   for (const json::value& next_hop : list) {
     const std::string resolved = word(find_at(next_hop, "state.mac"));
     const bool known = !resolved.empty() && resolved != "-";
     table.add({word(find_at(next_hop, "name")), word(find_at(next_hop, "port")),
                word(find_at(next_hop, "address")),
                known ? resolved : word(find_at(next_hop, "mac")), next_hop_word(next_hop),
-               count(next_hop, "state.changes")});
+               count(next_hop, "state.changes"), word(find_at(next_hop, "owner"))});
   }
   return table;
 }
 
 Table network_table(const json::array& list) {
   Table table({"NAME", "VNI>", "FLOOD", "UNKNOWN UNICAST", "ENCAP PACKETS>", "DECAP PACKETS>",
-               "LOCAL PACKETS>", "FLOODED>"});
+               "LOCAL PACKETS>", "FLOODED>", "OWNER"});
   for (const json::value& network : list) {
     table.add({word(find_at(network, "name")), word(find_at(network, "vni")),
                word(find_at(network, "flood")), word(find_at(network, "unknown_unicast")),
                count(network, "state.encap_packets"), count(network, "state.decap_packets"),
-               count(network, "state.local_packets"), count(network, "state.flooded_packets")});
+               count(network, "state.local_packets"), count(network, "state.flooded_packets"),
+               word(find_at(network, "owner"))});
   }
   return table;
 }
 
 Table endpoint_table(const json::array& list) {
-  Table table({"NETWORK", "MAC", "WHERE"});
+  Table table({"NETWORK", "MAC", "WHERE", "OWNER"});
   for (const json::value& endpoint : list) {
     const json::value* vtep = find_at(endpoint, "vtep");
     table.add({word(find_at(endpoint, "network")), word(find_at(endpoint, "mac")),
-               vtep != nullptr ? "vtep " + word(vtep) : "port " + word(find_at(endpoint, "port"))});
+               vtep != nullptr ? "vtep " + word(vtep) : "port " + word(find_at(endpoint, "port")),
+               word(find_at(endpoint, "owner"))});
   }
   return table;
 }
 
 Table host_rule_table(const json::array& list) {
-  Table table({"CLASS", "ACTION", "RATE>", "BURST>"});
+  Table table({"CLASS", "ACTION", "RATE>", "BURST>", "OWNER"});
   for (const json::value& rule : list) {
     table.add({word(find_at(rule, "name")), word(find_at(rule, "action")),
-               word(find_at(rule, "rate")), word(find_at(rule, "burst"))});
+               word(find_at(rule, "rate")), word(find_at(rule, "burst")),
+               word(find_at(rule, "owner"))});
   }
   return table;
 }
@@ -181,7 +185,7 @@ ExitCode run_object_show(const Client& client, const Invocation& invocation) {
     const std::size_t slash = key.find('/');
     single = kind != ObjectKind::endpoint || slash != key.npos;
     if (!single) {
-      target += "?network=" + encode_percent(key);
+      target += "?state=true&network=" + encode_percent(key);
     } else if (kind == ObjectKind::endpoint) {
       target += "/" + encode_percent(key.substr(0, slash)) + "/" +
                 encode_percent(key.substr(slash + 1)) + "?state=true";

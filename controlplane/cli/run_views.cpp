@@ -249,8 +249,9 @@ std::string status_text(const json::value& status) {
 }  // namespace
 
 ExitCode run_status(const Client& client, const Invocation& invocation) {
-  return ask(client, invocation, "GET", "/v1/status", {},
-             [](const json::value& status) { print(status_text(status)); });
+  return ask(client, invocation, "GET", "/v1/status", {}, [](const json::value& status) {
+    print(status_text(status) + unconfirmed_text(status, "intent.unconfirmed"));
+  });
 }
 
 ExitCode run_stats_show(const Client& client, const Invocation& invocation) {

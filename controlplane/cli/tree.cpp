@@ -17,6 +17,15 @@ constexpr std::array options{
                "Show it again and again, with rates; every second unless told otherwise."},
     OptionText{Option::yaml, "--yaml", "", "As a YAML file that `weir apply` takes."},
     OptionText{Option::interval, "--interval", " SECONDS", "Time between two looks (1)."},
+    OptionText{Option::confirm_within, "--confirm-within", " TIME",
+               "Undo it after this time (120s, 10m) unless `weir confirm` comes first; even where "
+               "the control plane ends meanwhile."},
+    OptionText{Option::takeover, "--takeover", "",
+               "Also change and remove what commands own: the intent is the file then."},
+    OptionText{Option::forget, "--delete", "", "Give the name up."},
+    OptionText{Option::running, "--running", "",
+               "As the data plane has it in force; refused where that is not known."},
+    OptionText{Option::stored, "--stored", "", "As it is stored and wanted; so unless told else."},
 };
 
 constexpr std::array globals{
@@ -26,7 +35,7 @@ constexpr std::array globals{
     GlobalOption{"-j,--json", "", "Print the server's JSON document instead of a table."},
     GlobalOption{"-f,--file", "FILE",
                  "Do the commands in FILE (-: standard input), one a line without the word weir, "
-                 "as one transaction: all of them or none."},
+                 "as one transaction: all of them or none. Takes --dry-run and --confirm-within."},
     GlobalOption{"--timeout", "SECONDS", "Longest wait for an answer (60)."},
     GlobalOption{"-h,--help", "", "Explain the command."},
     GlobalOption{"--man", "", "Print the manual page (roff)."},
@@ -128,7 +137,7 @@ void add_kind(std::vector<Command>& list, const KindTexts& texts) {
                   .help = texts.add_help,
                   .example = texts.add_example,
                   .arguments = {new_key, settings},
-                  .options = {Option::dry_run},
+                  .options = {Option::dry_run, Option::confirm_within},
                   .kind = texts.kind,
                   .run = run_object_edit});
   list.push_back({.noun = noun(texts.kind),
@@ -136,7 +145,7 @@ void add_kind(std::vector<Command>& list, const KindTexts& texts) {
                   .help = texts.set_help,
                   .example = texts.set_example,
                   .arguments = {key, settings},
-                  .options = {Option::dry_run},
+                  .options = {Option::dry_run, Option::confirm_within},
                   .kind = texts.kind,
                   .run = run_object_edit});
   list.push_back({.noun = noun(texts.kind),
@@ -144,7 +153,7 @@ void add_kind(std::vector<Command>& list, const KindTexts& texts) {
                   .help = texts.delete_help,
                   .example = texts.delete_example,
                   .arguments = {key},
-                  .options = {Option::dry_run},
+                  .options = {Option::dry_run, Option::confirm_within},
                   .kind = texts.kind,
                   .run = run_object_edit});
 }
@@ -169,27 +178,78 @@ void add_intent(std::vector<Command>& list) {
                       .help = "The intent as YAML or JSON; -: standard input.",
                       .expects = Expects::file};
   list.push_back({.noun = "apply",
-                  .help = "Make the whole intent what FILE says, in one transaction.",
-                  .example = "apply lab.yaml",
+                  .help = "Put FILE in the place of what the file owns, in one transaction; what "
+                          "commands added stays.",
+                  .example = "apply lab.yaml --confirm-within 120s",
                   .arguments = {file},
-                  .options = {Option::dry_run},
+                  .options = {Option::dry_run, Option::confirm_within, Option::takeover},
                   .run = run_apply});
   list.push_back({.noun = "check",
                   .help = "Say whether FILE could be applied, and what is wrong with it.",
                   .example = "check lab.yaml",
                   .arguments = {file},
+                  .options = {Option::takeover},
                   .run = run_check});
   list.push_back({.noun = "diff",
                   .help = "Say what applying FILE would change.",
                   .example = "diff lab.yaml",
                   .arguments = {file},
+                  .options = {Option::takeover},
                   .run = run_diff});
+  const Argument patch{.name = "FILE",
+                       .help = "A JSON patch (RFC 6902); -: standard input.",
+                       .expects = Expects::file};
+  list.push_back({.noun = "patch",
+                  .help = "Edit the intent by a JSON patch; objects have paths like "
+                          "/ports/wire0/mtu.",
+                  .example = "patch mtu.json --dry-run",
+                  .arguments = {patch},
+                  .options = {Option::dry_run, Option::confirm_within},
+                  .run = run_patch});
   list.push_back({.noun = "intent",
                   .verb = "show",
-                  .help = "Show the whole intent as it is stored.",
+                  .help = "Show the whole intent.",
                   .example = "intent show --yaml",
-                  .options = {Option::yaml},
+                  .options = {Option::yaml, Option::running, Option::stored},
                   .run = run_intent_show});
+}
+
+void add_history(std::vector<Command>& list) {
+  list.push_back({.noun = "confirm",
+                  .help = "Keep the change that waits for it (--confirm-within).",
+                  .example = "confirm",
+                  .run = run_confirm});
+  const Argument to{.name = "[NUMBER|NAME]",
+                    .help =
+                        "The state that this change of `weir history` left, or a saved one; "
+                        "left out: undo the last change.",
+                    .expects = Expects::state,
+                    .least = 0};
+  list.push_back({.noun = "rollback",
+                  .help = "Go back to an earlier state, in one transaction.",
+                  .example = "rollback before-move --dry-run",
+                  .arguments = {to},
+                  .options = {Option::dry_run, Option::confirm_within},
+                  .run = run_rollback});
+  const Argument number{.name = "[NUMBER]",
+                        .help = "Only this change, with what it did.",
+                        .expects = Expects::number,
+                        .least = 0};
+  list.push_back({.noun = "history",
+                  .help = "Show who changed what and when, the newest first, and saved states.",
+                  .example = "history 17",
+                  .arguments = {number},
+                  .run = run_history});
+  const Argument name{
+      .name = "NAME",
+      .help = "What the state shall be called; another one of that name is replaced.",
+      .expects = Expects::state};
+  list.push_back({.noun = "save",
+                  .help = "Give the state as it is a name for `weir rollback`.",
+                  .example = "save before-move",
+                  .arguments = {name},
+                  .options = {Option::forget},
+                  .run = run_save});
 }
 
 void add_views(std::vector<Command>& list) {
@@ -273,6 +333,7 @@ void add_traces(std::vector<Command>& list) {
 std::vector<Command> make_commands() {
   std::vector<Command> list;
   add_intent(list);
+  add_history(list);
   for (const KindTexts& texts : kinds) add_kind(list, texts);
   add_queue_watch(list);
   add_views(list);
@@ -362,7 +423,9 @@ bool takes_value(std::string_view word) {
     const std::vector<std::string> flags = split_flags(option.flags);
     if (std::find(flags.begin(), flags.end(), word) != flags.end()) return true;
   }
-  return false;
+  return std::any_of(options.begin(), options.end(), [&](const OptionText& option) {
+    return option.value.starts_with(' ') && option.flags == word;
+  });
 }
 
 std::vector<std::string> without_options(const std::vector<std::string>& words) {

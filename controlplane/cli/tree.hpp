@@ -25,6 +25,11 @@ struct Invocation {
   bool dry_run = false;            // --dry-run
   bool json = false;               // -j
   bool yaml = false;               // --yaml
+  std::string confirm_within;      // --confirm-within, as the server reads it; empty: for good
+  bool takeover = false;           // --takeover
+  bool forget = false;             // --delete
+  bool running = false;            // --running
+  bool stored = false;             // --stored
 };
 
 // What words may stand at an argument, for completion.
@@ -35,6 +40,7 @@ enum class Expects : std::uint8_t {
   new_key,   // Of one to be made: of an endpoint the network's name.
   settings,  // FIELD VALUE …
   filter,    // FIELD VALUE … of a trace
+  state,     // The name of a saved state.
   number,
   shell,
 };
@@ -47,7 +53,17 @@ struct Argument {
   std::size_t most = 1;
 };
 
-enum class Option : std::uint8_t { dry_run, watch, yaml, interval };
+enum class Option : std::uint8_t {
+  dry_run,
+  watch,
+  yaml,
+  interval,
+  confirm_within,
+  takeover,
+  forget,
+  running,
+  stored,
+};
 
 struct OptionText {
   Option option;
@@ -83,7 +99,7 @@ std::span<const GlobalOption> global_options();
 std::vector<std::string> split_flags(std::string_view flags);
 // Without options and their values: what is left says where in the tree we are.
 std::vector<std::string> without_options(const std::vector<std::string>& words);
-// True of a global option that takes the next word as its value.
+// True of an option that takes the next word as its value.
 bool takes_value(std::string_view word);
 
 struct ExitText {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command line without a server: parsing, batches, completion, help, the manual page.
+#include "controlplane/cli/answer.hpp"
 #include "controlplane/cli/chart.hpp"
 #include "controlplane/cli/completion.hpp"
 #include "controlplane/cli/edit.hpp"
@@ -23,7 +24,7 @@ std::string error_of(const Words& words) {
 }
 
 Words complete(const Words& words) {
-  return cp::complete(words, [](cp::ObjectKind kind) -> Words {
+  const auto keys = [](cp::ObjectKind kind) -> Words {
     switch (kind) {
       case cp::ObjectKind::port: return {"host0", "wire0"};
       case cp::ObjectKind::vtep: return {"gw2", "self"};
@@ -34,7 +35,11 @@ Words complete(const Words& words) {
       case cp::ObjectKind::queue: return {"wire0/3"};
     }
     return {};
-  });
+  };
+  const auto states = [] {
+    return Words{"before-move", "good"};
+  };
+  return cp::complete(words, {.keys = keys, .states = states});
 }
 
 TEST(CommandLine, finds_noun_verb_and_words) {
@@ -110,8 +115,8 @@ TEST(CommandLine, every_command_has_help_and_an_example_that_parses) {
 TEST(CommandLine, help_stands_in_one_column) {
   const std::string text = cp::help_text("port", "add");
 
-  for (const char* line :
-       {"\n  NAME          What", "\n  FIELD VALUE…  Fields", "\n  --dry-run     Say"}) {
+  for (const char* line : {"\n  NAME                   What", "\n  FIELD VALUE…           Fields",
+                           "\n  --dry-run              Say", "\n  --confirm-within TIME  Undo"}) {
     EXPECT_NE(text.find(line), std::string::npos) << line << " in\n" << text;
   }
 }
@@ -119,6 +124,21 @@ TEST(CommandLine, help_stands_in_one_column) {
 TEST(CommandLine, help_says_a_port_and_an_endpoint) {
   EXPECT_NE(cp::help_text("port", "add").find("\nFields of a port:\n"), std::string::npos);
   EXPECT_NE(cp::help_text("endpoint", "add").find("\nFields of an endpoint:\n"), std::string::npos);
+}
+
+TEST(CommandLine, changes_may_be_told_to_wait_for_a_confirmation) {
+  const auto line = cp::parse_command_line({"apply", "a.yaml", "--confirm-within", "2m"});
+  ASSERT_TRUE(line);
+  EXPECT_EQ(cp::change_target("/v1/intent", line->invocation), "/v1/intent?confirm_within=2m");
+  const auto batch = cp::parse_command_line({"-f", "b", "--dry-run", "--confirm-within", "9s"});
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(cp::change_target("/v1/batch", batch->invocation),
+            "/v1/batch?dry_run=true&confirm_within=9s");
+  EXPECT_EQ(cp::change_target("/v1/rollback?to=a",
+                              cp::parse_command_line({"rollback", "a", "--dry-run"})->invocation),
+            "/v1/rollback?to=a&dry_run=true");
+  EXPECT_TRUE(cp::parse_command_line({"apply", "a", "--takeover"})->invocation.takeover);
+  EXPECT_NE(error_of({"confirm", "now"}), "");
 }
 
 TEST(Edit, reads_a_next_hop_by_either_word) {
@@ -205,6 +225,9 @@ TEST(Completion, knows_nouns_verbs_fields_and_live_names) {
   EXPECT_EQ(complete({"ne"}), (Words{"next-hop", "network", "neighbour"}));
   EXPECT_EQ(complete({"next-hop", "delete", "spine2"}), Words{"spine2"});
   EXPECT_EQ(complete({"vtep", "set", "gw2", "next_hops", "spine1"}), Words{"spine1"});
+  EXPECT_EQ(complete({"rollback", "g"}), Words{"good"});
+  EXPECT_EQ(complete({"save", "b"}), Words{"before-move"});
+  EXPECT_EQ(complete({"apply", "--t"}), (Words{"--timeout", "--takeover"}));
 }
 
 TEST(Completion, leaves_files_to_the_shell) {

@@ -68,6 +68,50 @@ class WeirCommand(unittest.TestCase):
         self.assertEqual(self.weir("-f", "-", text=batch.replace("vin", "vni")).returncode, 0)
         self.assertIn("green", self.weir("network", "show").stdout)
 
+    def test_shows_changes_and_leads_back(self):
+        self.weir("apply", "-", text=INTENT)
+        self.weir("network", "add", "red", "vni", "200")
+        listed = self.weir("history").stdout
+        self.assertRegex(listed, r" 2  .* add network red +pending +\+1 ~0 -0 ")
+        self.assertRegex(listed, r" 1  .* apply - +pending +\+2 ~0 -0 ")
+        self.assertIn("+ network red: vni 200", self.weir("history", "2").stdout)
+        self.assertRegex(self.weir("network", "show").stdout, r"red .* command\n")
+        for words, status, what in ((("history", "9"), 1, "change 9: history does not have it"),
+                                    (("history", "a"), 2, "the number of a change"),
+                                    (("rollback", "nowhere"), 1, "no such saved state"),
+                                    (("save", "7"), 1, "must not be a number"),
+                                    (("confirm",), 1, "nothing waits"),
+                                    (("apply", "-", "--confirm-within", "soon"), 1, "120s"),
+                                    (("intent", "show", "--running"), 1, "no data plane"),
+                                    (("intent", "show", "--running", "--stored"), 2, "name one")):
+            result = self.weir(*words, text=INTENT)
+            self.assertEqual(result.returncode, status, words)
+            self.assertIn(what, result.stderr, words)
+        self.assertEqual(self.weir("save", "good").returncode, 0)
+        self.assertIn("- network red", self.weir("rollback", "1", "--dry-run").stdout)
+        self.assertIn("- network red", self.weir("rollback").stdout)
+        self.assertIn("+ network red", self.weir("rollback", "good").stdout)
+        self.assertEqual(self.weir("--complete", "rollback", "g").stdout, "good\n")
+        self.assertIn("good", self.weir("history").stdout)
+
+    def test_patches(self):
+        self.weir("apply", "-", text=INTENT)
+        patch = '[{"op": "replace", "path": "/networks/blue/vni", "value": 7}]'
+        self.assertIn("vni 100 → 7 (owner file)", self.weir("patch", "-", text=patch).stdout)
+        wrong = self.weir("patch", "-", text=patch.replace("blue", "bleu"))
+        self.assertEqual(wrong.returncode, 1)
+        self.assertIn("operation 1 at /networks/bleu/vni: there is nothing", wrong.stderr)
+
+    def test_keeps_what_commands_added(self):
+        self.weir("apply", "-", text=INTENT)
+        self.weir("-f", "-", "--confirm-within", "60s", text="network add red vni 200\n")
+        self.assertIn("is undone in", self.weir("status").stdout)
+        self.assertEqual(self.weir("confirm").returncode, 0)
+        diff = self.weir("diff", "-", text=INTENT).stdout
+        self.assertIn("1 object that a command owns stays", diff)
+        taken = self.weir("apply", "-", "--takeover", text=INTENT)
+        self.assertIn("- network red (owner command)", taken.stdout)
+
     def test_names_what_it_cannot_read(self):
         for words in (("check",), ("apply",), ("diff",), ("-f",)):
             for path in (self.root, self.root / "nothing.yaml"):
