@@ -32,12 +32,16 @@ DOCUMENTS = {
     ("network", "set", "red", "vni", "8"): "change",
     ("network", "delete", "red"): "change", ("check", "FILE"): "check", ("diff", "FILE"): "change",
     ("apply", "FILE"): "change", ("apply", "FILE", "--dry-run"): "change",
-    ("-f", "BATCH"): "change", ("trace", "show", "1"): "trace",
+    ("-f", "BATCH"): "change", ("save", "good"): "message", ("history",): "history",
+    ("history", "1"): "history", ("patch", "PATCH"): "change",
+    ("intent", "show", "--running"): "intent", ("rollback", "--confirm-within", "60s"): "change",
+    ("confirm",): "message", ("rollback", "good"): "change",
+    ("save", "good", "--delete"): "message", ("trace", "show", "1"): "trace",
     ("trace", "add", "1"): "trace", ("trace", "delete"): "message",
 }
 # What is refused is a document too.
 REFUSED = (("port", "show", "nope"), ("network", "add", "red", "vni", "0"), ("check", "BATCH"),
-           ("trace", "show", "77"), ("network", "delete", "blue"))
+           ("trace", "show", "77"), ("network", "delete", "blue"), ("confirm",), ("rollback", "99"))
 
 
 class Schemas:
@@ -68,9 +72,11 @@ def every_document_matches_its_schema():
         assert scenario.hosts[0].ping(scenario.hosts[1].side.kernel.ip) == 1.0
         wait_for(lambda: gateway.show("trace", "show")["traces"][0]["remaining"] == 0,
                  "the trace has its frames")
-        files = {"FILE": bed.folder / "intent.json", "BATCH": bed.folder / "batch"}
+        files = {"FILE": bed.folder / "intent.json", "BATCH": bed.folder / "batch",
+                 "PATCH": bed.folder / "patch.json"}
         files["FILE"].write_text(json.dumps(gateway.show("intent", "show")))
         files["BATCH"].write_text("network add green vni 9\n")
+        files["PATCH"].write_text('[{"op": "replace", "path": "/networks/green/vni", "value": 8}]')
         schemas = Schemas(gateway)
         for words, name in DOCUMENTS.items():
             schemas.check(gateway.show(*(files.get(word, word) for word in words)), name)
