@@ -43,7 +43,10 @@ class Reader final : public Visitor {
 
   void read(Profile& profile) {
     if (map_->kind != Node::Kind::map) {
-      refuse(map_->place, "", "a profile is a map of fields: see weir-pktgen --fields");
+      // An empty file has no place in it.
+      const cp::Place start{.line = 1, .column = 1};
+      refuse(map_->place.line == 0 ? start : map_->place, "",
+             "a profile is a map of fields: see weir-pktgen --fields");
       return;
     }
     visit(*this, profile);
