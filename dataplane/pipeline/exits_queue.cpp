@@ -131,7 +131,7 @@ std::uint32_t Exits::serve(EgressQueue& queue, const QueueRecord& record) noexce
     enqueue(queue, record, frames);
   });
   // Nothing waits for a port that may come back as another one's.
-  if (!egress_.has(port)) moved += lose_all(queue);
+  if (&record == &no_record || !egress_.has(port)) moved += lose_all(queue);
   bool all_left = true;
   for (unsigned round = 0; round < rounds_per_turn && all_left; ++round) {
     const std::uint32_t moved_before = moved;

@@ -52,6 +52,8 @@ std::uint32_t EgressQueue::held() const noexcept {
 
 void EgressQueue::use(const QueueRecord& record, base::Generation generation) noexcept {
   if (generation == generation_) return;
+  // What was in force in between is not known here, but frames may have come by it.
+  const bool missed_some = generation != generation_ + 1;
   generation_ = generation;
   limited_classes_ = 0;
   never_marked_bytes_ = std::numeric_limits<std::uint32_t>::max();
@@ -61,7 +63,8 @@ void EgressQueue::use(const QueueRecord& record, base::Generation generation) no
     never_marked_bytes_ = std::min({never_marked_bytes_, one.kmin, one.buffer});
   }
   if (record.epoch != epoch_) {
-    if (fifos_.total() == 0) gaining_classes_ = 0;
+    if (empty()) gaining_classes_ = 0;
+    if (missed_some) gaining_classes_ = all_classes;
     const auto note_moves = [this](const auto& before, const auto& after) {
       for (std::size_t i = 0; i < before.size(); ++i) {
         if (after[i] == before[i]) continue;

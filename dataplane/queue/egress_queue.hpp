@@ -69,12 +69,12 @@ class EgressQueue {
   // Takes frames out of the rings, as many as were there: `take` gets them some at a time.
   template <class Take>
   void take_over(Take&& take) noexcept {
-    // Before a ring shows that they have left it; end_turn() takes it back.
-    if (!is_occupied_.load(std::memory_order_relaxed) && rings_hold_frames()) {
-      is_occupied_.store(true, std::memory_order_release);
-    }
     for (HandOverRing& ring : rings_) {
       for (std::uint32_t left = ring.size(); left > 0;) {
+        // Before the ring shows that they have left it; end_turn() takes it back.
+        if (!is_occupied_.load(std::memory_order_relaxed)) {
+          is_occupied_.store(true, std::memory_order_release);
+        }
         const std::span<const QueuedFrame> frames = ring.front(left);
         take(frames);
         ring.pop(static_cast<std::uint32_t>(frames.size()));
@@ -290,7 +290,7 @@ class EgressQueue {
   base::Generation generation_ = 0;
   std::uint8_t epoch_ = 0;
   std::uint32_t limited_classes_ = 0;  // Bit n: class n has a rate of its own.
-  // Bit n: something has moved to class n since all lists were empty.
+  // Bit n: something may have moved to class n since the queue was empty.
   std::uint64_t gaining_classes_ = 0;
   decltype(QueueRecord::class_of_dscp) class_of_dscp_{};
   decltype(QueueRecord::class_of_kind) class_of_kind_{};
@@ -336,11 +336,12 @@ std::span<const QueuedFrame> EgressQueue::dequeue(const QueueRecord& record, std
   while (room > 0) {
     const Turn turn = choose(record, now);
     if (turn.traffic_class == no_class) break;
-    pass_turn(turn.traffic_class, record);
     const std::uint16_t before = departure_count_;
     const Departure departure =
         depart(turn.traffic_class, turn.may_stay ? room : 1, record, now, random, counters, drop);
-    room -= departure_count_ - before + departure.died;
+    const unsigned left = departure_count_ - before + departure.died;
+    if (left != 0) pass_turn(turn.traffic_class, record);
+    room -= left;
     if (departure.wait_for_rate) break;
   }
   return std::span(departures_).first(departure_count_);

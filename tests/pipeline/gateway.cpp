@@ -334,6 +334,10 @@ void Gateway::remove_queue(std::uint16_t port) {
   must(tables_.queues.stage(port, closing, epoch_.current() + 1));
 }
 
+void Gateway::forget_queue(std::uint16_t port) {
+  must(tables_.queues.stage_removal(port, epoch_.current() + 1));
+}
+
 void Gateway::note_queues(base::Generation next) {
   std::uint64_t queueing = 0;
   tables_.queues.for_each([&](std::uint32_t port, const dp::QueueRecord& record) {

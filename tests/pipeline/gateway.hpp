@@ -112,6 +112,8 @@ class Gateway {
   // What leaves at the port waits in its queue.
   void set_queue(std::uint16_t port, const dp::QueueRecord& record);
   void remove_queue(std::uint16_t port);
+  // As a port's removal from the configuration does, before its device goes.
+  void forget_queue(std::uint16_t port);
   void commit();
 
   // The workers run on threads of their own from start to stop; commit() then waits for them, and

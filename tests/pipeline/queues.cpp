@@ -384,6 +384,26 @@ TEST_P(Queues, account_for_what_waits_when_the_port_vanishes) {
   EXPECT_EQ(gateway->mismatch(), 0);
 }
 
+// The port leaves the configuration before its device is closed.
+TEST_P(Queues, account_for_what_waits_when_the_port_is_removed) {
+  const auto gateway = make_gateway();
+  gateway->set_queue(wire, queue({}));
+  gateway->commit();
+  for (std::uint32_t psn = 0; psn < 40; ++psn) offer(*gateway, psn % 4, psn);
+  gateway->run();
+  const std::size_t sent = gateway->take_sent(wire).size();
+  const std::uint64_t held = gateway->totals().held;
+  EXPECT_GT(held, 10u);
+  gateway->forget_queue(wire);
+  gateway->commit();
+  gateway->run();
+  EXPECT_EQ(gateway->take_sent(wire).size(), 0u);
+  EXPECT_EQ(gateway->drops(DropReason::port_missing), held);
+  EXPECT_EQ(sent + held, 40u);
+  EXPECT_EQ(gateway->queue_counters(wire, data_class).marked_packets, 0u);
+  EXPECT_EQ(gateway->mismatch(), 0);
+}
+
 TEST_P(Queues, free_what_waits_when_the_workers_stop) {
   const auto gateway = make_gateway();
   gateway->set_queue(wire, queue({}));

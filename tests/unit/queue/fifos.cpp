@@ -251,6 +251,32 @@ TEST_F(Fifos, take_over_what_another_worker_sent_before_or_after_a_change) {
   EXPECT_EQ(in_order[1].bytes, 1002u);
 }
 
+// Two changes within one sleep of the home worker: something moved there and back.
+TEST_F(Fifos, keep_the_order_of_changes_that_were_missed) {
+  const auto with_dscp_in = [this](std::uint8_t traffic_class) {
+    configure({}, {{.traffic_class = traffic_class, .dscp = 0b10}});
+  };
+  with_dscp_in(1);
+  const dp::QueuedFrame first = frame(1001, 1);
+  dp::QueueSettings settings{};
+  const contract::QueueSet other{.traffic_class = 2, .dscp = 0b10};
+  settings[2] = &other;
+  const dp::QueueRecord missed = dp::after(&record_, dp::make_queue_record({}, settings, 1));
+  dp::QueuedFrame second = frame(1002, 2);
+  second.epoch = missed.epoch & 15u;
+  record_ = missed;
+  ++generation_;
+  with_dscp_in(1);
+  const dp::QueuedFrame third = frame(1003, 1);
+  for (const dp::QueuedFrame& one : {first, second, third}) ASSERT_TRUE(hand_over(1, one));
+  EXPECT_EQ(take_over(), 3u);
+  const auto left = leave(0);
+  ASSERT_EQ(left.size(), 3u);
+  EXPECT_EQ(left[0].bytes, 1001u);
+  EXPECT_EQ(left[1].bytes, 1002u);
+  EXPECT_EQ(left[2].bytes, 1003u);
+}
+
 // More changes than epochs are kept apart: their order is not kept, but all leave.
 TEST_F(Fifos, lose_nothing_however_often_classes_change) {
   for (std::uint8_t change = 0; change < 40; ++change) {

@@ -105,6 +105,26 @@ TEST_F(Rates, go_to_cnps_first_and_to_the_others_in_turn) {
   EXPECT_EQ(order, (std::vector{3, 0}));
 }
 
+// Whoever looks in vain takes no turn away: large frames get theirs beside small ones.
+TEST_F(Rates, keep_the_turn_of_who_waits_for_the_ports_rate) {
+  configure({.rate = 1'000'000'000, .burst = contract::queue_burst_min}, {});
+  for (int i = 0; i < 2000; ++i) ASSERT_TRUE(enqueue(frame(100, 0)));
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(enqueue(frame(9000, 3)));
+  queue_.catch_up(record_, now_, tsc_hz, counters());
+  (void)leave(now_);
+  std::uint64_t small = 0;
+  std::uint64_t large = 0;
+  for (int us = 0; us < 1000; ++us) {  // 73 us for a large one.
+    now_ += cycles_per_us;
+    const auto frames =
+        queue_.dequeue(record_, now_, random_, counters(), [](const dp::QueuedFrame&) { FAIL(); });
+    for (const dp::QueuedFrame& one : frames) ++(one.traffic_class == 3 ? large : small);
+    queue_.settle(static_cast<std::uint16_t>(frames.size()), record_, counters());
+  }
+  EXPECT_GE(large, 12u);
+  EXPECT_NEAR(static_cast<double>(small), static_cast<double>(large), 1.0);
+}
+
 TEST_F(Rates, count_the_time_for_which_the_worker_was_away) {
   configure({.rate = 1'000'000'000, .burst = 10'000}, {});  // A burst is 80 us.
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(enqueue(frame(1000)));
