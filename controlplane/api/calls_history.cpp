@@ -137,6 +137,9 @@ Api::Answer Api::confirm(Call& call) {
 Api::Answer Api::rollback(Call& call) {
   Database& database = parts_.configuration.store().database();
   const std::string to = call.query("to");
+  if (to.empty() && call.request.query.contains("to")) {
+    co_return error_answer(refuse("to", "must be a change's number or a saved state").error());
+  }
   const auto newest = newest_change(database);
   if (!newest) co_return error_answer(newest.error());
   if (to.empty() && *newest == 0) {
@@ -150,6 +153,11 @@ Api::Answer Api::rollback(Call& call) {
     const auto now = newest_change(database);
     if (!now || (to.empty() && *now != *newest)) {
       return refuse("to", "another change came in between; look at it first", Errc::wrong_state);
+    }
+    const auto& unconfirmed = parts_.configuration.unconfirmed();
+    if (number && unconfirmed && *number >= unconfirmed->number) {
+      return refuse("to", "that change waits for its confirmation: `weir confirm` keeps it",
+                    Errc::wrong_state);
     }
     auto state = number ? undo_history(database, intent, *number) : read_saved_state(database, to);
     if (!state) return std::unexpected(state.error());

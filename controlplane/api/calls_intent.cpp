@@ -94,8 +94,8 @@ Api::Answer Api::change(const Call& call, std::string what, std::function<Status
 Api::Answer Api::change(const Call& call, ChangeRequest request) {
   request.who = call.request.peer;
   request.dry_run = call.asks("dry_run");
-  if (const std::string text = call.query("confirm_within"); !text.empty()) {
-    const auto within = parse_duration(text, "confirm_within");
+  if (call.request.query.contains("confirm_within")) {
+    const auto within = parse_duration(call.query("confirm_within"), "confirm_within");
     if (!within) co_return error_answer(within.error());
     request.confirm_within = *within;
   }

@@ -110,10 +110,12 @@ asio::awaitable<Result<ChangeReport>> Configuration::change(ChangeRequest reques
     report.records = make_plan(trial, intent_, draft.next).record_count();
     co_return std::move(report);
   }
+  give_up_prepared();
   // The first apply counts even if it wants nothing: from then on somebody has said so.
   if (report.changes.empty() && said_ && !unconfirmed_) co_return std::move(report);
-
-  give_up_prepared();
+  if (auto free = refuse_what_cannot_be_undone(request); !free) {
+    co_return std::unexpected(free.error());
+  }
   auto applied = co_await put_in_force(request, draft);
   if (!applied) {
     allocation_.release_unused(intent_);

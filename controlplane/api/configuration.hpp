@@ -115,6 +115,7 @@ class Configuration : public LinkOwner {
 
   // configuration_time.cpp
   Status refuse_while_unconfirmed(const ChangeRequest& request) const;
+  Status refuse_what_cannot_be_undone(const ChangeRequest& request) const;
   boost::asio::awaitable<void> wait_for_confirmation(std::uint64_t number);
   boost::asio::awaitable<bool> revert(std::uint64_t number);
   void wait_for(const Unconfirmed& unconfirmed);

@@ -39,12 +39,23 @@ std::string title(std::uint64_t number) {
 }  // namespace
 
 Status Configuration::refuse_while_unconfirmed(const ChangeRequest& request) const {
-  if (!unconfirmed_ || request.dry_run || request.goes_back) return {};
+  if (!unconfirmed_ || request.dry_run) return {};
+  // What goes back for good; else the deadline before would be forgotten for a later one.
+  if (request.goes_back && !request.confirm_within) return {};
   const auto seconds = time_left(unconfirmed_->until).count() / 1000;
   return fail(error_of(Errc::wrong_state,
                        "waits for its confirmation for another " + std::to_string(seconds) +
                            " s: `weir confirm` keeps it, `weir rollback` undoes it",
                        title(unconfirmed_->number)));
+}
+
+Status Configuration::refuse_what_cannot_be_undone(const ChangeRequest& request) const {
+  if (request.confirm_within && !said_ && link_->status().generation != 0) {
+    return fail(error_of(Errc::wrong_state,
+                         "the data plane does what another store told it, and nothing here could "
+                         "undo this change: make it without --confirm-within"));
+  }
+  return {};
 }
 
 void Configuration::start(asio::any_io_executor executor) {
@@ -102,6 +113,7 @@ asio::awaitable<Result<std::uint64_t>> Configuration::confirm(Peer who) {
                             "nothing waits for a confirmation; `weir history` shows whether a "
                             "change was undone"));
   }
+  give_up_prepared();
   const std::uint64_t number = unconfirmed_->number;
   HistoryEntry entry = entry_of(who, "confirm change " + std::to_string(number));
   entry.outcome = Outcome::confirmed;

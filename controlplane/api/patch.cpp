@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/api/patch.hpp"
 
+#include "controlplane/intent/limits.hpp"
 #include "controlplane/intent/model.hpp"
 
 #include <boost/json/array.hpp>
@@ -249,11 +250,16 @@ class Patcher {
     json::value value = *at;
     if (moves) {
       if (auto error = remove(*from)) return error;
+    } else if ((copied_bytes_ += json::serialize(value).size()) > document_bytes_max) {
+      // A copy of a copy doubles it.
+      return error_of("the patch copies more than " + std::to_string(document_bytes_max) +
+                      " bytes");
     }
     return add(path, std::move(value));
   }
 
   json::value document_;
+  std::size_t copied_bytes_ = 0;
 };
 
 }  // namespace

@@ -47,7 +47,11 @@ void add_option(CLI::App& app, Option option, CommandLine& line, Raw& raw) {
     case Option::dry_run: app.add_flag(flags, line.invocation.dry_run); return;
     case Option::yaml: app.add_flag(flags, line.invocation.yaml); return;
     case Option::interval: app.add_option(flags, raw.interval); return;
-    case Option::confirm_within: app.add_option(flags, line.invocation.confirm_within); return;
+    case Option::confirm_within:
+      app.add_option(flags, line.invocation.confirm_within)->check([](const std::string& text) {
+        return text.empty() ? "wants a time, like 120s" : "";
+      });
+      return;
     case Option::takeover: app.add_flag(flags, line.invocation.takeover); return;
     case Option::forget: app.add_flag(flags, line.invocation.forget); return;
     case Option::running: app.add_flag(flags, line.invocation.running); return;

@@ -97,11 +97,14 @@ Status trim(Database& database, std::uint64_t newest) {
                      newest, undo_bytes_max);
 }
 
-// The newest change that nothing undoes any more: no way leads back beyond it.
+// The newest change that nothing undoes any more, or that history tells no more of: no way leads
+// back beyond it.
 Result<std::int64_t> farthest(Database& database) {
   return database.integer(
-      "SELECT coalesce(max(number), 0) FROM history WHERE outcome IN ('applied', 'pending') AND "
-      "number NOT IN (SELECT number FROM undo)");
+      "SELECT max(coalesce((SELECT max(number) FROM history WHERE outcome IN ('applied', "
+      "'pending') "
+      "AND number NOT IN (SELECT number FROM undo)), 0), "
+      "coalesce((SELECT min(number) FROM history), 1) - 1)");
 }
 
 Error damaged(Database& database, std::uint64_t change) {
@@ -212,7 +215,8 @@ Result<std::uint64_t> newest_entry(Database& database) {
 
 Result<std::uint64_t> newest_change(Database& database) {
   const auto number = database.integer(
-      "SELECT coalesce(max(number), 0) FROM history WHERE outcome IN ('applied', 'pending')");
+      "SELECT max(coalesce((SELECT max(number) FROM history WHERE outcome IN ('applied', "
+      "'pending')), 0), coalesce((SELECT max(number) FROM undo), 0))");
   if (!number) return std::unexpected(number.error());
   return static_cast<std::uint64_t>(*number);
 }

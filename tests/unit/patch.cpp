@@ -129,6 +129,13 @@ TEST(Patch, has_an_end) {
 
   EXPECT_EQ(patched_sample(many + "]").find("refused"), std::string::npos);
   EXPECT_NE(patched_sample(many + ",{}]").find("at most 200 operations"), std::string::npos);
+
+  // Each copy of all doubles it.
+  std::string doubling = R"([{"op":"copy","from":"","path":"/a0"})";
+  for (int i = 1; i < 40; ++i) {
+    doubling += R"(,{"op":"copy","from":"","path":"/a)" + std::to_string(i) + R"("})";
+  }
+  EXPECT_NE(patched_sample(doubling + "]").find("copies more than"), std::string::npos);
 }
 
 TEST(Duration, is_as_people_write_it) {

@@ -200,6 +200,24 @@ TEST(History, the_oldest_entries_go_and_the_way_back_ends_where_it_says) {
   EXPECT_EQ(left->front().number, 10003u);
 }
 
+// What was refused fills history, too, and pushes changes out of it together with their undo.
+TEST(History, refusals_do_not_hide_where_the_way_back_ends) {
+  Bed bed;
+  cp::Intent next;
+  for (std::uint32_t i = 1; i <= 3; ++i) {
+    next.networks = {{.name = name("blue"), .vni = i, .flood = {}}};
+    ASSERT_EQ(bed.change(next), i);
+  }
+  auto& database = bed.store.database();
+  ASSERT_TRUE(database.execute("DELETE FROM history"));
+  ASSERT_TRUE(bed.store.confirm(entry_with(cp::Outcome::refused)));
+  ASSERT_TRUE(database.execute("UPDATE history SET number = 9000"));
+  ASSERT_TRUE(database.execute("DELETE FROM undo WHERE number < 3"));
+
+  EXPECT_EQ(cp::newest_change(database), 3u);
+  EXPECT_FALSE(cp::undo_history(database, bed.now, 1));
+}
+
 TEST(History, large_ways_back_go_first_but_never_the_newest) {
   auto store = cp::Store::open(":memory:").value();
   const std::string large(cp::undo_bytes_max / 2, '\n');

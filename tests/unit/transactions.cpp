@@ -194,6 +194,8 @@ TEST_F(Transactions, a_change_that_is_confirmed_stays) {
   EXPECT_TRUE(has("/v1/networks/red"));
   EXPECT_EQ(history()[0].at("outcome").as_string(), "confirmed");
   EXPECT_EQ(ask("POST", "/v1/networks?confirm_within=soon", red).status, 400u);
+  EXPECT_EQ(ask("POST", "/v1/networks?confirm_within=", red).status, 400u);
+  EXPECT_EQ(ask("POST", "/v1/rollback?to=", "").status, 400u);
 }
 
 TEST_F(Transactions, a_rollback_ends_the_wait) {
