@@ -26,8 +26,9 @@ constexpr std::size_t entries_shown_max = 1000;
 
 std::optional<std::uint64_t> parse_number(std::string_view text) {
   std::uint64_t number = 0;
-  const char* end = text.data() + text.size();
-  const auto read = std::from_chars(text.data(), end, number);
+  const char* begin = text.data();
+  const char* end = begin + text.size();
+  const auto read = std::from_chars(begin, end, number);
   if (text.empty() || read.ec != std::errc() || read.ptr != end || number > INT64_MAX) {
     return std::nullopt;
   }
@@ -101,8 +102,8 @@ Result<json::array> saved_document(Database& database) {
   return list;
 }
 
-HttpResponse done(std::string message) {
-  return json_answer(200, {{"message", std::move(message)}});
+HttpResponse done(std::string_view message) {
+  return json_answer(200, {{"message", message}});
 }
 
 // The patched intent; what is wrong with it names the object, as there is no file with lines.

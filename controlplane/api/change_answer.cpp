@@ -29,9 +29,8 @@ std::string_view word(ChangeStatus status) {
 
 std::string sentence(const ChangeReport& report) {
   const ChangeCounts counts = count(report.changes);
-  const std::string sum = std::to_string(counts.added) + " added, " +
-                          std::to_string(counts.changed) + " changed, " +
-                          std::to_string(counts.removed) + " removed";
+  std::string sum = std::to_string(counts.added) + " added, " + std::to_string(counts.changed) +
+                    " changed, " + std::to_string(counts.removed) + " removed";
   switch (report.status) {
     case ChangeStatus::applied:
       return "applied: " + sum + "; generation " + std::to_string(report.generation);

@@ -22,8 +22,9 @@ std::optional<seconds> unit_of(std::string_view word) {
 
 Result<std::chrono::milliseconds> parse_duration(std::string_view text, std::string_view field) {
   std::uint32_t count = 0;
-  const char* end = text.data() + text.size();
-  const auto read = std::from_chars(text.data(), end, count);
+  const char* begin = text.data();
+  const char* end = begin + text.size();
+  const auto read = std::from_chars(begin, end, count);
   const auto unit = unit_of({read.ptr, static_cast<std::size_t>(end - read.ptr)});
   if (read.ec == std::errc() && unit && count > 0 && count <= longest / *unit) {
     return std::chrono::milliseconds(count * *unit);

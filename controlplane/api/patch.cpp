@@ -60,8 +60,9 @@ std::expected<Pointer, Error> parse_pointer(std::string_view text) {
 std::optional<std::size_t> parse_place(std::string_view token) {
   if (token.empty() || (token.size() > 1 && token.front() == '0')) return std::nullopt;
   std::size_t place = 0;
-  const char* end = token.data() + token.size();
-  const auto read = std::from_chars(token.data(), end, place);
+  const char* begin = token.data();
+  const char* end = begin + token.size();
+  const auto read = std::from_chars(begin, end, place);
   if (read.ec != std::errc() || read.ptr != end) return std::nullopt;
   return place;
 }
@@ -189,19 +190,21 @@ class Patcher {
     const std::string& token = path.back();
     const auto kind = path.size() == 2 ? parse_kind(path[0]) : std::nullopt;
     const auto place = parse_place(token);
-    if (token == "-") {
-      list.push_back(std::move(value));
-    } else if (place && *place <= list.size()) {
+    if (place && *place <= list.size()) {
       list.insert(list.begin() + static_cast<std::ptrdiff_t>(*place), std::move(value));
-    } else if (place || !kind) {
-      return nothing_there();
-    } else if (!give_key(*kind, token, value)) {
-      return error_of("the value is called otherwise than its path");
-    } else if (const auto there = place_of(list, path, 1)) {
-      list[*there] = std::move(value);  // As with the members of an object.
-    } else {
-      list.push_back(std::move(value));
+      return std::nullopt;
     }
+    if (token != "-") {
+      if (place || !kind) return nothing_there();
+      if (!give_key(*kind, token, value)) {
+        return error_of("the value is called otherwise than its path");
+      }
+      if (const auto there = place_of(list, path, 1)) {
+        list[*there] = std::move(value);  // As with the members of an object.
+        return std::nullopt;
+      }
+    }
+    list.push_back(std::move(value));
     return std::nullopt;
   }
 
@@ -250,10 +253,13 @@ class Patcher {
     json::value value = *at;
     if (moves) {
       if (auto error = remove(*from)) return error;
-    } else if ((copied_bytes_ += json::serialize(value).size()) > document_bytes_max) {
+    } else {
+      copied_bytes_ += json::serialize(value).size();
       // A copy of a copy doubles it.
-      return error_of("the patch copies more than " + std::to_string(document_bytes_max) +
-                      " bytes");
+      if (copied_bytes_ > document_bytes_max) {
+        return error_of("the patch copies more than " + std::to_string(document_bytes_max) +
+                        " bytes");
+      }
     }
     return add(path, std::move(value));
   }

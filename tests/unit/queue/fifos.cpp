@@ -8,8 +8,6 @@
 
 namespace {
 
-using test::cycles_per_us;
-
 class Fifos : public test::QueueTest {};
 
 TEST_F(Fifos, are_what_a_deque_is) {
