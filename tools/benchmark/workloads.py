@@ -199,15 +199,18 @@ def colliding(count):
     return found
 
 
-def with_options(mac, number):
-    """RoCEv2 behind the longest IPv4 header: 40 bytes of no-operation."""
-    frame = frames.roce_frame(number, destination=mac)
+def outer_options(frame):
+    """Behind the longest outermost IPv4 header: 40 bytes of no-operation."""
     header = bytearray(frame[14:34]) + bytes([1]) * 40
     header[0] = 0x4f
     header[2:4] = struct.pack('!H', len(frame) - 14 + 40)
     header[10:12] = b'\0\0'
     header[10:12] = struct.pack('!H', internet_checksum(bytes(header)))
     return frame[:14] + bytes(header) + frame[34:]
+
+
+def with_options(mac, number):
+    return outer_options(frames.roce_frame(number, destination=mac))
 
 
 def with_extensions(mac, number):
@@ -229,13 +232,3 @@ def other_vtep(frame):
     """From an address that is no VTEP of ours."""
     ip = frame[14:24] + b'\0\0' + b'\xc6\x12\x63\x63' + frame[30:34]
     return frame[:14] + ip[:10] + struct.pack('!H', internet_checksum(ip)) + ip[12:] + frame[34:]
-
-
-def outer_options(frame):
-    """Like with_options(), around the tunnel."""
-    header = bytearray(frame[14:34]) + bytes([1]) * 40
-    header[0] = 0x4f
-    header[2:4] = struct.pack('!H', len(frame) - 14 + 40)
-    header[10:12] = b'\0\0'
-    header[10:12] = struct.pack('!H', internet_checksum(bytes(header)))
-    return frame[:14] + bytes(header) + frame[34:]

@@ -117,15 +117,6 @@ class WorkReader {
   std::vector<Work> works_;
 };
 
-struct OneFrame final : FrameSink {
-  std::uint8_t* begin(std::size_t bytes) override {
-    memory.assign(bytes, 0);
-    return memory.data();
-  }
-  void send(std::uint8_t*, std::size_t bytes, Time) override { memory.resize(bytes); }
-  Bytes memory;
-};
-
 // Side 0 is 10.9.0.1, side 1 is 10.9.0.2.
 class Replay {
  public:

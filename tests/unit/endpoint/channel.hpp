@@ -17,6 +17,16 @@ namespace test {
 using namespace pktgen;
 using Bytes = std::vector<std::uint8_t>;
 
+// Keeps the frame that was sent last.
+struct OneFrame final : FrameSink {
+  std::uint8_t* begin(std::size_t bytes) override {
+    memory.assign(bytes, 0);
+    return memory.data();
+  }
+  void send(std::uint8_t*, std::size_t bytes, Time) override { memory.resize(bytes); }
+  Bytes memory;
+};
+
 // Of stamped frames in one direction.
 struct Deeds {
   std::uint64_t sent = 0;

@@ -392,14 +392,7 @@ TEST(Endpoint, comes_and_goes_in_tunnels) {
   sender.add_qp(pair.left, 0);
   receiver.add_qp(pair.right, 0);
   sender.post(0, {.kind = WorkKind::send, .bytes = 64});
-  struct OneFrame final : FrameSink {
-    std::uint8_t* begin(std::size_t bytes) override {
-      memory.assign(bytes, 0);
-      return memory.data();
-    }
-    void send(std::uint8_t*, std::size_t bytes, Time) override { memory.resize(bytes); }
-    Bytes memory;
-  } sink;
+  OneFrame sink;
 
   ASSERT_EQ(sender.poll(sink, 0), 1u);
 
