@@ -164,7 +164,6 @@ std::uint64_t ce_frames(const Endpoint& endpoint) {
 
 BothEnds::BothEnds(const Profile& profile, const Parts& parts)
     : profile_(profile),
-      clock_(parts.clock),
       ends_{end_of(profile, parts, Side::left), end_of(profile, parts, Side::right)},
       links_{LossyLink(link_of(profile, parts, 0)), LossyLink(link_of(profile, parts, 1))} {}
 

@@ -44,7 +44,6 @@ class BothEnds final : public Traffic {
   void compare_messages(const Way& way, LinkReport& report) const;
 
   Profile profile_;
-  const Clock& clock_;
   std::array<EndpointTraffic, 2> ends_;
   std::array<LossyLink, 2> links_;  // By the end whose frames they carry.
 };
