@@ -15,7 +15,7 @@ def bench(command, *options):
     build = os.environ["WEIR_BUILD"]
     done = subprocess.run([str(ROOT / "tools" / "bench"), "--build", build, command, "--json",
                            *options], capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode in (0, 1) and done.stdout, (done.returncode, done.stderr[-2000:])
+    assert done.returncode in (0, 1) and done.stdout, f"{done.returncode}\n{done.stderr[-2000:]}"
     return json.loads(done.stdout)
 
 

@@ -176,6 +176,9 @@ class Running:
             connection.request('GET', path)
             reply = connection.getresponse()
             body = json.loads(reply.read())
+        except TimeoutError as error:
+            self.control.check()
+            raise machine.Trouble(f'GET {path}: no answer within {connection.timeout} s') from error
         finally:
             connection.close()
         if reply.status != 200:
