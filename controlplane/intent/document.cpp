@@ -145,6 +145,13 @@ void Document::refuse(Place place, std::string message, std::string suggestion, 
                      .suggestion = std::move(suggestion)});
 }
 
+bool Document::begin_again() {
+  if (only_object_ || level_ != Level::after) return false;
+  level_ = Level::before;
+  kinds_seen_ = 0;
+  return true;
+}
+
 std::string Document::expected() const {
   switch (level_) {
     case Level::before:
@@ -185,7 +192,13 @@ bool Document::begin_object(Place place) {
     return false;
   }
   level_ = Level::object;
-  object_ = only_object_ ? start_ : make_object(kind_);
+  if (only_object_) {
+    object_ = start_;
+  } else if (kind_of(object_) == kind_) {
+    std::visit([]<class T>(T& object) { object = T{}; }, object_);
+  } else {
+    object_ = make_object(kind_);
+  }
   given_ = start_given_;
   seen_ = 0;
   object_place_ = place;
@@ -215,6 +228,7 @@ bool Document::end_object() {
 
 // The name may come last; the errors of an object wait for it.
 void Document::name_errors() {
+  if (errors_.size() == errors_before_) return;  // As good as always: no text is made.
   const auto* endpoint = std::get_if<Endpoint>(&object_);
   const std::string key = key_of(object_);
   const bool has_key =

@@ -45,6 +45,9 @@ class Document final : public Events {
   void refuse(Place place, std::string message, std::string suggestion = {},
               base::Errc code = base::Errc::malformed) override;
   bool has_errors() const noexcept { return !errors_.empty(); }
+  // Behind the end of a document another one begins, which goes on with the same lists. False: it
+  // is one object that is read, and there is no more of it.
+  bool begin_again();
 
   // After the last event. The intent is validated and sorted.
   Result<Intent> take_intent();

@@ -2,7 +2,6 @@
 #include "dataplane/base/address.hpp"
 
 #include <arpa/inet.h>
-#include <cstdio>
 #include <cstring>
 
 namespace base {
@@ -47,10 +46,13 @@ std::optional<IpAddress> parse_ip(std::string_view text) noexcept {
 }
 
 std::string to_string(const MacAddress& address) {
-  char text[18];
-  const auto& b = address.bytes;
-  std::snprintf(text, sizeof text, "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4],
-                b[5]);
+  // By hand: a million endpoints have one each, and printf took a fifth of the time to apply them.
+  constexpr char digits[] = "0123456789abcdef";
+  std::string text(17, ':');
+  for (std::size_t i = 0; i < address.bytes.size(); ++i) {
+    text[3 * i] = digits[address.bytes[i] >> 4];
+    text[3 * i + 1] = digits[address.bytes[i] & 15];
+  }
   return text;
 }
 

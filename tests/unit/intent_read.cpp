@@ -197,6 +197,55 @@ TEST(IntentRead, refuses_documents_that_are_none) {
   EXPECT_NE(error_of("{\"ports\":[", Syntax::json).find("ends too early"), std::string::npos);
 }
 
+TEST(IntentRead, json_on_several_lines_is_one_document) {
+  const std::string lines = R"({"networks":[{"name":"blue","vni":1}]}
+{"networks":[{"name":"red","vni":2}],"ports":[]}
+
+{"networks":[{"name":"green","vni":0}]})";
+
+  EXPECT_EQ(error_of(lines, Syntax::json),
+            "lab:4:36: network green: vni: must be a number 1..16777215, not 0 (nearest: 1)");
+  const auto read = cp::read_intent(lines.substr(0, lines.find("\n\n")), Syntax::json);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->networks.size(), 2u);
+  EXPECT_EQ(cp::guess_syntax(lines), Syntax::json);
+  EXPECT_EQ(errors_of(lines + "\n[]", Syntax::json).size(), 2u) << "a list is no intent";
+  EXPECT_FALSE(cp::read_object(ObjectKind::network, "{\"name\":\"a\",\"vni\":1}\n{}", Syntax::json))
+      << "an object is one document";
+}
+
+TEST(IntentRead, json_strings_mean_what_rfc_8259_says) {
+  // Part of a device's text, where printable ASCII may stand.
+  const auto device_of = [](std::string_view text) -> std::string {
+    const auto port = cp::read_object(
+        ObjectKind::port, R"({"name":"a","role":"underlay","device":")" + std::string(text) + "\"}",
+        Syntax::json);
+    return port ? std::get<cp::Port>(*port).device : to_string(port.error().front());
+  };
+  EXPECT_EQ(device_of(R"(\u006eet\u005Fnull0\/\"\\)"), "net_null0/\"\\");
+  EXPECT_NE(device_of("\xc3\xa9").find("printable ASCII"), std::string::npos)
+      << "read, then refused";
+  EXPECT_NE(device_of(R"(\ud83d\ude00)").find("printable ASCII"), std::string::npos);
+  for (const char* wrong :
+       {R"(\ud83d)", R"(\ude00)", R"(\ud83d\u0041)", R"(\x41)", R"(\u00g0)", "\n", "\x1f", "\xff",
+        "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82"}) {
+    EXPECT_NE(device_of(wrong).find("this is no JSON"), std::string::npos) << wrong;
+  }
+}
+
+TEST(IntentRead, json_numbers_and_words_are_strict) {
+  for (const char* wrong :
+       {"01", "+1", "1.", ".5", "1e", "0x64", "--1", "tru", "True", "nul", "NaN", ""}) {
+    const std::string text = R"({"networks":[{"name":"a","vni":)" + std::string(wrong) + "}]}";
+    EXPECT_NE(error_of(text, Syntax::json).find("this is no JSON"), std::string::npos) << wrong;
+  }
+  for (const char* number : {"-1", "1.5", "1e3", "1E+3", "true", "null"}) {
+    const std::string text = R"({"networks":[{"name":"a","vni":)" + std::string(number) + "}]}";
+    EXPECT_NE(error_of(text, Syntax::json).find("must be a number 1..16777215"), std::string::npos)
+        << number;
+  }
+}
+
 TEST(IntentRead, depth_and_size_are_bounded) {
   const std::string deep_list(100'000, '[');
   EXPECT_EQ(errors_of(deep_list).size(), 2u);  // Not a map; too deep.
