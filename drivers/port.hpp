@@ -25,6 +25,11 @@ concept PortKind =
       { port.receive(queue, batch) } noexcept;
       // How many of the first frames now belong to the port.
       { port.send(queue, frames) } noexcept -> std::same_as<std::uint16_t>;
+      // Readable while the rx queue has frames; -1: nothing tells of them, it has to be looked at.
+      { port.wake_descriptor(queue) } noexcept -> std::same_as<int>;
+      // Before the worker sleeps, of its tx queue. False: frames that the port took wait for
+      // another such call.
+      { port.finish_sending(queue) } noexcept -> std::same_as<bool>;
     };
 
 static_assert(PortKind<EthdevPort> && PortKind<MemoryPort> && PortKind<TapPort> &&
@@ -49,6 +54,15 @@ inline std::uint16_t send(Port& port, base::QueueId queue, std::span<rte_mbuf*> 
   if (auto* xdp = std::get_if<XdpPort>(&port)) return xdp->send(queue, frames);
   if (auto* tap = std::get_if<TapPort>(&port)) return tap->send(queue, frames);
   return std::get_if<MemoryPort>(&port)->send(queue, frames);
+}
+
+// Only by workers that are about to sleep.
+inline int wake_descriptor(const Port& port, base::QueueId queue) noexcept {
+  return std::visit([queue](const auto& kind) { return kind.wake_descriptor(queue); }, port);
+}
+
+inline bool finish_sending(Port& port, base::QueueId queue) noexcept {
+  return std::visit([queue](auto& kind) { return kind.finish_sending(queue); }, port);
 }
 
 }  // namespace dp

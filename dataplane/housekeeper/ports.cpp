@@ -329,6 +329,7 @@ void Ports::assign(PortMask ports) {
       queues_[id] = std::make_unique<EgressQueue>(
           base::PortId{id}, contract::home_worker(base::PortId{id}, fresh.size()), fresh.size(),
           defaults_.queue_frames_max);
+      queues_[id]->ring_at_home(workers_[queues_[id]->home().value]->bell());
     }
     // By port and queue alone, so that another port's coming or going moves no queue to another
     // worker: that could reorder a flow.

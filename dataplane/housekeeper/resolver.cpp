@@ -269,6 +269,7 @@ bool Resolver::send(const NeighbourFrame& frame) noexcept {
   FrameRings& rings = *parts_.rings[frame.port.value % parts_.rings.size()];
   if (!rings.from_housekeeper.push(mbuf.get(), frame.port)) return false;
   (void)mbuf.release();
+  rings.bell.ring();
   return true;
 }
 

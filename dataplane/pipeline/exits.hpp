@@ -70,8 +70,6 @@ class Exits {
   std::uint32_t serve_queues() noexcept;
   // When the next frame in a queue may leave, TSC cycles; UINT64_MAX: none waits for a rate.
   std::uint64_t queues_due() const noexcept { return queues_due_; }
-  // Other workers may hand over to this one.
-  bool takes_over() const noexcept { return takes_over_; }
 
   // Packets in the outboxes and the queues now, by walking them.
   std::uint32_t count_held() const noexcept;
@@ -131,7 +129,6 @@ class Exits {
   std::span<EgressQueue* const> queues_;
   std::span<EgressQueue* const> home_queues_;
   std::uint64_t closing_ports_ = 0;
-  bool takes_over_ = false;
   std::uint64_t queues_due_ = UINT64_MAX;
   Random random_;
   std::uint64_t tsc_hz_;

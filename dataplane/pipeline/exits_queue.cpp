@@ -104,14 +104,12 @@ std::uint64_t Exits::find_closing() const noexcept {
 std::uint32_t Exits::serve_queues() noexcept {
   std::uint32_t moved = 0;
   queues_due_ = std::numeric_limits<std::uint64_t>::max();
-  takes_over_ = false;
   for (EgressQueue* queue : home_queues_) {
     const QueueRecord* record =
         environment_.tables.queues.find(queue->port().value, environment_.generation);
     const bool is_in_use = record != nullptr && !record->is_closing;
     if (!is_in_use && queue->empty()) continue;
     if (record == nullptr) record = &no_record;
-    takes_over_ |= queue->has_other_workers();
     moved += serve(*queue, *record);
   }
   free_dead();

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "dataplane/base/id.hpp"
+#include "dataplane/queue/bell.hpp"
 #include "dataplane/queue/class_tally.hpp"
 #include "dataplane/queue/frame_fifos.hpp"
 #include "dataplane/queue/hand_over_ring.hpp"
@@ -47,7 +48,8 @@ class EgressQueue {
 
   base::PortId port() const noexcept { return port_; }
   base::WorkerId home() const noexcept { return home_; }
-  bool has_other_workers() const noexcept { return rings_.size() > 1; }
+  // Of the home worker, which outlives its use here; before any worker has the queue.
+  void ring_at_home(Bell& bell) noexcept { bell_ = &bell; }
 
   // What it is told from here on; before anything else of a turn in which it may be another.
   void use(const QueueRecord& record, base::Generation generation) noexcept;
@@ -55,7 +57,9 @@ class EgressQueue {
   // Another worker. As many as its ring has room for, which it says; the rest is still the
   // caller's.
   std::uint32_t hand_over(base::WorkerId from, std::span<const QueuedFrame> frames) noexcept {
-    return rings_[from.value].push(frames);
+    const std::uint32_t taken = rings_[from.value].push(frames);
+    if (bell_ != nullptr) bell_->ring();
+    return taken;
   }
 
   // Any worker: frames of its own still wait here, so that later ones must not go another way.
@@ -269,6 +273,7 @@ class EgressQueue {
 
   base::PortId port_;
   base::WorkerId home_;
+  Bell* bell_ = nullptr;  // The home's; nullptr: it never sleeps.
   std::uint32_t frames_max_;
   std::vector<HandOverRing> rings_;       // By worker; the home's own is never used.
   std::atomic<bool> is_occupied_{false};  // Frames of other workers may wait here.

@@ -5,6 +5,7 @@
 
 #include "dataplane/base/id.hpp"
 #include "dataplane/packet/owned_mbuf.hpp"
+#include "dataplane/queue/bell.hpp"
 
 #include <array>
 #include <atomic>
@@ -69,6 +70,7 @@ static_assert((FrameRing::capacity & (FrameRing::capacity - 1)) == 0, "positions
 struct FrameRings {
   FrameRing to_housekeeper;    // What no worker can finish.
   FrameRing from_housekeeper;  // To be sent: the housekeeper has no tx queue of its own.
+  Bell bell;                   // The worker's.
 };
 
 }  // namespace dp

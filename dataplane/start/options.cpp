@@ -52,7 +52,7 @@ Options parse_options(int argc, char** argv) {
   app.add_option("--idle", idle, "What a worker does without frames")
       ->check(CLI::IsMember({"sleep", "spin"}));
   app.add_option("--idle-sleep-max-us", options.idle_sleep_max_us,
-                 "Longest sleep: the delay of the first frame after a pause")
+                 "Longest sleep at ports that do not wake it: the delay of the first frame")
       ->check(CLI::Range(1, 1'000'000));
   app.add_option("--bpffs", options.bpffs,
                  "A bpffs: programs of xdp ports that outlive the data plane are pinned there");

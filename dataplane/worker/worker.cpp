@@ -6,7 +6,6 @@
 #include <rte_cycles.h>
 
 #include <algorithm>
-#include <ctime>
 
 namespace dp {
 namespace {
@@ -17,22 +16,9 @@ constexpr std::uint32_t bursts_per_sample = 256;
 
 // A sleep takes some microseconds more than it is asked for.
 constexpr std::uint64_t shortest_sleep_ns = 5'000;
-// 1,024 places of a hand-over ring at 20 million frames a second.
-constexpr std::uint64_t take_over_ns_max = 50'000;
 
 // Of one worker that has other work (README.md, 2026-11-29).
 constexpr std::uint64_t twin_reads_per_second = 20'000;
-
-std::uint64_t sleep_for(std::uint64_t ns) noexcept {
-  timespec before;
-  timespec after;
-  clock_gettime(CLOCK_MONOTONIC, &before);
-  const timespec duration{.tv_sec = 0, .tv_nsec = static_cast<long>(ns)};
-  clock_nanosleep(CLOCK_MONOTONIC, 0, &duration, nullptr);
-  clock_gettime(CLOCK_MONOTONIC, &after);
-  return static_cast<std::uint64_t>(after.tv_sec - before.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(after.tv_nsec - before.tv_nsec);
-}
 
 }  // namespace
 
@@ -41,6 +27,7 @@ Worker::Worker(const Config& config, const Tables& tables, Epoch& epoch,
     : id_(config.id),
       epoch_(epoch),
       from_housekeeper_(links.frames.from_housekeeper),
+      bell_(links.frames.bell),
       environment_{.tables = tables,
                    .counters = counters,
                    .pool = pool,
@@ -55,28 +42,58 @@ Worker::Worker(const Config& config, const Tables& tables, Epoch& epoch,
 void Worker::run() noexcept {
   CHECK(epoch_.register_worker(id_));
   while (!stopping_.load(std::memory_order_relaxed)) {
+    const bool tired = idle_.is_tired();
+    // From here on its bell is rung: the turn sees what came before.
+    if (tired) bell_.listen();
     if (turn() > 0) {
+      if (tired) bell_.stop_listening();
       idle_.found_frames();
-      continue;
+    } else if (tired) {
+      rest();
+    } else {
+      idle_.found_nothing();
     }
-    const std::uint64_t sleep_ns = std::min(idle_.next_sleep_ns(), queues_due_in_ns());
-    if (sleep_ns == 0) continue;
-    // Asleep it holds nothing of the tables, and commits need not wait for it.
-    epoch_.offline(id_);
-    exits_.totals().idle_ns += sleep_for(sleep_ns);
-    epoch_.online(id_);
   }
   epoch_.unregister_worker(id_);
 }
 
+void Worker::rest() noexcept {
+  const std::uint64_t due_ns = queues_due_in_ns();
+  if (due_ns > 0 && !stopping_.load(std::memory_order_relaxed)) {
+    nap_.begin(bell_.descriptor());
+    const std::uint64_t sleep_ns = std::min(idle_.sleep_ns(watch_all()), due_ns);
+    // Asleep it holds nothing of the tables, and commits need not wait for it.
+    epoch_.offline(id_);
+    const Nap::Woken woken = nap_.sleep(sleep_ns);
+    epoch_.online(id_);
+    exits_.totals().idle_ns += nap_.slept_ns();
+    idle_.woke(woken);
+    if (woken == Nap::Woken::by_bell) bell_.hush();
+  }
+  bell_.stop_listening();
+}
+
+// Whether all that it has to look at will wake it.
+bool Worker::watch_all() noexcept {
+  // Frames that wait in its queues, for a rate or the device, have nobody to tell of them.
+  bool all = bell_.descriptor() >= 0 && exits_.totals().held == 0;
+  if (!idle_.trusts_ports()) return false;
+  if (current_ == nullptr) return all;
+  for (const RxSource& source : current_->sources) {
+    all &= nap_.watch(wake_descriptor(*current_->ports[source.port.value], source.queue));
+  }
+  for (Port* port : current_->ports) {
+    if (port != nullptr) all &= finish_sending(*port, base::QueueId{id_.value});
+  }
+  return all;
+}
+
 std::uint64_t Worker::queues_due_in_ns() const noexcept {
-  // Other workers hand over to somebody who looks often enough.
-  std::uint64_t ns = exits_.takes_over() ? take_over_ns_max : never;
-  if (exits_.queues_due() == never) return ns;
+  if (exits_.queues_due() == never) return never;
   const std::uint64_t now = rte_rdtsc();
   if (exits_.queues_due() <= now) return 0;
-  ns = std::min(ns, static_cast<std::uint64_t>(static_cast<double>(exits_.queues_due() - now) *
-                                               1e9 / static_cast<double>(tsc_hz_)));
+  const auto ns = static_cast<std::uint64_t>(static_cast<double>(exits_.queues_due() - now) * 1e9 /
+                                             static_cast<double>(tsc_hz_));
   return ns < shortest_sleep_ns ? 0 : ns;
 }
 

@@ -9,6 +9,7 @@
 #include "dataplane/table/epoch.hpp"
 #include "dataplane/worker/assignment.hpp"
 #include "dataplane/worker/idle.hpp"
+#include "dataplane/worker/nap.hpp"
 
 #include <array>
 #include <atomic>
@@ -46,8 +47,14 @@ class Worker final : public Egress {
   void assign(const Assignment* assignment) noexcept {
     // Release pairs with the acquire in turn().
     assignment_.store(assignment, std::memory_order_release);
+    bell_.ring();
   }
-  void stop() noexcept { stopping_.store(true, std::memory_order_relaxed); }
+  void stop() noexcept {
+    stopping_.store(true, std::memory_order_relaxed);
+    bell_.ring();
+  }
+  // To be rung by whoever has put something where this worker looks.
+  Bell& bell() noexcept { return bell_; }
 
   // The worker's thread: until stop().
   void run() noexcept;
@@ -71,16 +78,20 @@ class Worker final : public Egress {
   void send_for_housekeeper() noexcept;
   Mode choose_mode() noexcept;
   std::uint64_t queues_due_in_ns() const noexcept;
+  void rest() noexcept;
+  bool watch_all() noexcept;
   void publish(std::uint32_t frames, std::uint64_t started) noexcept;
 
   base::WorkerId id_;
   Epoch& epoch_;
   FrameRing& from_housekeeper_;
+  Bell& bell_;
   Environment environment_;
   Tracer tracer_;
   Exits exits_;
   Pipelines pipelines_;
   Idle idle_;
+  Nap nap_;
   std::atomic<const Assignment*> assignment_{nullptr};
   std::atomic<bool> stopping_{false};
   const Assignment* current_ = nullptr;  // Of the turn under way.

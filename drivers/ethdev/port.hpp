@@ -46,6 +46,9 @@ class EthdevPort {
     return sent;
   }
 
+  int wake_descriptor(base::QueueId) const noexcept { return -1; }
+  bool finish_sending(base::QueueId) const noexcept { return true; }
+
   std::uint16_t dpdk_port() const noexcept { return dpdk_port_; }
 
  private:

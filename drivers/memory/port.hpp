@@ -51,6 +51,8 @@ class MemoryPort {
     sent.insert(sent.end(), frames.begin(), frames.begin() + static_cast<std::ptrdiff_t>(count));
     return static_cast<std::uint16_t>(count);
   }
+  int wake_descriptor(base::QueueId) const noexcept { return -1; }
+  bool finish_sending(base::QueueId) const noexcept { return true; }
 
  private:
   struct Queue {

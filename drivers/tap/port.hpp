@@ -22,6 +22,10 @@ class TapPort {
   std::uint16_t send(base::QueueId queue, std::span<rte_mbuf*> frames) noexcept {
     return queues_[queue.value % queues_.size()]->send(frames);
   }
+  int wake_descriptor(base::QueueId queue) const noexcept {
+    return queues_[queue.value]->descriptor();
+  }
+  bool finish_sending(base::QueueId) const noexcept { return true; }
 
  private:
   std::span<const std::unique_ptr<TapQueue>> queues_;

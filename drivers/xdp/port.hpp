@@ -23,6 +23,12 @@ class XdpPort {
   std::uint16_t send(base::QueueId queue, std::span<rte_mbuf*> frames) noexcept {
     return queues_[queue.value % queues_.size()]->send(frames);
   }
+  int wake_descriptor(base::QueueId queue) const noexcept {
+    return queues_[queue.value]->wake_descriptor();
+  }
+  bool finish_sending(base::QueueId queue) noexcept {
+    return queues_[queue.value % queues_.size()]->finish_sending();
+  }
 
  private:
   std::span<const std::unique_ptr<XdpQueue>> queues_;

@@ -144,6 +144,12 @@ std::uint16_t XdpQueue::send_alone(std::span<rte_mbuf*> frames) noexcept {
   return taken;
 }
 
+bool XdpQueue::finish_sending() noexcept {
+  // As in receive().
+  if (kick_again_.exchange(false, std::memory_order_acquire)) kick();
+  return !kick_again_.load(std::memory_order_relaxed);  // Its own store.
+}
+
 void XdpQueue::kick() noexcept {
   for (int i = 0; i < kicks_max; ++i) {
     if (::sendto(socket_.get(), nullptr, 0, MSG_DONTWAIT, nullptr, 0) >= 0) return;

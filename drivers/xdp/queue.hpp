@@ -58,6 +58,11 @@ class XdpQueue {
   // Workers.
   void receive(Batch& batch) noexcept;
   std::uint16_t send(std::span<rte_mbuf*> frames) noexcept;
+  // As in drivers/port.hpp. None where the kernel lacks buffers, or shall be asked.
+  int wake_descriptor() const noexcept {
+    return buffers_missing_ == 0 && !config_.busy_poll ? socket_.get() : -1;
+  }
+  bool finish_sending() noexcept;
 
  private:
   // Ring memory mapped from the socket.

@@ -261,6 +261,7 @@ void Gateway::add_port(std::uint16_t port, const dp::PortRecord& record) {
   const base::WorkerId home = contract::home_worker(base::PortId{port}, options_.workers);
   queues_[port] =
       std::make_unique<dp::EgressQueue>(base::PortId{port}, home, options_.workers, options_.mbufs);
+  queues_[port]->ring_at_home(workers_[home.value]->bell());
   assignments_[home.value].home_queues.push_back(queues_[port].get());
   for (dp::Assignment& assignment : assignments_) {
     assignment.ports[port] = ports_[port].get();
