@@ -8,7 +8,7 @@ from pathlib import Path
 TREE = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(TREE / "tests" / "support"), str(TREE / "tools")]
 
-from benchmark import latency, programming, scale, stages, tables, xdp  # noqa: E402
+from benchmark import idle, latency, programming, scale, stages, tables, xdp  # noqa: E402
 from tap import run, test                     # noqa: E402
 
 
@@ -49,6 +49,20 @@ def xdp_ratio_is_refused_with_the_reason():
             (xdp_turns([300], [300]), ["Weir: 5 packets are not accounted for"], "accounted")):
         said = xdp.verdict(turns, problems, 0.25)
         assert said["ratio"] is None and reason in " ".join(said["refused"]), said
+
+
+@test
+def idle_is_held_against_the_eventfd_of_the_same_run():
+    def judged(share, delays):
+        rows = {"eventfd": idle.summary([], [10_000] * 100),
+                idle.WOKEN: idle.summary(share, delays)}
+        return [target["verdict"] for target in idle.verdicts(rows)]
+
+    assert judged([0.019, 0.5, 0.001], [40_000] * 98 + [60_000] * 2) == ["met", "met"]
+    assert judged([0.02] * 3, [40_000] * 98 + [61_000] * 2) == ["missed", "missed"]
+    report = {"systems": {"eventfd": idle.summary([], [1]), idle.WOKEN: idle.summary([1.0], [1])},
+              "sleep_max_us": 200, "frames": 5, "rounds": 3, "load": 1, "version": "1"}
+    assert "100.00%" in idle.table({**report, "targets": idle.verdicts(report["systems"])})
 
 
 def generated(p99_9, lost):

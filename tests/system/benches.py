@@ -50,6 +50,17 @@ def latency_has_quantiles_in_order_for_both():
 
 
 @test
+def idle_workers_sleep_and_wake():
+    report = bench("idle", "--rounds", "1", "--frames", "20", "--seconds", "0.5")
+
+    rows = report["systems"]
+    assert rows["xdp, woken"]["share"] < 0.05 < 0.3 < rows["xdp, spinning"]["share"], rows
+    assert 0 < rows["af_packet, back-off"]["share"] < 0.9, rows
+    assert all(below(0, row["p50_us"], row["p99_us"]) for row in rows.values()), rows
+    assert len(report["targets"]) == 2
+
+
+@test
 def tables_cost_something_and_hold_what_they_are_given():
     report = bench("tables", "--repetitions", "1", "--entries-max", "1000")
 

@@ -125,10 +125,10 @@ class Running:
         cores = self.cores()
         dataplane = self.child('weir-dataplane', '--runtime-dir', folder,
                                '--workers', str(len(cores)), '--cores', ','.join(map(str, cores)),
-                               '--idle', 'spin',
+                               *self.options(),
                                '--mbufs', str(self.profile['mbufs']),
                                '--mbuf-bytes', str(self.profile['mbuf_bytes']),
-                               '--endpoints', str(max(ROOM_LEAST, self.task.workload.endpoints)))
+                               '--endpoints', str(self.room()))
         self.pid = dataplane.pid
         self.control = self.child('weir-controlplane', '--runtime-dir', folder,
                                   '--state-dir', os.path.join(folder, 'state'))
@@ -147,6 +147,13 @@ class Running:
     def cores(self):
         """Of its workers."""
         return [machine.WORKER_CORE]
+
+    def options(self):
+        """What its workers do without frames."""
+        return ['--idle', 'spin']
+
+    def room(self):
+        return max(ROOM_LEAST, self.task.workload.endpoints)
 
     def await_traffic(self, dataplane):
         dataplane.wait_for(lambda: self.counters().tx > 0, 'traffic')
