@@ -167,7 +167,8 @@ class Named:
         return []
 
 
-NAMES = {"weir": "Weir", "ovs": "OVS-DPDK", "ovs-new": "OVS-DPDK new", "grout": "grout"}
+NAMES = {"weir": "Weir", "ovs": "OVS-DPDK", "ovs-new": "OVS-DPDK new", "grout": "grout",
+         "vpp": "VPP"}
 
 
 def bench_with(turns, workload="encap-1k", **changes):
@@ -243,6 +244,27 @@ def targets_are_met_missed_or_not_measured():
     assert said["encap-1k: at most 35 cycles above the floor"] == ("met", "26.7 cycles")
     assert said["encap-100k over encap-1k: at most 10 cycles beyond what the floor loses"] == \
         ("missed", "13.3 cycles")
+
+
+@test
+def the_fastest_peer_is_vpp_where_it_was_run():
+    said = report(bench_with({"weir": [30] * 3, "ovs-new": [10] * 3, "grout": [11] * 3,
+                              "vpp": [20] * 3, "floor": [50] * 3}))
+    judged = {target["text"]: target["verdict"] for target in said["targets"]}
+
+    assert said["workloads"][0]["ratio_best"] == 1.5
+    assert judged["encap-1k over VPP: at least 1.5 times"] == "met"
+    # It is none of those that shall be outrun by 2.5.
+    assert judged["encap-1k: at least 2.5 times the fastest of OVS-DPDK and grout"] == "met"
+    assert judged["decap-1k over VPP: at least 1.5 times"] == "not measured"
+
+
+@test
+def nothing_is_said_of_vpp_without_it():
+    said = verdicts(bench_with({"weir": [30] * 3, "grout": [10] * 3, "floor": [50] * 3}))
+
+    assert said["encap-1k over VPP: at least 1.5 times"] == \
+        ("not measured", "VPP was not run in encap-1k (--vpp)")
 
 
 @test

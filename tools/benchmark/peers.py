@@ -12,8 +12,8 @@ import shutil
 import sys
 import time
 
-from benchmark import (frames, grout, machine, ovs, ratios, system, targets, testpmd, tree, weir,
-                       workloads)
+from benchmark import (frames, grout, machine, ovs, ratios, system, targets, testpmd, tree, vpp,
+                       weir, workloads)
 from pcap import write_pcap
 
 HUGEPAGE_COUNT = 1600      # The hungriest peer: OVS, with 3 KB an mbuf.
@@ -33,6 +33,8 @@ def add_arguments(parser):
                              'the options below bring')
     parser.add_argument('--new', action='store_true',
                         help='also the newest OVS-DPDK and grout, from a tree of Debian sid')
+    parser.add_argument('--vpp', metavar='DIR',
+                        help='also the VPP that is installed under DIR (usr/bin/vpp, vpp_plugins)')
     parser.add_argument('--cache', default=tree.DEFAULT, metavar='DIR',
                         help='where that tree is made, once, and kept (%(default)s)')
     parser.add_argument('--spread-max', type=float, default=0.25, metavar='X',
@@ -54,14 +56,14 @@ def systems_of(options, sid):
     """Name → system, of those that were asked for."""
     every = {'weir': weir.System(options.build), 'ovs': ovs.System(tree.Tree()),
              'ovs-new': ovs.System(sid, 'OVS-DPDK new'), 'grout': grout.System(sid),
-             'floor': testpmd}
+             **({'vpp': vpp.System(options.vpp)} if options.vpp else {}), 'floor': testpmd}
     names = [name for name in options.systems.split(',') if name]
     unknown = set(names) - set(every)
     if unknown:
         raise machine.Trouble(f'no system {", ".join(sorted(unknown))}')
     if not names:
         names = ['weir', 'ovs', *(['ovs-new', 'grout'] if options.new else []),
-                 'floor']
+                 *(['vpp'] if options.vpp else []), 'floor']
     return {name: every[name] for name in names}
 
 

@@ -16,7 +16,7 @@ from roce import ethernet_header, internet_checksum, ip_header
 ENDPOINTS = 1_000_000       # In the table of the workloads with many.
 VTEPS = 1000
 JUMBO_BYTES = 4154          # A WRITE of 4 KB.
-EVERYBODY = ('weir', 'ovs', 'ovs-new', 'grout', 'floor')
+EVERYBODY = ('weir', 'ovs', 'ovs-new', 'grout', 'vpp', 'floor')
 
 
 @dataclass(frozen=True)
