@@ -3,7 +3,6 @@
 // Alignment is 1: header views may lie at any offset of a frame.
 #pragma once
 
-#include <array>
 #include <bit>
 #include <concepts>
 #include <cstdint>
@@ -27,31 +26,29 @@ constexpr T to_big_endian(T value) noexcept {
   return std::endian::native == std::endian::little ? swap_bytes(value) : value;
 }
 
-// An unsigned integer stored in network byte order.
+// An unsigned integer stored in network byte order. Packed, for it lies anywhere; as an array of
+// bytes, g++ 12 would take it through the stack.
 template <std::unsigned_integral T>
-class BigEndian {
+class [[gnu::packed]] BigEndian {
  public:
   BigEndian() = default;
-  constexpr explicit BigEndian(T host) noexcept
-      : bytes_(std::bit_cast<Bytes>(to_big_endian(host))) {}
+  constexpr explicit BigEndian(T host) noexcept : raw_(to_big_endian(host)) {}
 
   constexpr T host() const noexcept { return to_big_endian(raw()); }
   // The value as it lies in memory; only for checksums, which do not care about byte order.
-  constexpr T raw() const noexcept { return std::bit_cast<T>(bytes_); }
+  constexpr T raw() const noexcept { return raw_; }
   static constexpr BigEndian from_raw(T raw) noexcept {
     BigEndian result;
-    result.bytes_ = std::bit_cast<Bytes>(raw);
+    result.raw_ = raw;
     return result;
   }
 
-  // As one number: comparing the array would call memcmp.
   friend constexpr bool operator==(const BigEndian& a, const BigEndian& b) noexcept {
-    return a.raw() == b.raw();
+    return a.raw_ == b.raw_;
   }
 
  private:
-  using Bytes = std::array<std::uint8_t, sizeof(T)>;
-  Bytes bytes_;
+  T raw_;
 };
 
 using be16 = BigEndian<std::uint16_t>;

@@ -9,7 +9,9 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 namespace dp {
@@ -71,8 +73,11 @@ class Batch {
   void note_flood() noexcept { flooded_ = true; }
   bool flooded() const noexcept { return flooded_; }
   void reset_metas(PortId in_port) noexcept {
-    const PacketMeta fresh{.in_port = in_port, .out_port = base::no_port, .trace_slot = no_trace};
-    for (std::uint16_t i = 0; i < size_; ++i) metas_[i] = fresh;
+    // As words: of a struct, g++ 12 writes three members anew for each packet and then loads all of
+    // it, which waits for the stores (17 cycles a packet instead of 2, 2026-11-30).
+    const auto fresh = std::bit_cast<std::array<std::uint64_t, sizeof(PacketMeta) / 8>>(
+        PacketMeta{.in_port = in_port, .out_port = base::no_port, .trace_slot = no_trace});
+    for (std::uint16_t i = 0; i < size_; ++i) std::memcpy(&metas_[i], &fresh, sizeof fresh);
   }
 
   // For whoever takes packets out while looping over them: packet `from` goes to place `to` ≤ from,

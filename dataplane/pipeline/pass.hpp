@@ -76,16 +76,17 @@ class Pass {
     std::size_t kept = 0;
     std::array<std::uint16_t, stage_count> died{};
     for (std::size_t i = 0; i < entered; ++i) {
-      Packet packet = batch[i];
+      // Not kept as a Packet, which g++ 12 would put on the stack.
+      rte_mbuf* mbuf = batch.mbuf(static_cast<std::uint16_t>(i));
+      PacketMeta& meta = batch.meta(static_cast<std::uint16_t>(i));
       Verdict verdict = keep;
       std::size_t step = 0;
       // Stops at the first step that does not keep the packet.
       const bool lives =
-          ((step = I, verdict = std::get<I>(steps_).handle(packet), verdict == keep) && ...);
+          ((step = I, verdict = std::get<I>(steps_).handle({mbuf, meta}), verdict == keep) && ...);
       if (!lives) [[unlikely]] {  // Dying packets are rare where traffic is well.
         ++died[step];
-        exits.end(static_cast<std::uint16_t>(first_stage + step), packet.mbuf(), packet.meta(),
-                  verdict);
+        exits.end(static_cast<std::uint16_t>(first_stage + step), mbuf, meta, verdict);
         continue;
       }
       if (kept != i) [[unlikely]]
