@@ -11,6 +11,7 @@ namespace dp {
 
 using base::be16;
 using base::be32;
+using base::be64;
 
 namespace ethertype {
 inline constexpr std::uint16_t ipv4 = 0x0800;

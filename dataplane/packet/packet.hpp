@@ -28,11 +28,12 @@ struct PacketMeta {
   std::uint8_t tos;          // DSCP and ECN of that IP header; 0 where not IP.
   std::uint8_t outer_tos;    // Of the tunnel's IP header, where there was one.
   PacketKind kind;
-  bool flood : 1;           // To everyone in the network.
-  bool second_path : 1;     // Leaves by the VTEP's second next hop.
+  bool flood;               // To everyone in the network.
   std::uint16_t l4_length;  // Bytes from l4 to the end of the IP packet (padding excluded).
   std::uint32_t destination_qp;
-  std::uint32_t next_hop;  // Where the record of `vtep` lies: VersionedArray::at().
+  // Where the record of `vtep` lies, VersionedArray::at(); and whether by its second path.
+  std::uint32_t next_hop;
+  static constexpr std::uint32_t by_second_path = 1U << 31;
   NetworkId network;
   VtepId vtep;  // Leaves to this remote VTEP; no_vtep: stays local.
   PortId in_port;
@@ -64,15 +65,22 @@ class Packet {
     return *reinterpret_cast<Header*>(data() + offset);
   }
 
-  // Removes `bytes` from the front. False where the first segment is shorter.
-  bool strip_front(std::uint16_t bytes) const noexcept {
-    return rte_pktmbuf_adj(mbuf_, bytes) != nullptr;
+  // Removes `bytes`, at most contiguous(), from the front.
+  void strip_front(std::uint16_t bytes) const noexcept {
+    mbuf_->data_off = static_cast<std::uint16_t>(mbuf_->data_off + bytes);
+    mbuf_->data_len = static_cast<std::uint16_t>(mbuf_->data_len - bytes);
+    mbuf_->pkt_len -= bytes;
   }
   // Removes `bytes`, at most length(), from the end, over as many segments as they take.
   void strip_back(std::uint32_t bytes) const noexcept { strip_segments_back(*mbuf_, bytes); }
-  // Room for `bytes` in front of the frame; nullptr where the headroom is too small.
+  // Bytes that may still go in front of the frame.
+  std::uint16_t headroom() const noexcept { return mbuf_->data_off; }
+  // The caller has made sure that the headroom has room for `bytes`.
   std::uint8_t* grow_front(std::uint16_t bytes) const noexcept {
-    return reinterpret_cast<std::uint8_t*>(rte_pktmbuf_prepend(mbuf_, bytes));
+    mbuf_->data_off = static_cast<std::uint16_t>(mbuf_->data_off - bytes);
+    mbuf_->data_len = static_cast<std::uint16_t>(mbuf_->data_len + bytes);
+    mbuf_->pkt_len += bytes;
+    return data();
   }
 
  private:

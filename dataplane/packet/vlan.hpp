@@ -15,13 +15,13 @@ inline constexpr std::size_t macs_bytes = 2 * sizeof(base::MacAddress);
 inline void strip_tag(Packet packet) noexcept {
   std::uint8_t* front = packet.data();
   std::memmove(front + sizeof(VlanTag), front, macs_bytes);
-  (void)packet.strip_front(sizeof(VlanTag));  // Within the first segment, so it cannot fail.
+  packet.strip_front(sizeof(VlanTag));
 }
 
 // A tag in front of those that are there, priority 0. False where the headroom is too small.
 inline bool push_tag(Packet packet, std::uint16_t tpid, std::uint16_t vid) noexcept {
+  if (packet.headroom() < sizeof(VlanTag)) return false;
   std::uint8_t* front = packet.grow_front(sizeof(VlanTag));
-  if (front == nullptr) return false;
   std::memmove(front, front + sizeof(VlanTag), macs_bytes);
   auto& ethernet = packet.header<EthernetHeader>(0);
   // What followed the MACs was their EtherType: now it stands behind the tag.

@@ -17,7 +17,7 @@ Verdict ChooseNextHop::choose_other(Packet packet) const noexcept {
   }
   if (packet.length() > path.frame_bytes_max) return DropReason::mtu_exceeded;
   packet.meta().out_port = path.port;
-  packet.meta().second_path = !first.usable();
+  if (!first.usable()) packet.meta().next_hop |= PacketMeta::by_second_path;
   return keep;
 }
 

@@ -7,59 +7,17 @@
 #include "dataplane/packet/packet.hpp"
 #include "dataplane/pipeline/environment.hpp"
 #include "dataplane/pipeline/stage.hpp"
-#include "pipelines/stages/bth.hpp"
+#include "pipelines/stages/identify_roce.hpp"
 
 namespace dp {
 
-inline constexpr unsigned icrc_bytes = 4;
 // Of a RoCEv2 packet, UDP header included.
 inline constexpr unsigned roce_bytes_min = sizeof(UdpHeader) + sizeof(BthHeader) + icrc_bytes;
-
-// An acknowledgement's fate stands in its AETH syndrome (IBTA volume 1 table 44): bits 7-5 are
-// 000 ACK, 001 RNR NAK, 011 NAK, and nothing else.
-inline PacketKind acknowledge_kind(std::uint8_t syndrome) noexcept {
-  switch (syndrome >> 5) {
-    case 0: return PacketKind::roce_ack;
-    case 1: return PacketKind::roce_rnr_nak;
-    case 3: return PacketKind::roce_nak;
-    default: return PacketKind::roce_malformed;
-  }
-}
-
-// What lies behind the UDP header; of the AETH, which only some packets have, its first byte.
-struct RoceHead {
-  BthHeader bth;
-  std::uint8_t syndrome;
-};
-static_assert(sizeof(RoceHead) == 13);
-
-struct RoceIdentity {
-  PacketKind kind = PacketKind::roce_malformed;
-  std::uint32_t destination_qp = 0;
-};
 
 // IPv4 with options is no RoCE (CA17-3), nor is a fragment (CA17-8) or an IPv6 extension header
 // (CA17-16); of the latter two, the parser left no l4_protocol.
 inline bool has_ipv4_options(const PacketMeta& meta) noexcept {
   return meta.ip_version == 4 && meta.l4 - meta.l3 != sizeof(Ipv4Header);
-}
-
-// `udp_length` as the UDP header has it; the IP length agrees with it.
-inline RoceIdentity identify_roce(const RoceHead& head, unsigned udp_length) noexcept {
-  if (head.bth.transport_version() != 0) return {};
-  const OpcodeMeaning meaning = bth::meanings[head.bth.opcode];
-  const unsigned least = sizeof(UdpHeader) + sizeof(BthHeader) + meaning.extension_bytes +
-                         head.bth.pad_count() + icrc_bytes;
-  if (udp_length < least) return {};
-
-  RoceIdentity identity{.kind = meaning.kind, .destination_qp = head.bth.destination_qp()};
-  if (identity.kind == PacketKind::roce_ack) {
-    identity.kind = acknowledge_kind(head.syndrome);
-  } else if (identity.kind == PacketKind::roce_ud &&
-             identity.destination_qp == bth::general_services_qp) {
-    identity.kind = PacketKind::roce_cm;
-  }
-  return identity;
 }
 
 // Refines the kind of a UDP packet that is too short for RoCE.
@@ -74,7 +32,8 @@ struct ClassifyRoce {
 
   Verdict handle(Packet packet) noexcept {
     PacketMeta& meta = packet.meta();
-    if (meta.l4_protocol == ip_protocol::udp) [[likely]]
+    // parse_frame recognizes most of RoCE at once.
+    if (meta.kind == PacketKind::ip && meta.l4_protocol == ip_protocol::udp) [[unlikely]]
       classify_udp(packet);
     // The outermost ECN: what the fabric said about the path so far.
     contract::add(ports_[meta.in_port.value]

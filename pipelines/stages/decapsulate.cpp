@@ -42,7 +42,7 @@ Verdict Decapsulate::refuse(DropReason reason) const noexcept {
 }
 
 template <class Ip>
-Verdict Decapsulate::resolve(const Ip& ip, std::uint32_t vni, Tunnel<Ip>& tunnel) const noexcept {
+Verdict Decapsulate::resolve(const Ip& ip, std::uint32_t vni, Tunnel<Ip>& tunnel) noexcept {
   const base::Generation generation = environment_.generation;
   const base::IpAddress destination = address_of(ip.destination);
   const base::IpAddress source = address_of(ip.source);
@@ -56,21 +56,35 @@ Verdict Decapsulate::resolve(const Ip& ip, std::uint32_t vni, Tunnel<Ip>& tunnel
   }
   const std::uint32_t network = environment_.tables.network_by_vni.lookup(vni_key(vni), generation);
   if (network == ExactMatch::no_value) return DropReason::unknown_vni;
+  count(tunnel);
   tunnel = {.generation = generation,
             .addresses = {},
             .vni = vni,
             .summed = environment_.tables.vteps.find(remote.value, generation)->form ==
                       OuterForm::ipv6_summed,
             .network = NetworkId{static_cast<std::uint16_t>(network)},
-            .source = remote,
-            .network_counters = &environment_.counters.networks[network],
-            .source_counters = &environment_.counters.vteps[remote.value]};
+            .source = remote};
   std::memcpy(tunnel.addresses.bytes.data(), &ip.source, tunnel.addresses.size);
   return keep;
 }
 
+template <class Ip>
+void Decapsulate::count(Tunnel<Ip>& tunnel) noexcept {
+  if (tunnel.packets == 0) return;
+  contract::NetworkCounters& network = environment_.counters.networks[tunnel.network.value];
+  contract::VtepCounters& source = environment_.counters.vteps[tunnel.source.value];
+  contract::add(network.decap_packets, tunnel.packets);
+  contract::add(network.decap_bytes, tunnel.bytes);
+  contract::add(source.decap_packets, tunnel.packets);
+  contract::add(source.decap_bytes, tunnel.bytes);
+  tunnel.packets = 0;
+  tunnel.bytes = 0;
+}
+
 template Verdict Decapsulate::resolve(const Ipv4Header& ip, std::uint32_t vni,
-                                      Tunnel<Ipv4Header>& tunnel) const noexcept;
+                                      Tunnel<Ipv4Header>& tunnel) noexcept;
+template void Decapsulate::count(Tunnel<Ipv4Header>& tunnel) noexcept;
+template void Decapsulate::count(Tunnel<Ipv6Header>& tunnel) noexcept;
 
 Verdict Decapsulate::strip_ipv6(Packet packet) noexcept {
   return strip(packet, last_ipv6_);

@@ -11,34 +11,30 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <expected>
 #include <tuple>
 #include <type_traits>
 
 namespace dp {
 
-// What stands behind the outer UDP header.
+// What stands behind the outer UDP header, or why it is not to be believed.
 struct TunnelHeader {
   std::uint32_t vni;
   std::uint16_t bytes;
+  Verdict verdict;
 };
 
 // By the UDP port; the list of tunnels decides at compile time.
 template <class... Kinds>
-std::expected<TunnelHeader, DropReason> read_tunnel(Packet packet, std::uint16_t offset,
-                                                    be16 udp_destination, std::uint32_t room,
-                                                    std::tuple<Kinds...>*) noexcept {
-  std::expected<TunnelHeader, DropReason> result =
-      std::unexpected(DropReason::udp_port_not_handled);
+TunnelHeader read_tunnel(Packet packet, std::uint16_t offset, be16 udp_destination,
+                         std::uint32_t room, std::tuple<Kinds...>*) noexcept {
+  TunnelHeader result{.vni = 0, .bytes = 0, .verdict = DropReason::udp_port_not_handled};
   const auto try_one = [&]<class Kind>(Kind*) {
     if (udp_destination != be16(Kind::udp_destination)) return false;
-    if (room < std::uint32_t{Kind::header_bytes} ||
-        std::uint32_t{offset} + Kind::header_bytes > packet.contiguous()) {
-      result = std::unexpected(DropReason::frame_truncated);
-    } else if (const auto vni = Kind::read(packet.data() + offset); vni) {
-      result = TunnelHeader{.vni = *vni, .bytes = Kind::header_bytes};
-    } else {
-      result = std::unexpected(vni.error());
+    result.bytes = Kind::header_bytes;
+    result.verdict = DropReason::frame_truncated;
+    if (room >= std::uint32_t{Kind::header_bytes} &&
+        std::uint32_t{offset} + Kind::header_bytes <= packet.contiguous()) {
+      result.verdict = Kind::read(packet.data() + offset, result.vni);
     }
     return true;
   };
@@ -64,6 +60,10 @@ class Decapsulate {
       return strip_ipv6(packet);  // Costs it a call.
     return strip(packet, last_ipv4_);
   }
+  void end_batch() noexcept {
+    count(last_ipv4_);
+    count(last_ipv6_);
+  }
 
  private:
   // Source and destination as they lie in the header.
@@ -78,7 +78,8 @@ class Decapsulate {
     }
   };
 
-  // What the last tunnel led to. Packets of one tunnel come in runs, and this spares three lookups.
+  // What the last tunnel led to. Packets of one tunnel come in runs, and this spares three lookups;
+  // they are counted together.
   template <class Ip>
   struct Tunnel {
     base::Generation generation = 0;
@@ -86,10 +87,12 @@ class Decapsulate {
     std::uint32_t vni = 0xffff'ffff;
     bool summed = false;  // Over IPv6: no packet without a UDP checksum.
     NetworkId network = base::no_network;
+    std::uint64_t packets = 0;
     VtepId source = base::no_vtep;
-    contract::NetworkCounters* network_counters = nullptr;
-    contract::VtepCounters* source_counters = nullptr;
+    std::uint64_t bytes = 0;
   };
+  template <class Ip>
+  void count(Tunnel<Ip>& tunnel) noexcept;
 
   Verdict strip_ipv6(Packet packet) noexcept;
   // What is no tunnel packet for a VTEP here is the host's, where that has a twin of the port.
@@ -101,14 +104,16 @@ class Decapsulate {
     PacketMeta& meta = packet.meta();
     const auto& outer = packet.header<Outer>(0);
     constexpr std::uint16_t offset = sizeof(Outer);
-    const auto header = read_tunnel(packet, offset, outer.udp.destination,
-                                    meta.l4_length - static_cast<std::uint32_t>(sizeof(UdpHeader)),
-                                    static_cast<Tunnels*>(nullptr));
-    if (!header) return refuse(header.error());
+    const TunnelHeader header =
+        read_tunnel(packet, offset, outer.udp.destination,
+                    meta.l4_length - static_cast<std::uint32_t>(sizeof(UdpHeader)),
+                    static_cast<Tunnels*>(nullptr));
+    if (header.verdict != keep) [[unlikely]]
+      return refuse(header.verdict);
 
-    if (!last.addresses.are(outer.ip) || header->vni != last.vni ||
+    if (!last.addresses.are(outer.ip) || header.vni != last.vni ||
         environment_.generation != last.generation) [[unlikely]] {
-      const Verdict verdict = resolve(outer.ip, header->vni, last);
+      const Verdict verdict = resolve(outer.ip, header.vni, last);
       if (verdict != keep) return refuse(verdict);
     }
     if constexpr (std::is_same_v<Ip, Ipv6Header>) {
@@ -120,23 +125,19 @@ class Decapsulate {
     if (packet.length() > frame_end) [[unlikely]] {  // Only the shortest frames are padded.
       packet.strip_back(packet.length() - frame_end);
     }
-    const auto stripped = static_cast<std::uint16_t>(offset + header->bytes);
-    if (!packet.strip_front(stripped)) return DropReason::frame_truncated;
+    // All of it is in the first buffer: read_tunnel has seen its end.
+    packet.strip_front(static_cast<std::uint16_t>(offset + header.bytes));
     meta.network = last.network;
     meta.source_vtep = last.source;
-
-    const std::uint32_t inner_bytes = packet.length();
-    contract::add(last.network_counters->decap_packets, 1);
-    contract::add(last.network_counters->decap_bytes, inner_bytes);
-    contract::add(last.source_counters->decap_packets, 1);
-    contract::add(last.source_counters->decap_bytes, inner_bytes);
+    last.packets += 1;
+    last.bytes += packet.length();
     return keep;
   }
 
   // Finds source, destination and network, or says which of them is not known, and leaves `tunnel`
   // as it was.
   template <class Ip>
-  Verdict resolve(const Ip& ip, std::uint32_t vni, Tunnel<Ip>& tunnel) const noexcept;
+  Verdict resolve(const Ip& ip, std::uint32_t vni, Tunnel<Ip>& tunnel) noexcept;
   bool is_vtep(const base::IpAddress& address, contract::VtepKind kind,
                VtepId& vtep) const noexcept;
 

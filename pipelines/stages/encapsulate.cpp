@@ -22,20 +22,17 @@ bool Encapsulate::begin_run(const PacketMeta& meta) noexcept {
   const Tables& tables = environment_.tables;
   const NetworkRecord* network = tables.networks.find(meta.network.value, environment_.generation);
   if (network == nullptr) return false;
-  const VtepRecord& vtep = tables.vteps.at(meta.next_hop);
+  const bool second = (meta.next_hop & PacketMeta::by_second_path) != 0;
+  const VtepRecord& vtep = tables.vteps.at(meta.next_hop & ~PacketMeta::by_second_path);
   run_.key = Run::key_of(meta);
+  run_.vtep_id = meta.vtep;
   run_.vtep = &vtep;
   Vxlan::write(reinterpret_cast<std::uint8_t*>(&run_.vxlan), network->vni);
 
   // The MAC of a next hop is in the prepared header, or in its word where it was resolved.
-  const void* prepared = vtep.outer_bytes.data();
-  if (meta.second_path) prepared = &vtep.second_ethernet;
-  std::memcpy(&run_.ethernet, prepared, sizeof run_.ethernet);
-  std::uint64_t start;
-  std::memcpy(&start, &run_.ethernet, sizeof start);
-  start |=
-      tables.next_hops.read(meta.second_path ? vtep.second.place : vtep.first.place).mac_bytes();
-  std::memcpy(&run_.ethernet, &start, sizeof start);
+  std::memcpy(&run_.front, vtep.outer_bytes.data(), sizeof run_.front);
+  if (second) std::memcpy(&run_.front, &vtep.second_ethernet, sizeof vtep.second_ethernet);
+  run_.front[0] |= tables.next_hops.read(second ? vtep.second.place : vtep.first.place).mac_bytes();
   return true;
 }
 
@@ -49,7 +46,7 @@ void Encapsulate::end_run() noexcept {
     contract::add(network.ecn_encap[ecn], count);
     packets += count;
   }
-  contract::VtepCounters& vtep = environment_.counters.vteps[run.vtep_id().value];
+  contract::VtepCounters& vtep = environment_.counters.vteps[run.vtep_id.value];
   contract::add(network.encap_packets, packets);
   contract::add(network.encap_bytes, run.bytes);
   contract::add(vtep.encap_packets, packets);

@@ -45,17 +45,16 @@ struct Encapsulate {
   struct Run {
     static constexpr std::uint64_t no_key = ~std::uint64_t{0};
     static std::uint64_t key_of(const PacketMeta& meta) noexcept {
-      return std::uint64_t{meta.second_path} << 32 | std::uint32_t{meta.vtep.value} << 16 |
-             std::uint32_t{meta.network.value};
+      return std::uint64_t{meta.next_hop} << 32 | meta.network.value;
     }
     NetworkId network() const noexcept { return NetworkId{static_cast<std::uint16_t>(key)}; }
-    VtepId vtep_id() const noexcept { return VtepId{static_cast<std::uint16_t>(key >> 16)}; }
 
     std::uint64_t key = no_key;
+    VtepId vtep_id = base::no_vtep;
     const VtepRecord* vtep = nullptr;
-    EthernetHeader ethernet{};  // With the next hop's MAC.
-    VxlanHeader vxlan{};
     std::uint64_t bytes = 0;
+    UdpTunnelFront front{};  // With the next hop's MAC.
+    VxlanHeader vxlan{};
     std::uint64_t ecn_counts = 0;  // By codepoint, 16 bits each.
   };
   static_assert(burst_max <= 0xffff, "no count of a run overflows");
@@ -75,21 +74,24 @@ struct Encapsulate {
     const auto tos = static_cast<std::uint8_t>((meta.tos & vtep.tos_mask) | vtep.tos_pinned);
     const std::uint32_t hash = flow_hash(packet);
     const std::uint32_t frame_bytes = packet.length();
-    const unsigned ecn = meta.tos & 3u;
+    // The shift takes six bits, which leaves the two of ECN.
+    const std::uint64_t ecn_count = std::uint64_t{1} << (meta.tos * 16u & 63u);
 
-    std::uint8_t* front = packet.grow_front(sizeof(Outer) + Vxlan::header_bytes);
-    if (front == nullptr) return DropReason::no_headroom;
-    std::memcpy(front, vtep.outer_bytes.data(), sizeof(Outer));
-    std::memcpy(front, &run_.ethernet, sizeof run_.ethernet);
-    std::memcpy(front + sizeof(Outer), &run_.vxlan, sizeof run_.vxlan);
+    constexpr std::uint16_t pushed = sizeof(Outer) + Vxlan::header_bytes;
+    if (packet.headroom() < pushed) [[unlikely]]  // Pools have room for every header.
+      return DropReason::no_headroom;
+    std::uint8_t* front = packet.grow_front(pushed);
     static_assert(encapsulated_ecn(Ecn::ce) == Ecn::ce, "normal mode: the TOS mask keeps ECN");
-    const std::uint32_t varying =
-        std::is_same_v<Ip, Ipv4Header> ? vtep.ip_sum : entropy_label(hash);
-    complete_udp_tunnel(*reinterpret_cast<Outer*>(front), varying, tos, entropy_port(hash),
-                        static_cast<std::uint16_t>(frame_bytes + Vxlan::header_bytes));
+    write_udp_tunnel(
+        front, run_.front, vtep.outer<Ip>(),
+        {.varying = std::is_same_v<Ip, Ipv4Header> ? vtep.ip_sum : entropy_label(hash),
+         .tos = tos,
+         .source_port = entropy_port(hash),
+         .payload_bytes = static_cast<std::uint16_t>(frame_bytes + Vxlan::header_bytes)});
+    std::memcpy(front + sizeof(Outer), &run_.vxlan, sizeof run_.vxlan);
 
     run_.bytes += frame_bytes;
-    run_.ecn_counts += std::uint64_t{1} << (ecn * 16);
+    run_.ecn_counts += ecn_count;
     return keep;
   }
 

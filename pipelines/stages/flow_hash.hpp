@@ -6,6 +6,7 @@
 #pragma once
 
 #include "dataplane/base/address.hpp"
+#include "dataplane/base/crc32c.hpp"
 #include "dataplane/packet/headers.hpp"
 #include "dataplane/packet/packet.hpp"
 
@@ -14,22 +15,13 @@
 
 namespace dp {
 
-constexpr std::uint64_t mix(std::uint64_t a, std::uint64_t b) noexcept {
-  __extension__ using Wide = unsigned __int128;
-  const Wide product = static_cast<Wide>(a) * b;
-  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
-}
-
-// Odd 64-bit constants without structure (digits of the golden ratio and of pi).
-inline constexpr std::uint64_t hash_secret_a = 0x9e37'79b9'7f4a'7c15;
-inline constexpr std::uint64_t hash_secret_b = 0x2438'6a88'85a3'08d3;
-
 // `addresses`: both, in any form; `ports`: as they lie in the header, 0 where there are none.
-constexpr std::uint32_t hash_flow(std::uint64_t addresses, std::uint32_t ports,
-                                  std::uint32_t destination_qp) noexcept {
+// A CRC is what one instruction makes, and gives QPs that are numbered one after the other
+// different ports, not just likely ones.
+inline std::uint32_t hash_flow(std::uint64_t addresses, std::uint32_t ports,
+                               std::uint32_t destination_qp) noexcept {
   const std::uint64_t rest = std::uint64_t{destination_qp} << 32 | ports;
-  const std::uint64_t hash = mix(addresses ^ hash_secret_a, rest ^ hash_secret_b);
-  return static_cast<std::uint32_t>(hash ^ (hash >> 32));
+  return base::crc32c(base::crc32c(0xffff'ffff, addresses), rest);
 }
 
 inline std::uint64_t fold_address(const base::Ipv6Address& address) noexcept {
@@ -37,7 +29,7 @@ inline std::uint64_t fold_address(const base::Ipv6Address& address) noexcept {
   std::uint64_t low;
   std::memcpy(&high, address.bytes.data(), 8);
   std::memcpy(&low, address.bytes.data() + 8, 8);
-  return mix(high ^ hash_secret_b, low ^ hash_secret_a);
+  return std::uint64_t{base::crc32c(base::crc32c(0xffff'ffff, high), low)};
 }
 
 // Ports of a transport that has them, where they can be read; 0 otherwise. They only feed the hash,
@@ -57,18 +49,20 @@ inline std::uint32_t flow_hash(Packet packet) noexcept {
   if (meta.ip_version == 4) [[likely]] {
     std::uint64_t addresses;
     std::memcpy(&addresses, &packet.header<Ipv4Header>(meta.l3).source, sizeof addresses);
-    return hash_flow(addresses, read_ports(packet), meta.destination_qp);
+    // Whoever was classified by what lies behind its ports has ports.
+    const std::uint32_t ports =
+        is_roce_v2(meta.kind) ? packet.header<be32>(meta.l4).raw() : read_ports(packet);
+    return hash_flow(addresses, ports, meta.destination_qp);
   }
   if (meta.ip_version == 6) {
     const auto& ip = packet.header<Ipv6Header>(meta.l3);
-    // Multiplied by 3, so that the same address twice does not cancel out.
-    const std::uint64_t addresses = fold_address(ip.source) * 3 ^ fold_address(ip.destination);
+    const std::uint64_t addresses = fold_address(ip.source) << 32 | fold_address(ip.destination);
     return hash_flow(addresses, read_ports(packet), meta.destination_qp);
   }
   // Neither: only the MACs tell flows apart.
   const auto& ethernet = packet.header<EthernetHeader>(0);
-  return hash_flow(ethernet.source.to_integer() * 3 ^ ethernet.destination.to_integer(),
-                   ethernet.type.raw(), 0);
+  return hash_flow(base::crc32c(0, ethernet.source.to_integer()), ethernet.type.raw(),
+                   base::crc32c(0, ethernet.destination.to_integer()));
 }
 
 // RFC 7348 §5: a source port from the dynamic range, RFC 6335's 49152-65535.

@@ -25,8 +25,9 @@ struct LookIntoTunnel {
     if (meta.l4_length < sizeof(UdpHeader) + Vxlan::header_bytes || inner > packet.contiguous()) {
       return keep;
     }
+    std::uint32_t vni;
     if (packet.header<UdpHeader>(meta.l4).destination != be16(Vxlan::udp_destination) ||
-        !Vxlan::read(packet.data() + meta.l4 + sizeof(UdpHeader))) {
+        Vxlan::read(packet.data() + meta.l4 + sizeof(UdpHeader), vni) != keep) {
       return keep;
     }
     // A broken frame inside is the concern of the VTEP at which it ends.

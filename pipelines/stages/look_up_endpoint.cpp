@@ -4,26 +4,40 @@
 #include "dataplane/packet/headers.hpp"
 #include "dataplane/pipeline/judge.hpp"
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
+#include <cstring>
 
 namespace dp {
+namespace {
+
+// endpoint_key() of its destination: the first eight bytes of the frame in one load.
+std::uint64_t key_of(Packet packet) noexcept {
+  static_assert(offsetof(EthernetHeader, destination) == 0 && sizeof(EthernetHeader) >= 8);
+  be64 start;
+  std::memcpy(&start, packet.data(), sizeof start);
+  return std::uint64_t{packet.meta().network.value} << 48 | start.host() >> 16;
+}
+
+}  // namespace
 
 template <CameFrom came_from>
 void LookUpEndpoint<came_from>::process(Batch& batch, Exits& exits, std::uint16_t stage) noexcept {
   std::array<std::uint64_t, burst_max> keys;
-  keys[0] = 0;  // For the compiler's sake: a batch is never empty here.
+  const std::uint64_t first = key_of(batch[0]);  // A batch is never empty here.
   std::uint64_t differences = 0;
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    Packet packet = batch[i];
-    keys[i] = endpoint_key(packet.meta().network, packet.header<EthernetHeader>(0).destination);
-    differences |= keys[i] ^ keys[0];
+    keys[i] = key_of(batch[i]);
+    differences |= keys[i] ^ first;
   }
   const base::Generation generation = environment_.generation;
   // Frames of a port that maps VLANs come from several ports, one of which may be the target.
   if (differences == 0 && environment_.in_port->maps_vlans == 0) {
     // One message of RDMA fills a burst: all its packets go to one endpoint, by one lookup.
     const Target target =
-        resolve(batch[0], environment_.tables.endpoints.lookup(keys[0], generation));
+        resolve(batch[0], environment_.tables.endpoints.lookup(first, generation));
+    if (send_all_to(batch, target)) return;
     judge(batch, exits, stage,
           [&](std::size_t, Packet packet) noexcept { return settle(packet, target, batch); });
     return;
@@ -76,6 +90,19 @@ auto LookUpEndpoint<came_from>::resolve_local(const PacketMeta& meta, PortId por
   return {.port = port, .frame_bytes_max = record->frame_bytes_max()};
 }
 
+// Where there is nothing to be said of single packets; true if so.
+template <CameFrom came_from>
+bool LookUpEndpoint<came_from>::send_all_to(Batch& batch, const Target& target) noexcept {
+  const bool counts = came_from == CameFrom::tenant && target.port != base::no_port;
+  if (target.verdict != keep || target.flood || counts) return false;
+  std::uint32_t longest = 0;
+  for (std::uint16_t i = 0; i < batch.size(); ++i) {
+    longest = std::max(longest, batch.mbuf(i)->pkt_len);
+    send_to(batch.meta(i), target);
+  }
+  return longest <= target.frame_bytes_max;
+}
+
 template <CameFrom came_from>
 Verdict LookUpEndpoint<came_from>::settle(Packet packet, const Target& target,
                                           Batch& batch) const noexcept {
@@ -83,8 +110,7 @@ Verdict LookUpEndpoint<came_from>::settle(Packet packet, const Target& target,
   const std::uint32_t bytes = packet.length();
   if (bytes > target.frame_bytes_max) return DropReason::mtu_exceeded;
   PacketMeta& meta = packet.meta();
-  meta.vtep = target.vtep;
-  meta.out_port = target.port;
+  send_to(meta, target);
   if (target.flood) [[unlikely]] {
     meta.flood = true;
     batch.note_flood();

@@ -49,6 +49,11 @@ class LookUpEndpoint {
   Target resolve(Packet packet, std::uint32_t value) const noexcept;
   Target resolve_unknown(Packet packet) const noexcept;
   Target resolve_local(const PacketMeta& meta, PortId port) const noexcept;
+  static void send_to(PacketMeta& meta, const Target& target) noexcept {
+    meta.vtep = target.vtep;
+    meta.out_port = target.port;
+  }
+  static bool send_all_to(Batch& batch, const Target& target) noexcept;
   Verdict settle(Packet packet, const Target& target, Batch& batch) const noexcept;
 
   const Environment& environment_;

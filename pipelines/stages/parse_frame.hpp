@@ -6,6 +6,7 @@
 #include "dataplane/packet/headers.hpp"
 #include "dataplane/pipeline/environment.hpp"
 #include "dataplane/pipeline/stage.hpp"
+#include "pipelines/stages/plain_roce.hpp"
 
 #include <cstddef>
 
@@ -80,7 +81,7 @@ struct ParseFrame {
   explicit ParseFrame(const Environment&) noexcept {}
 
   Verdict handle(Packet packet) noexcept {
-    const Verdict verdict = parse_frame_at(packet, 0);
+    const Verdict verdict = recognize_plain_roce(packet) ? keep : parse_frame_at(packet, 0);
     if constexpr (place == FramePlace::outermost) packet.meta().outer_tos = packet.meta().tos;
     return verdict;
   }

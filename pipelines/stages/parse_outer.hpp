@@ -6,6 +6,7 @@
 
 #include "dataplane/packet/checksum.hpp"
 #include "dataplane/packet/headers.hpp"
+#include "dataplane/packet/plain_ipv4.hpp"
 #include "dataplane/pipeline/environment.hpp"
 #include "dataplane/pipeline/stage.hpp"
 #include "pipelines/tunnels/tunnels.hpp"
@@ -42,14 +43,12 @@ struct ParseOuter {
     const auto& head = packet.header<Head>(0);
     const unsigned total = head.ip.total_length.host();
     const bool is_ours = head.ethernet.destination == environment_.in_port->mac;
-    const bool is_plain_udp = head.ethernet.type == be16(ethertype::ipv4) &&
-                              head.ip.version_ihl == Ipv4Header::plain && !head.ip.is_fragment() &&
-                              head.ip.protocol == ip_protocol::udp;
     const bool is_sound = total - l4_min <= packet.length() - sizeof(EthernetHeader) - l4_min &&
                           head.udp.length.host() == total - sizeof(Ipv4Header) &&
                           checksum_holds(head.ip);
     // RFC 7348 §4.1 wants no UDP checksum.
-    if (!is_ours || !is_plain_udp || !is_sound || head.udp.checksum != be16(0)) [[unlikely]]
+    if (!is_ours || !is_plain_ipv4_udp(head) || !is_sound || head.udp.checksum != be16(0))
+        [[unlikely]]
       return handle_rest(packet);
 
     const std::uint8_t tos = head.ip.tos;

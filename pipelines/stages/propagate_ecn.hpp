@@ -17,7 +17,7 @@ struct PropagateEcn {
                                   .may_drop = {DropReason::ecn_ce_on_not_ect}};
 
   explicit PropagateEcn(const Environment& environment) noexcept
-      : networks_(environment.counters.networks) {}
+      : networks_(environment.counters.networks), cells_(&networks_[last_.value].ecn_decap) {}
 
   Verdict handle(Packet packet) noexcept {
     PacketMeta& meta = packet.meta();
@@ -26,9 +26,8 @@ struct PropagateEcn {
     if (meta.ip_version == 0) return keep;
     const Ecn inner = ecn_of(meta.tos);
     const Ecn outer = ecn_of(meta.outer_tos);
-    contract::add(networks_[meta.network.value]
-                      .ecn_decap[static_cast<std::size_t>(inner)][static_cast<std::size_t>(outer)],
-                  1);
+    count(meta.network, inner, outer);
+    if (inner == outer) return keep;  // Which no cell changes, and most packets have.
     const DecapsulatedEcn cell =
         decapsulation_table[static_cast<std::size_t>(inner)][static_cast<std::size_t>(outer)];
     if (cell.drop) return DropReason::ecn_ce_on_not_ect;
@@ -37,6 +36,13 @@ struct PropagateEcn {
   }
 
  private:
+  void count(NetworkId network, Ecn inner, Ecn outer) noexcept {
+    if (network != last_) {
+      last_ = network;
+      cells_ = &networks_[network.value].ecn_decap;
+    }
+    contract::add((*cells_)[static_cast<std::size_t>(inner)][static_cast<std::size_t>(outer)], 1);
+  }
   static void write(Packet packet, Ecn ecn) noexcept {
     PacketMeta& meta = packet.meta();
     if (meta.ip_version == 4) {
@@ -48,6 +54,9 @@ struct PropagateEcn {
   }
 
   std::span<contract::NetworkCounters> networks_;
+  // Of the packet before: mostly this one's, too.
+  NetworkId last_ = base::no_network;
+  decltype(contract::NetworkCounters::ecn_decap)* cells_;
 };
 
 }  // namespace dp

@@ -6,7 +6,6 @@
 #include "dataplane/packet/headers.hpp"
 
 #include <cstdint>
-#include <expected>
 
 namespace dp {
 
@@ -14,13 +13,12 @@ struct Vxlan {
   static constexpr std::uint16_t udp_destination = udp_port::vxlan;
   static constexpr std::uint16_t header_bytes = sizeof(VxlanHeader);
 
-  // The VNI, or why the header is not to be believed. Reserved bits are ignored on receipt
+  // Whether the header is to be believed, and its VNI. Reserved bits are ignored on receipt
   // (RFC 7348 §5); the I flag must be set.
-  static std::expected<std::uint32_t, contract::DropReason> read(
-      const std::uint8_t* header) noexcept {
+  static contract::DropReason read(const std::uint8_t* header, std::uint32_t& vni) noexcept {
     const auto& vxlan = *reinterpret_cast<const VxlanHeader*>(header);
-    if (!vxlan.has_vni()) return std::unexpected(contract::DropReason::vxlan_bad_flags);
-    return vxlan.vni();
+    vni = vxlan.vni();
+    return vxlan.has_vni() ? contract::DropReason::none : contract::DropReason::vxlan_bad_flags;
   }
 
   static void write(std::uint8_t* header, std::uint32_t vni) noexcept {

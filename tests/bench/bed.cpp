@@ -108,9 +108,11 @@ TunnelledFrame<Ip> wrap(const RoceFrame& inner, std::uint32_t index, const Addre
                                  .udp_destination = dp::Vxlan::udp_destination});
   std::uint32_t varying = index & 0xf'ffff;  // The flow label.
   if constexpr (std::is_same_v<Ip, dp::Ipv4Header>) varying = dp::constant_sum(frame.outer.ip);
-  dp::complete_udp_tunnel(frame.outer, varying, tos,
-                          static_cast<std::uint16_t>(49152 + index % 16384),
-                          sizeof frame.vxlan + sizeof inner);
+  dp::write_udp_tunnel(&frame.outer, dp::front_of(frame.outer), frame.outer,
+                       {.varying = varying,
+                        .tos = tos,
+                        .source_port = static_cast<std::uint16_t>(49152 + index % 16384),
+                        .payload_bytes = sizeof frame.vxlan + sizeof inner});
   dp::Vxlan::write(reinterpret_cast<std::uint8_t*>(&frame.vxlan), vni);
   frame.inner = inner;
   return frame;

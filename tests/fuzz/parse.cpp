@@ -7,6 +7,7 @@
 #include "pipelines/stages/parse_frame.hpp"
 #include "tests/fuzz/eal.hpp"
 
+#include <cstring>
 #include <memory>
 
 namespace {
@@ -46,11 +47,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   dp::PacketMeta meta{};
   meta.in_port = base::PortId{0};
   const dp::Packet packet(mbuf, meta);
+  dp::PacketMeta at_once = meta;
+  const bool recognized = dp::recognize_plain_roce({mbuf, at_once});
   if (dp::parse_frame_at(packet, 0) == dp::keep) {
     expect_within(packet);
     dp::ClassifyRoce classify(gateway->worker(0).environment());
     CHECK(classify.handle(packet) == dp::keep);
     expect_within(packet);
+    // The shorter way leads to the same.
+    if (recognized) CHECK(std::memcmp(&at_once, &meta, sizeof meta) == 0);
+  } else {
+    CHECK(!recognized);
   }
   rte_pktmbuf_free(mbuf);
   return 0;

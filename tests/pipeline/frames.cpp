@@ -39,8 +39,12 @@ Bytes wrap_in(const Bytes& inner, const Wrapping& wrapping, const Address& sourc
                                                         .udp_destination = dp::udp_port::vxlan});
   std::uint32_t varying = 1;  // The flow label.
   if constexpr (std::is_same_v<Ip, dp::Ipv4Header>) varying = dp::constant_sum(outer.ip);
-  dp::complete_udp_tunnel(outer, varying, wrapping.tos, 50000,
-                          static_cast<std::uint16_t>(inner.size() + sizeof(dp::VxlanHeader)));
+  dp::write_udp_tunnel(
+      &outer, dp::front_of(outer), outer,
+      {.varying = varying,
+       .tos = wrapping.tos,
+       .source_port = 50000,
+       .payload_bytes = static_cast<std::uint16_t>(inner.size() + sizeof(dp::VxlanHeader))});
   append(packet, outer);
   append(packet, dp::VxlanHeader{.flags = be32(dp::VxlanHeader::valid_vni),
                                  .vni_reserved = be32(wrapping.vni << 8)});

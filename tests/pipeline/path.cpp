@@ -117,8 +117,11 @@ TEST_P(Path, brings_a_wrapped_frame_back_unchanged_except_for_ce) {
                                              .destination = test::ipv4("198.18.0.1"),
                                              .ttl = 64,
                                              .udp_destination = 4789});
-  dp::complete_udp_tunnel(outer, dp::constant_sum(outer.ip), 0x6b, 50000,
-                          static_cast<std::uint16_t>(inner.size() + 8));
+  dp::write_udp_tunnel(&outer, dp::front_of(outer), outer,
+                       {.varying = dp::constant_sum(outer.ip),
+                        .tos = 0x6b,
+                        .source_port = 50000,
+                        .payload_bytes = static_cast<std::uint16_t>(inner.size() + 8)});
   append(wrapped, outer);
   append(wrapped,
          dp::VxlanHeader{.flags = base::be32(0x08000000), .vni_reserved = base::be32(100 << 8)});
