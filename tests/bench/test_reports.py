@@ -144,6 +144,22 @@ def share_is_that_of_the_worker_with_least():
 
 
 @test
+def hand_over_is_told_in_cycles_of_both_workers():
+    def turn(giver, home, handed_over):
+        return {"mpps": 8.0, "handed_over": handed_over, "lost": 0.25, "cycles_giver": giver,
+                "cycles_home": home, "problems": []}
+
+    rows = scale.hand_over_rows({1: [turn(None, 150.0, 0.0)],
+                                 2: [turn(200.0, 90.0, 1.0), turn(220.0, 70.0, 1.0),
+                                     turn(210.0, 80.0, 1.0)]})
+    assert [row["cycles_giver"] for row in rows] == [None, 210.0]
+    text = scale.hand_over_text(rows)
+    assert "1 worker: 8.00 Mpps, 150 cycles a frame; 0% handed over" in text[0], text
+    assert "210 cycles a frame to hand it over, 80 at home; 100% handed over, 25% lost" in text[1]
+    assert "void: x" in scale.hand_over_text([{**rows[0], "problems": ["x"]}])[0]
+
+
+@test
 def programming_has_targets_for_what_was_asked_only():
     report = {"endpoints": programming.ENDPOINTS, "changes": programming.CHANGES, "apply_s": 4.0,
               "controlplane_peak_mb": 600, "changes_s": 0.05, "dataplane_bytes_per_endpoint": 24,

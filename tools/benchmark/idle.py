@@ -5,8 +5,10 @@ longer up to a limit, and spinning. Beside it, a process that waits for a bare e
 
     bench ══ veth ══ in0 ── Weir ── out0 ══ veth ══ bench
 
-Frames come alone, 2 to 6 ms apart, to a worker that is asleep. Their delay ends as the kernel
-receives them at the far veth: both veths, the XDP program and the pipeline are in it."""
+Frames come alone, 2 to 6 ms apart, to a worker that is asleep, which interrupts what else runs on
+its core, as if it had it for itself. A delay begins as the system call returns that sent the frame,
+and has put it into the worker's ring, or wrote to the eventfd. It ends as the kernel receives the
+frame at the far veth, with the worker's own work and sending in it, or the process has read."""
 
 import json
 import os
@@ -86,8 +88,8 @@ def frame_delays(count):
         receiver.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         for _ in range(count):
             pause()
-            sent = time.clock_gettime_ns(time.CLOCK_REALTIME)
             sender.send(frame)
+            sent = time.clock_gettime_ns(time.CLOCK_REALTIME)
             delays.append(received_ns(receiver, frame) - sent)
     return delays
 
@@ -109,7 +111,7 @@ def eventfd_delays(count):
             machine.die_with_parent()
             os.setsid()                          # As Weir: a scheduling group of its own.
             os.sched_setaffinity(0, {machine.WORKER_CORE})
-            machine.raise_priority(os.getpid())
+            machine.interrupt_others(0)
             for _ in range(count):
                 os.eventfd_read(bell)
                 os.write(answers[1], struct.pack('q', time.monotonic_ns()))
@@ -118,8 +120,8 @@ def eventfd_delays(count):
     delays = []
     for _ in range(count):
         pause()
-        rung = time.monotonic_ns()
         os.eventfd_write(bell, 1)
+        rung = time.monotonic_ns()
         delays.append(struct.unpack('q', os.read(answers[0], 8))[0] - rung)
     os.waitpid(child, 0)
     for descriptor in (bell, *answers):
@@ -133,7 +135,7 @@ def measure(build, folder, name, options):
     with xdp.Cables():
         running = Weir(build, folder, name, options.sleep_max_us)
         try:
-            machine.raise_priority(running.pid)
+            machine.interrupt_others(machine.worker_thread(running.pid))
             time.sleep(SETTLE_SECONDS)
             started, first = time.monotonic(), machine.cpu_ns(running.pid)
             time.sleep(options.seconds)
@@ -185,7 +187,7 @@ def main(options):
     delays = {name: [] for name in ('eventfd', *SYSTEMS)}
     with machine.scratch() as folder, machine.hugepages(HUGEPAGE_COUNT):
         os.sched_setaffinity(0, {machine.MAIN_CORE})
-        machine.raise_priority(os.getpid())
+        machine.interrupt_others(0)
         for number in range(options.rounds):
             delays['eventfd'] += eventfd_delays(options.frames)
             for count, name in enumerate(SYSTEMS):
