@@ -1,29 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-// What most frames are: untagged IPv4 without options, no fragment, UDP. Four comparisons of fields
-// become two of words.
+// What most frames are: untagged IPv4 without options, no fragment, UDP.
 #pragma once
 
 #include "dataplane/packet/headers.hpp"
-#include "dataplane/packet/word.hpp"
+#include "dataplane/packet/pattern.hpp"
 
 #include <cstddef>
-#include <cstdint>
 
 namespace dp {
 
-// `Frame` begins with `ethernet` and `ip`.
-template <class Frame>
-bool is_plain_ipv4_udp(const Frame& frame) noexcept {
-  static_assert(offsetof(Frame, ethernet) == 0 && offsetof(Frame, ip) == sizeof(EthernetHeader));
-  // EtherType, version and header length, whatever the TOS.
-  constexpr std::size_t type_offset = offsetof(EthernetHeader, type);
-  const std::uint32_t type = word_at<type_offset>(frame) & word_of(0xff, 0xff, 0xff, 0);
-  // Neither more fragments nor an offset, and the protocol; whatever the TTL.
-  constexpr std::size_t fragment_offset =
-      sizeof(EthernetHeader) + offsetof(Ipv4Header, flags_fragment);
-  const std::uint32_t fragment = word_at<fragment_offset>(frame) & word_of(0x3f, 0xff, 0, 0xff);
-  return type == word_of(0x08, 0x00, Ipv4Header::plain, 0) &&
-         fragment == word_of(0, 0, 0, ip_protocol::udp);
+// What such a frame says, whatever its addresses, TOS and TTL; `pattern` begins with the byte
+// `start` of the frame.
+constexpr void ask_for_plain_ipv4_udp(Pattern& pattern, std::size_t start) noexcept {
+  constexpr std::size_t ip = sizeof(EthernetHeader);
+  const auto ask = [&](std::size_t position, std::uint8_t wanted, std::uint8_t bits) {
+    pattern.ask(position - start, wanted, bits);
+  };
+  ask(offsetof(EthernetHeader, type), ethertype::ipv4 >> 8, 0xff);
+  ask(offsetof(EthernetHeader, type) + 1, ethertype::ipv4 & 0xff, 0xff);
+  ask(ip + offsetof(Ipv4Header, version_ihl), Ipv4Header::plain, 0xff);
+  // Neither more fragments to come nor an offset.
+  ask(ip + offsetof(Ipv4Header, flags_fragment), 0, 0x3f);
+  ask(ip + offsetof(Ipv4Header, flags_fragment) + 1, 0, 0xff);
+  ask(ip + offsetof(Ipv4Header, protocol), ip_protocol::udp, 0xff);
 }
 
 }  // namespace dp

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipelines/stages/decapsulate.hpp"
 
-#include <cstring>
+#include <cstddef>
 
 namespace dp {
 namespace {
@@ -42,30 +42,59 @@ Verdict Decapsulate::refuse(DropReason reason) const noexcept {
 }
 
 template <class Ip>
-Verdict Decapsulate::resolve(const Ip& ip, std::uint32_t vni, Tunnel<Ip>& tunnel) noexcept {
+Verdict Decapsulate::read(Packet packet, Tunnel<Ip>& tunnel) noexcept {
+  using Outer = UdpTunnelHeader<Ip>;
+  const auto& outer = packet.header<Outer>(0);
+  const TunnelHeader header =
+      read_tunnel(packet, sizeof(Outer), outer.udp.destination,
+                  packet.meta().l4_length - static_cast<std::uint32_t>(sizeof(UdpHeader)),
+                  static_cast<Tunnels*>(nullptr));
+  if (header.verdict != keep) return header.verdict;
+
   const base::Generation generation = environment_.generation;
-  const base::IpAddress destination = address_of(ip.destination);
-  const base::IpAddress source = address_of(ip.source);
+  const base::IpAddress destination = address_of(outer.ip.destination);
+  const base::IpAddress source = address_of(outer.ip.source);
   VtepId local;
   VtepId remote;
-  if (!may_stand_in(ip, destination) || !is_vtep(destination, contract::VtepKind::local, local)) {
+  if (!may_stand_in(outer.ip, destination) ||
+      !is_vtep(destination, contract::VtepKind::local, local)) {
     return DropReason::destination_not_local;
   }
-  if (!may_stand_in(ip, source) || !is_vtep(source, contract::VtepKind::remote, remote)) {
+  if (!may_stand_in(outer.ip, source) || !is_vtep(source, contract::VtepKind::remote, remote)) {
     return DropReason::unknown_vtep;
   }
-  const std::uint32_t network = environment_.tables.network_by_vni.lookup(vni_key(vni), generation);
+  const std::uint32_t network =
+      environment_.tables.network_by_vni.lookup(vni_key(header.vni), generation);
   if (network == ExactMatch::no_value) return DropReason::unknown_vni;
   count(tunnel);
   tunnel = {.generation = generation,
-            .addresses = {},
-            .vni = vni,
+            .stripped = static_cast<std::uint16_t>(sizeof(Outer) + header.bytes),
             .summed = environment_.tables.vteps.find(remote.value, generation)->form ==
                       OuterForm::ipv6_summed,
             .network = NetworkId{static_cast<std::uint16_t>(network)},
             .source = remote};
-  std::memcpy(tunnel.addresses.bytes.data(), &ip.source, tunnel.addresses.size);
+  remember(packet.data(), header.mask, tunnel);
   return keep;
+}
+
+// Addresses, UDP port and what the tunnel's header was read for.
+template <class Ip>
+void Decapsulate::remember(const std::uint8_t* frame, std::span<const std::uint8_t> mask,
+                           Tunnel<Ip>& tunnel) noexcept {
+  using Outer = UdpTunnelHeader<Ip>;
+  const auto ask = [&](std::size_t position, std::uint8_t bits) {
+    const std::uint8_t wanted = frame[position];
+    if (position >= tunnel.patterns_start) {
+      tunnel.behind.ask(position - tunnel.patterns_start, wanted, bits);
+    } else if constexpr (Tunnel<Ip>::has_two) {
+      tunnel.before.ask(position - tunnel.addresses, wanted, bits);
+    }
+  };
+  constexpr std::size_t address_bytes = sizeof(Ip::source) + sizeof(Ip::destination);
+  constexpr std::size_t port = offsetof(Outer, udp) + offsetof(UdpHeader, destination);
+  for (std::size_t i = 0; i < address_bytes; ++i) ask(tunnel.addresses + i, 0xff);
+  for (std::size_t i = 0; i < sizeof(UdpHeader::destination); ++i) ask(port + i, 0xff);
+  for (std::size_t i = 0; i < mask.size(); ++i) ask(sizeof(Outer) + i, mask[i]);
 }
 
 template <class Ip>
@@ -81,8 +110,7 @@ void Decapsulate::count(Tunnel<Ip>& tunnel) noexcept {
   tunnel.bytes = 0;
 }
 
-template Verdict Decapsulate::resolve(const Ipv4Header& ip, std::uint32_t vni,
-                                      Tunnel<Ipv4Header>& tunnel) noexcept;
+template Verdict Decapsulate::read(Packet packet, Tunnel<Ipv4Header>& tunnel) noexcept;
 template void Decapsulate::count(Tunnel<Ipv4Header>& tunnel) noexcept;
 template void Decapsulate::count(Tunnel<Ipv6Header>& tunnel) noexcept;
 

@@ -3,14 +3,15 @@
 // the tunnel's headers come off, and what remains is the tenant's frame.
 #pragma once
 
+#include "dataplane/packet/pattern.hpp"
 #include "dataplane/packet/udp_tunnel.hpp"
 #include "dataplane/pipeline/environment.hpp"
 #include "dataplane/pipeline/stage.hpp"
 #include "pipelines/tunnels/tunnels.hpp"
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <tuple>
 #include <type_traits>
 
@@ -21,16 +22,19 @@ struct TunnelHeader {
   std::uint32_t vni;
   std::uint16_t bytes;
   Verdict verdict;
+  std::span<const std::uint8_t> mask;  // Of the bits that were looked at.
 };
 
 // By the UDP port; the list of tunnels decides at compile time.
 template <class... Kinds>
 TunnelHeader read_tunnel(Packet packet, std::uint16_t offset, be16 udp_destination,
                          std::uint32_t room, std::tuple<Kinds...>*) noexcept {
-  TunnelHeader result{.vni = 0, .bytes = 0, .verdict = DropReason::udp_port_not_handled};
+  TunnelHeader result{
+      .vni = 0, .bytes = 0, .verdict = DropReason::udp_port_not_handled, .mask = {}};
   const auto try_one = [&]<class Kind>(Kind*) {
     if (udp_destination != be16(Kind::udp_destination)) return false;
     result.bytes = Kind::header_bytes;
+    result.mask = Kind::mask;
     result.verdict = DropReason::frame_truncated;
     if (room >= std::uint32_t{Kind::header_bytes} &&
         std::uint32_t{offset} + Kind::header_bytes <= packet.contiguous()) {
@@ -66,30 +70,32 @@ class Decapsulate {
   }
 
  private:
-  // Source and destination as they lie in the header.
-  template <class Ip>
-  struct Addresses {
-    static constexpr std::size_t size = sizeof(Ip::source) + sizeof(Ip::destination);
-    std::array<std::uint8_t, size> bytes;
-
-    // The builtin becomes one comparison for IPv4.
-    bool are(const Ip& ip) const noexcept {
-      return __builtin_memcmp(bytes.data(), &ip.source, size) == 0;
-    }
-  };
-
-  // What the last tunnel led to. Packets of one tunnel come in runs, and this spares three lookups;
-  // they are counted together.
+  // What the last tunnel led to. Packets of one tunnel come in runs, which spares them reading its
+  // header and three lookups; they are counted together.
   template <class Ip>
   struct Tunnel {
+    using Outer = UdpTunnelHeader<Ip>;
+    // Of the outer headers and the tunnel's, from the source address on: IPv6 takes two.
+    static constexpr std::size_t end = sizeof(Outer) + tunnel_header_bytes_max;
+    static constexpr std::size_t addresses = offsetof(Outer, ip) + offsetof(Ip, source);
+    static constexpr std::size_t patterns_start = end - Pattern::size;
+    static constexpr bool has_two = addresses < patterns_start;
+
+    bool matches(const std::uint8_t* frame) const noexcept {
+      if (!behind.matches(frame + patterns_start)) return false;
+      if constexpr (has_two) return before.matches(frame + addresses);
+      return true;
+    }
+
     base::Generation generation = 0;
-    Addresses<Ip> addresses{};
-    std::uint32_t vni = 0xffff'ffff;
-    bool summed = false;  // Over IPv6: no packet without a UDP checksum.
+    std::uint16_t stripped = 0;  // Bytes of all headers.
+    bool summed = false;         // Over IPv6: no packet without a UDP checksum.
     NetworkId network = base::no_network;
-    std::uint64_t packets = 0;
     VtepId source = base::no_vtep;
+    std::uint64_t packets = 0;
     std::uint64_t bytes = 0;
+    Pattern behind{};
+    Pattern before{};
   };
   template <class Ip>
   void count(Tunnel<Ip>& tunnel) noexcept;
@@ -102,20 +108,15 @@ class Decapsulate {
   Verdict strip(Packet packet, Tunnel<Ip>& last) noexcept {
     using Outer = UdpTunnelHeader<Ip>;
     PacketMeta& meta = packet.meta();
-    const auto& outer = packet.header<Outer>(0);
-    constexpr std::uint16_t offset = sizeof(Outer);
-    const TunnelHeader header =
-        read_tunnel(packet, offset, outer.udp.destination,
-                    meta.l4_length - static_cast<std::uint32_t>(sizeof(UdpHeader)),
-                    static_cast<Tunnels*>(nullptr));
-    if (header.verdict != keep) [[unlikely]]
-      return refuse(header.verdict);
-
-    if (!last.addresses.are(outer.ip) || header.vni != last.vni ||
-        environment_.generation != last.generation) [[unlikely]] {
-      const Verdict verdict = resolve(outer.ip, header.vni, last);
+    const bool is_known = environment_.generation == last.generation &&
+                          packet.contiguous() >= Tunnel<Ip>::end &&
+                          meta.l4_length >= sizeof(UdpHeader) + tunnel_header_bytes_max &&
+                          last.matches(packet.data());
+    if (!is_known) [[unlikely]] {  // Once a run.
+      const Verdict verdict = read(packet, last);
       if (verdict != keep) return refuse(verdict);
     }
+    const auto& outer = packet.header<Outer>(0);
     if constexpr (std::is_same_v<Ip, Ipv6Header>) {
       if (last.summed && outer.udp.checksum == be16(0)) return DropReason::udp_checksum_missing;
     }
@@ -125,8 +126,7 @@ class Decapsulate {
     if (packet.length() > frame_end) [[unlikely]] {  // Only the shortest frames are padded.
       packet.strip_back(packet.length() - frame_end);
     }
-    // All of it is in the first buffer: read_tunnel has seen its end.
-    packet.strip_front(static_cast<std::uint16_t>(offset + header.bytes));
+    packet.strip_front(last.stripped);  // All of it is in the first buffer.
     meta.network = last.network;
     meta.source_vtep = last.source;
     last.packets += 1;
@@ -137,7 +137,10 @@ class Decapsulate {
   // Finds source, destination and network, or says which of them is not known, and leaves `tunnel`
   // as it was.
   template <class Ip>
-  Verdict resolve(const Ip& ip, std::uint32_t vni, Tunnel<Ip>& tunnel) noexcept;
+  Verdict read(Packet packet, Tunnel<Ip>& tunnel) noexcept;
+  template <class Ip>
+  static void remember(const std::uint8_t* frame, std::span<const std::uint8_t> mask,
+                       Tunnel<Ip>& tunnel) noexcept;
   bool is_vtep(const base::IpAddress& address, contract::VtepKind kind,
                VtepId& vtep) const noexcept;
 

@@ -6,6 +6,7 @@
 
 #include "dataplane/packet/checksum.hpp"
 #include "dataplane/packet/headers.hpp"
+#include "dataplane/packet/pattern.hpp"
 #include "dataplane/packet/plain_ipv4.hpp"
 #include "dataplane/pipeline/environment.hpp"
 #include "dataplane/pipeline/stage.hpp"
@@ -42,19 +43,20 @@ struct ParseOuter {
       return handle_rest(packet);
     const auto& head = packet.header<Head>(0);
     const unsigned total = head.ip.total_length.host();
-    const bool is_ours = head.ethernet.destination == environment_.in_port->mac;
+    if (!is_pattern_made_) make_pattern();
     const bool is_sound = total - l4_min <= packet.length() - sizeof(EthernetHeader) - l4_min &&
                           head.udp.length.host() == total - sizeof(Ipv4Header) &&
                           checksum_holds(head.ip);
     // RFC 7348 §4.1 wants no UDP checksum.
-    if (!is_ours || !is_plain_ipv4_udp(head) || !is_sound || head.udp.checksum != be16(0))
-        [[unlikely]]
+    if (!ours_.matches(packet.data()) || !is_sound || head.udp.checksum != be16(0)) [[unlikely]]
       return handle_rest(packet);
 
     const std::uint8_t tos = head.ip.tos;
     note<Ipv4Header>(packet.meta(), tos, total - static_cast<unsigned>(sizeof(Ipv4Header)));
     return keep;
   }
+  // The next one may come from another port.
+  void end_batch() noexcept { is_pattern_made_ = false; }
 
  private:
   static constexpr std::uint32_t l4_min = sizeof(Ipv4Header) + sizeof(UdpHeader);
@@ -81,7 +83,19 @@ struct ParseOuter {
     meta.l4_length = static_cast<std::uint16_t>(l4_length);
   }
 
+  void make_pattern() noexcept {
+    ours_.ask(0, environment_.in_port->mac.bytes);
+    is_pattern_made_ = true;
+  }
+
   const Environment& environment_;
+  // UDP over plain IPv4 to the MAC of this batch's port: the first bytes of a frame.
+  Pattern ours_ = [] {
+    Pattern pattern;
+    ask_for_plain_ipv4_udp(pattern, 0);
+    return pattern;
+  }();
+  bool is_pattern_made_ = false;
 };
 
 }  // namespace dp

@@ -7,6 +7,7 @@
 
 #include "dataplane/packet/headers.hpp"
 #include "dataplane/packet/packet.hpp"
+#include "dataplane/packet/pattern.hpp"
 #include "dataplane/packet/plain_ipv4.hpp"
 #include "pipelines/stages/identify_roce.hpp"
 
@@ -23,19 +24,28 @@ struct PlainRoceFrame {
   RoceHead roce;
 };
 
+// From the EtherType to the flags of the BTH.
+inline constexpr std::size_t plain_roce_start = offsetof(EthernetHeader, type);
+inline constexpr Pattern plain_roce_pattern = [] {
+  Pattern pattern;
+  ask_for_plain_ipv4_udp(pattern, plain_roce_start);
+  constexpr std::size_t port = offsetof(PlainRoceFrame, udp.destination) - plain_roce_start;
+  pattern.ask(port, udp_port::roce_v2 >> 8);
+  pattern.ask(port + 1, udp_port::roce_v2 & 0xff);
+  return pattern;
+}();
+
 // Fills what parse_frame and classify_roce do, and says whether it could.
 inline bool recognize_plain_roce(Packet packet) noexcept {
   if (packet.contiguous() < sizeof(PlainRoceFrame)) [[unlikely]]  // Nothing is so short.
     return false;
-  const auto& frame = packet.header<PlainRoceFrame>(0);
+  const std::uint8_t* data = packet.data();
+  const auto& frame = *reinterpret_cast<const PlainRoceFrame*>(data);
   const std::uint32_t l4_length = frame.ip.total_length.host() - std::uint32_t{sizeof(Ipv4Header)};
-  const std::uint32_t destination_and_length =
-      be32::from_raw(word_at<offsetof(PlainRoceFrame, udp.destination)>(frame)).host();
   const std::uint8_t tos = frame.ip.tos;
-  const bool is_plain =
-      is_plain_ipv4_udp(frame) &&
-      destination_and_length == (std::uint32_t{udp_port::roce_v2} << 16 | l4_length) &&
-      l4_length <= packet.length() - offsetof(PlainRoceFrame, udp);
+  const bool is_plain = plain_roce_pattern.matches(data + plain_roce_start) &&
+                        frame.udp.length.host() == l4_length &&
+                        l4_length <= packet.length() - offsetof(PlainRoceFrame, udp);
   if (!is_plain) return false;
   const RoceIdentity identity = identify_roce(frame.roce, l4_length);
   if (identity.kind == PacketKind::roce_malformed) [[unlikely]]  // classify_roce says so.

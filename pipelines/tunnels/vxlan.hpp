@@ -5,6 +5,7 @@
 #include "dataplane/contract/drop_reason.hpp"
 #include "dataplane/packet/headers.hpp"
 
+#include <array>
 #include <cstdint>
 
 namespace dp {
@@ -12,6 +13,10 @@ namespace dp {
 struct Vxlan {
   static constexpr std::uint16_t udp_destination = udp_port::vxlan;
   static constexpr std::uint16_t header_bytes = sizeof(VxlanHeader);
+
+  // The bits that read() looks at: a header that agrees in them with one that was read is read
+  // alike.
+  static constexpr std::array<std::uint8_t, header_bytes> mask{0x08, 0, 0, 0, 0xff, 0xff, 0xff, 0};
 
   // Whether the header is to be believed, and its VNI. Reserved bits are ignored on receipt
   // (RFC 7348 §5); the I flag must be set.
