@@ -5,12 +5,17 @@
 #include "controlplane/metrics/text.hpp"
 #include "controlplane/start/options.hpp"
 #include "dataplane/base/log.hpp"
+#include "dataplane/base/supervisor.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -18,6 +23,7 @@
 namespace {
 
 using namespace cp;
+using namespace std::chrono_literals;
 
 int refuse(const std::string& what) {
   std::fprintf(stderr, "weir-controlplane: %s\n", what.c_str());
@@ -38,6 +44,17 @@ std::string metrics_of(const Configuration& configuration, const Link& link) {
     process.objects.emplace(plural(kind), count(configuration.intent(), kind));
   }
   return write_metrics(link.region(), configuration.position_names(), process);
+}
+
+// A turn of the loop that takes long keeps the next from being told.
+boost::asio::awaitable<void> tell_that_it_lives(base::Supervisor& supervisor) {
+  using std::chrono::steady_clock;
+  boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
+  for (;;) {
+    supervisor.alive(static_cast<std::uint64_t>(steady_clock::now().time_since_epoch() / 1ns));
+    timer.expires_after(200ms);
+    co_await timer.async_wait(boost::asio::use_awaitable);
+  }
 }
 
 int serve(const Options& options) {
@@ -83,8 +100,12 @@ int serve(const Options& options) {
     io.stop();
   });
   boost::asio::co_spawn(io, link.run(), boost::asio::detached);
+  base::Supervisor supervisor = base::Supervisor::from_environment();
+  boost::asio::co_spawn(io, tell_that_it_lives(supervisor), boost::asio::detached);
+  (void)supervisor.ready("answers on its socket");
   LOG(info, "started", {"release", WEIR_VERSION});
   io.run();
+  (void)supervisor.stopping();
   LOG(info, "stopped");
   return 0;
 }

@@ -1,20 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // weir-dataplane: the start-up sequence. What is made first goes last.
 #include "dataplane/base/log.hpp"
+#include "dataplane/base/supervisor.hpp"
 #include "dataplane/housekeeper/housekeeper.hpp"
 #include "dataplane/start/eal.hpp"
 #include "dataplane/start/options.hpp"
 #include "dataplane/start/process.hpp"
 #include "dataplane/start/rights.hpp"
+#include "dataplane/start/stack.hpp"
 #include "dataplane/start/tables.hpp"
+#include "dataplane/start/watch.hpp"
 #include "dataplane/start/workers.hpp"
 #include "drivers/opener.hpp"
 #include "pipelines/catalog.hpp"
 
 #include <rte_cycles.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <unistd.h>
+#include <vector>
 
 namespace {
 
@@ -35,6 +40,31 @@ dp::Ports::Defaults port_defaults(const dp::Options& options) {
           .queue_frames_max = options.mbufs / 4};
 }
 
+dp::TableSizes table_sizes(const dp::Options& options) {
+  return {.networks = options.networks,
+          .vteps = options.vteps,
+          .endpoints = options.endpoints,
+          .next_hops = options.next_hops};
+}
+
+contract::RegionShape region_shape(const dp::Options& options) {
+  return {.worker_count = options.workers,
+          .port_count = contract::port_count_max,
+          .network_count = options.networks + 1,
+          .vtep_count = options.vteps + 1,
+          .next_hop_count = options.next_hops + 1,
+          .neighbour_count = options.next_hops + std::uint32_t{contract::own_addresses_listed_max},
+          .stages = dp::stage_names()};
+}
+
+std::vector<const std::uint64_t*> turns_of(const dp::CounterRegion& region, std::uint16_t workers) {
+  std::vector<const std::uint64_t*> turns;
+  for (std::uint32_t worker = 0; worker < workers; ++worker) {
+    turns.push_back(&region.worker(worker).totals->turns);
+  }
+  return turns;
+}
+
 base::Status run(const dp::Options& options) {
   const auto stop = dp::signals_as_descriptor();
   if (!stop) return std::unexpected(stop.error());
@@ -44,7 +74,6 @@ base::Status run(const dp::Options& options) {
   // First, so that a second instance is refused before it takes anything.
   auto socket = dp::CommandSocket::listen(options.runtime_dir + "/dataplane.sock");
   if (!socket) return std::unexpected(socket.error());
-
   auto helper = dp::PortHelper::start({.program = dp::port_helper_path(),
                                        .bpffs = options.bpffs,
                                        .log_level = options.log_level,
@@ -59,22 +88,13 @@ base::Status run(const dp::Options& options) {
   if (!pool) return std::unexpected(pool.error());
   if (auto handed = rights->hand_over(options.runtime_dir); !handed) return handed;
   if (auto bound = rights->bound(); !bound) return bound;
-  auto tables = dp::make_tables({.networks = options.networks,
-                                 .vteps = options.vteps,
-                                 .endpoints = options.endpoints,
-                                 .next_hops = options.next_hops});
+  auto tables = dp::make_tables(table_sizes(options));
   if (!tables) return std::unexpected(tables.error());
   auto epoch = dp::Epoch::make(options.workers);
   if (!epoch) return std::unexpected(epoch.error());
-  auto region = dp::CounterRegion::make(
-      {.worker_count = options.workers,
-       .port_count = contract::port_count_max,
-       .network_count = options.networks + 1,
-       .vtep_count = options.vteps + 1,
-       .next_hop_count = options.next_hops + 1,
-       .neighbour_count = options.next_hops + std::uint32_t{contract::own_addresses_listed_max},
-       .stages = dp::stage_names()});
+  auto region = dp::CounterRegion::make(region_shape(options));
   if (!region) return std::unexpected(region.error());
+  dp::prepare_stacks();
   dp::TraceBoard traces;
   dp::WorkerThreads workers(*tables, *epoch, **pool, traces);
   auto started = workers.start(
@@ -83,6 +103,14 @@ base::Status run(const dp::Options& options) {
        .idle = {.sleep = options.idle_sleep, .sleep_us_max = options.idle_sleep_max_us}},
       [&](std::uint32_t worker) { return region->worker(worker); }, dp::make_pipelines);
   if (!started) return started;
+  dp::Watch watch({.epoch = *epoch,
+                   .workers = workers.threads(),
+                   .turns = turns_of(*region, options.workers),
+                   .housekeeper_ns = region->global().heartbeat_ns,
+                   .housekeeper = {.handle = ::pthread_self(), .id = ::gettid()},
+                   .supervisor = base::Supervisor::from_environment(),
+                   .limit = options.stall_limit,
+                   .recycle = std::abort});
 
   dp::Opener opener(**pool, *helper, rights->give_up());
   dp::Housekeeper housekeeper(
@@ -100,6 +128,7 @@ base::Status run(const dp::Options& options) {
       port_defaults(options));
   log_ready(options, *eal);
   housekeeper.run(*stop);
+  watch.stop();
   workers.stop();
   LOG(info, "stopped", {"longest_turn_us", housekeeper.longest_turn().wall_ns / 1000},
       {"longest_turn_cpu_us", housekeeper.longest_turn().cpu_ns / 1000});

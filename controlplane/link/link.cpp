@@ -162,14 +162,22 @@ asio::awaitable<void> Link::keep_in_sync() {
   while (exchange_->open()) {
     const auto wanted = owner_.wanted_digests();
     if (!wanted) {
+      co_await tell_that_it_is_all();
       set_state(LinkState::waiting);
     } else if (digests_ == *wanted) {
+      co_await tell_that_it_is_all();
       set_state(LinkState::in_sync);
     } else {
       co_await synchronise();
     }
     if (exchange_->open()) co_await sleep(options_.refused_retry);
   }
+}
+
+asio::awaitable<void> Link::tell_that_it_is_all() {
+  if (status_.generation != 0) co_return;
+  const Turns::Turn turn = co_await turns_.take();
+  if (status_.generation == 0) (void)co_await transact_now(Plan{}, false);
 }
 
 asio::awaitable<void> Link::synchronise() {

@@ -107,6 +107,8 @@ class Link {
   boost::asio::awaitable<std::optional<Error>> say_hello();
   std::optional<Error> accept_hello(Message message);
   boost::asio::awaitable<void> keep_in_sync();
+  // To one that was told nothing yet and lacks nothing: it waits for a word before it is ready.
+  boost::asio::awaitable<void> tell_that_it_is_all();
   boost::asio::awaitable<void> synchronise();
   boost::asio::awaitable<std::expected<std::uint64_t, Error>> transact_now(const Plan& plan,
                                                                            bool replace_all);

@@ -39,6 +39,7 @@ void add_sizes(CLI::App& app, Options& options) {
 Options parse_options(int argc, char** argv) {
   Options options;
   std::string idle = "sleep";
+  std::uint32_t stall_limit_ms = static_cast<std::uint32_t>(options.stall_limit.count());
   CLI::App app(about, "weir-dataplane");
   app.option_defaults()->always_capture_default();
   app.set_version_flag("--version", "weir-dataplane " WEIR_VERSION);
@@ -54,6 +55,11 @@ Options parse_options(int argc, char** argv) {
   app.add_option("--idle-sleep-max-us", options.idle_sleep_max_us,
                  "Longest sleep at ports that do not wake it: the delay of the first frame")
       ->check(CLI::Range(1, 1'000'000));
+  app.add_option(
+         "--stall-limit-ms", stall_limit_ms,
+         "So long a worker may stand still before the process ends, with that worker's stack "
+         "in the log, to be started again; 0: for ever")
+      ->check(CLI::Range(0, 60'000));
   app.add_option("--bpffs", options.bpffs,
                  "A bpffs: programs of xdp ports that outlive the data plane are pinned there");
   app.add_option("--user", options.user,
@@ -72,6 +78,7 @@ Options parse_options(int argc, char** argv) {
     std::exit(app.exit(error) == 0 ? 0 : 2);
   }
   options.idle_sleep = idle == "sleep";
+  options.stall_limit = std::chrono::milliseconds(stall_limit_ms);
   return options;
 }
 

@@ -4,6 +4,7 @@
 
 #include "dataplane/base/log.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -24,6 +25,8 @@ struct Options {
   std::uint16_t tx_descriptors = 512;
   bool idle_sleep = true;  // false: spin.
   std::uint32_t idle_sleep_max_us = 200;
+  // So long a worker may stand still before the process ends, to be started again; 0: for ever.
+  std::chrono::milliseconds stall_limit{150};
   std::string bpffs = "/sys/fs/bpf";
   std::string user;  // Empty: stays who it was started as.
   bool no_hugepages = false;

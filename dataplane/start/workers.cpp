@@ -2,12 +2,14 @@
 #include "dataplane/start/workers.hpp"
 
 #include "dataplane/base/log.hpp"
+#include "dataplane/start/stack.hpp"
 
 #include <rte_lcore.h>
 
 #include <csignal>
 #include <pthread.h>
 #include <sched.h>
+#include <unistd.h>
 
 namespace dp {
 namespace {
@@ -21,8 +23,12 @@ void take_real_time_signals() noexcept {
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
 }
 
-void run_worker(Worker& worker) noexcept {
+void run_worker(Worker& worker, std::atomic<pid_t>& id) noexcept {
+  // Release pairs with the acquire in threads().
+  id.store(::gettid(), std::memory_order_release);
+  id.notify_all();
   take_real_time_signals();
+  answer_stack_signal();
   // An lcore number gives the thread a cache of its own in the mbuf pool.
   if (rte_thread_register() != 0) LOG(warning, "worker_without_mbuf_cache");
   worker.run();
@@ -47,7 +53,8 @@ base::Status WorkerThreads::start(const Config& config, const CountersOf& counte
     frame_ring_list_.push_back(frame_rings_.back().get());
   }
   for (std::uint16_t id = 0; id < config.count; ++id) {
-    threads_.emplace_back(run_worker, std::ref(*workers_[id]));
+    thread_ids_.push_back(std::make_unique<std::atomic<pid_t>>(0));
+    threads_.emplace_back(run_worker, std::ref(*workers_[id]), std::ref(*thread_ids_.back()));
     pthread_setname_np(threads_.back().native_handle(), ("worker" + std::to_string(id)).c_str());
     if (config.cores.empty()) continue;
     cpu_set_t set;
@@ -60,6 +67,16 @@ base::Status WorkerThreads::start(const Config& config, const CountersOf& counte
     }
   }
   return {};
+}
+
+std::vector<WorkerThreads::Thread> WorkerThreads::threads() {
+  std::vector<Thread> all;
+  for (std::size_t i = 0; i < threads_.size(); ++i) {
+    thread_ids_[i]->wait(0, std::memory_order_acquire);
+    all.push_back({.handle = threads_[i].native_handle(),
+                   .id = thread_ids_[i]->load(std::memory_order_acquire)});
+  }
+  return all;
 }
 
 void WorkerThreads::stop() {

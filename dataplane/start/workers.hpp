@@ -6,9 +6,12 @@
 #include "dataplane/contract/region.hpp"
 #include "dataplane/worker/worker.hpp"
 
+#include <atomic>
 #include <functional>
 #include <memory>
+#include <pthread.h>
 #include <span>
+#include <sys/types.h>
 #include <thread>
 #include <vector>
 
@@ -16,6 +19,11 @@ namespace dp {
 
 class WorkerThreads {
  public:
+  // As the watch needs it.
+  struct Thread {
+    pthread_t handle;
+    pid_t id;
+  };
   struct Config {
     std::uint16_t count;
     std::vector<unsigned> cores;  // Empty: not pinned.
@@ -35,6 +43,8 @@ class WorkerThreads {
                      const MakePipelines& make_pipelines);
   void stop();
 
+  // By WorkerId.
+  std::vector<Thread> threads();
   std::span<Worker* const> workers() const noexcept { return worker_list_; }
   std::span<TraceRing* const> trace_rings() const noexcept { return trace_ring_list_; }
   std::span<FrameRings* const> frame_rings() const noexcept { return frame_ring_list_; }
@@ -50,6 +60,7 @@ class WorkerThreads {
   std::vector<Worker*> worker_list_;
   std::vector<TraceRing*> trace_ring_list_;
   std::vector<FrameRings*> frame_ring_list_;
+  std::vector<std::unique_ptr<std::atomic<pid_t>>> thread_ids_;  // Each written by its thread.
   std::vector<std::thread> threads_;
 };
 

@@ -226,6 +226,21 @@ TEST_F(LinkTest, leaves_a_data_plane_alone_until_somebody_says_what_is_wanted) {
   EXPECT_EQ(dataplane.generation(), 1u);
 }
 
+TEST_F(LinkTest, tells_a_fresh_data_plane_that_nothing_is_wanted_or_nobody_said_what) {
+  FakeDataplane dataplane(path());
+  dataplane.start();
+  start(cp::Intent{});
+
+  EXPECT_TRUE(reaches_state(LinkState::in_sync));
+  EXPECT_EQ(dataplane.generation(), 1u);
+  owner->said = false;
+  dataplane.stop();
+  dataplane.start();
+
+  EXPECT_TRUE(reaches_state(LinkState::waiting));
+  EXPECT_TRUE(reaches([&] { return dataplane.generation() == 1u; }));
+}
+
 TEST_F(LinkTest, tells_which_side_is_too_old) {
   FakeDataplane dataplane(path(), {.version = contract::version_now + 1});
   dataplane.start();
