@@ -3,6 +3,7 @@
 #include "dataplane/base/log.hpp"
 #include "dataplane/base/supervisor.hpp"
 #include "dataplane/housekeeper/housekeeper.hpp"
+#include "dataplane/housekeeper/safe_mode.hpp"
 #include "dataplane/start/eal.hpp"
 #include "dataplane/start/options.hpp"
 #include "dataplane/start/process.hpp"
@@ -135,12 +136,29 @@ base::Status run(const dp::Options& options) {
   return {};
 }
 
+// Nothing but a socket that tells why.
+base::Status run_safely(const dp::Options& options) {
+  const auto stop = dp::signals_as_descriptor();
+  if (!stop) return std::unexpected(stop.error());
+  const auto rights = dp::Rights::of_user(options.user);
+  if (!rights) return std::unexpected(rights.error());
+  if (auto made = dp::make_directory(options.runtime_dir); !made) return made;
+  auto socket = dp::CommandSocket::listen(options.runtime_dir + "/dataplane.sock");
+  if (!socket) return std::unexpected(socket.error());
+  if (auto handed = rights->hand_over(options.runtime_dir); !handed) return handed;
+  if (const auto give_up = rights->give_up()) {
+    if (auto given = give_up(); !given) return given;
+  }
+  return dp::run_safe_mode(std::move(*socket), options.safe_mode, *stop);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const dp::Options options = dp::parse_options(argc, argv);
   base::set_log(options.log_level, options.log_format, "weir-dataplane");
-  if (auto status = run(options); !status) {
+  const bool is_safe = !options.safe_mode.empty();
+  if (auto status = is_safe ? run_safely(options) : run(options); !status) {
     const base::Error& error = status.error();
     if (error.code == base::Errc::out_of_memory && !options.no_hugepages) {
       LOG(warning, "hugepages_taken_meanwhile", {"reason", error.text});

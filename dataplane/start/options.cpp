@@ -64,6 +64,9 @@ Options parse_options(int argc, char** argv) {
                  "A bpffs: programs of xdp ports that outlive the data plane are pinned there");
   app.add_option("--user", options.user,
                  "Whom to become, without any capability, before the first port carries a frame");
+  app.add_option("--safe-mode", options.safe_mode,
+                 "Carry nothing, take no device, and tell weir-controlplane this reason: how a "
+                 "supervisor starts what died again and again");
   app.add_flag("--no-hugepages", options.no_hugepages,
                "Ordinary memory, even where hugepages are free");
   base::add_log_options(app, options.log_level, options.log_format);

@@ -29,6 +29,7 @@ struct Options {
   std::chrono::milliseconds stall_limit{150};
   std::string bpffs = "/sys/fs/bpf";
   std::string user;  // Empty: stays who it was started as.
+  std::string safe_mode;  // Why nothing is carried; empty: it is.
   bool no_hugepages = false;
   base::LogLevel log_level = base::LogLevel::info;
   base::LogFormat log_format = base::LogFormat::text;

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
@@ -20,7 +21,9 @@ base::Result<Rights> Rights::of_user(const std::string& name) {
   auto user = base::find_user(name);
   if (!user) return std::unexpected(user.error());
   if (::geteuid() != 0) return fail(Errc::invalid_argument, "--user takes a start as root");
-  return Rights(std::move(*user));
+  Rights rights(std::move(*user));
+  (void)::prctl(PR_GET_PDEATHSIG, &rights.death_signal_);
+  return rights;
 }
 
 base::Status Rights::hand_over(const std::string& directory) const {
@@ -50,8 +53,10 @@ base::Status Rights::bound() const noexcept {
 
 std::function<base::Status()> Rights::give_up() const {
   if (!user_) return {};
-  return [user = *user_]() -> base::Status {
+  return [user = *user_, signal = death_signal_]() -> base::Status {
     if (auto status = base::become(user); !status) return status;
+    // Another user is no longer killed with its supervisor, unless one of its threads asks for it.
+    (void)::prctl(PR_SET_PDEATHSIG, signal);
     LOG(info, "rights_given_up", {"user", user.name}, {"uid", user.uid}, {"gid", user.gid});
     return {};
   };

@@ -31,6 +31,7 @@ class Rights {
   explicit Rights(std::optional<base::User> user) : user_(std::move(user)) {}
 
   std::optional<base::User> user_;
+  int death_signal_ = 0;  // That the parent's death sends; 0: none.
 };
 
 }  // namespace dp

@@ -323,7 +323,8 @@ class Gateway:
         if self.user:
             arguments += ["--user", self.user]
         if self.supervised:
-            arguments = [ROOT / "tools" / "supervise", "--pid-file", self.pid_file, *arguments]
+            arguments = [find_program("weir-supervisor"), "--pid-file", self.pid_file,
+                         "--safe-mode", *arguments]
         self.dataplane = self.bed.start(f"{self.name}-dataplane", map(str, arguments),
                                         self.namespace)
         wait_for(lambda: (self.runtime / "dataplane.sock").exists() or not self.dataplane.alive(),
@@ -343,8 +344,8 @@ class Gateway:
     def dataplane_pid(self):
         if not self.supervised:
             return self.dataplane.pid
-        # Empty while it is being written.
-        return int(wait_for(self.pid_file.read_text, f"the PID of {self.name}'s data plane"))
+        return int(wait_for(lambda: self.pid_file.exists() and self.pid_file.read_text(),
+                            f"the PID of {self.name}'s data plane"))
 
     def start_controlplane(self, *options):
         arguments = [find_program("weir-controlplane"), "--runtime-dir", self.runtime,

@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 
 # pylint: disable=wrong-import-position
 import roce  # noqa: E402
+import stall  # noqa: E402
 from api import Api  # noqa: E402
 from counters import Counters  # noqa: E402
 from guest import Guest  # noqa: E402
@@ -28,7 +29,7 @@ __all__ = [
     "RawPort", "Replay", "Shot", "Skip", "Stops", "TaggedPort", "TenantHost", "Testbed",
     "TestbedError", "TwoGateways", "all_shots", "build_folder", "check_gateways", "check_replay",
     "command", "find_program", "intent_of", "overlaps", "roce", "run", "settle", "shape",
-    "sockets_lost", "tag", "test", "wait_for"]
+    "sockets_lost", "stall", "tag", "test", "wait_for"]
 
 
 def check_replay(replay):
