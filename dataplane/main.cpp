@@ -66,6 +66,14 @@ std::vector<const std::uint64_t*> turns_of(const dp::CounterRegion& region, std:
   return turns;
 }
 
+base::Result<dp::PortHelper> find_helper(const dp::Options& options) {
+  if (!options.port_helper.empty()) return dp::PortHelper::connect(options.port_helper);
+  return dp::PortHelper::start({.program = dp::port_helper_path(),
+                                .bpffs = options.bpffs,
+                                .log_level = options.log_level,
+                                .log_format = options.log_format});
+}
+
 base::Status run(const dp::Options& options) {
   const auto stop = dp::signals_as_descriptor();
   if (!stop) return std::unexpected(stop.error());
@@ -75,15 +83,12 @@ base::Status run(const dp::Options& options) {
   // First, so that a second instance is refused before it takes anything.
   auto socket = dp::CommandSocket::listen(options.runtime_dir + "/dataplane.sock");
   if (!socket) return std::unexpected(socket.error());
-  auto helper = dp::PortHelper::start({.program = dp::port_helper_path(),
-                                       .bpffs = options.bpffs,
-                                       .log_level = options.log_level,
-                                       .log_format = options.log_format});
+  auto helper = find_helper(options);
   if (!helper) return std::unexpected(helper.error());
   auto eal = dp::Eal::start({.directory = options.runtime_dir,
                              .packet_bytes = dp::pool_bytes(options.mbufs, options.mbuf_bytes),
                              .no_hugepages = options.no_hugepages,
-                             .virtual_addresses = rights->will_go()});
+                             .virtual_addresses = rights->will_go() || ::geteuid() != 0});
   if (!eal) return std::unexpected(eal.error());
   auto pool = dp::make_pool(options.mbufs, options.mbuf_bytes);
   if (!pool) return std::unexpected(pool.error());

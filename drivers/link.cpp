@@ -44,7 +44,7 @@ bool names_another_namespace(std::span<const std::byte> attributes) noexcept {
 }  // namespace
 
 KernelLink ask_link(unsigned ifindex) noexcept {
-  const base::Descriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const base::Descriptor socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   ifreq request{};
   request.ifr_ifindex = static_cast<int>(ifindex);
   if (::ioctl(socket.get(), SIOCGIFNAME, &request) != 0) return {.exists = false, .up = false};

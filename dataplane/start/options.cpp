@@ -62,6 +62,10 @@ Options parse_options(int argc, char** argv) {
       ->check(CLI::Range(0, 60'000));
   app.add_option("--bpffs", options.bpffs,
                  "A bpffs: programs of xdp ports that outlive the data plane are pinned there");
+  app.add_option(
+      "--port-helper", options.port_helper,
+      "A socket where a weir-porthelper that others started serves this user; without it "
+      "one is started, as a child with the same rights");
   app.add_option("--user", options.user,
                  "Whom to become, without any capability, before the first port carries a frame");
   app.add_option("--safe-mode", options.safe_mode,

@@ -28,8 +28,9 @@ struct Options {
   // So long a worker may stand still before the process ends, to be started again; 0: for ever.
   std::chrono::milliseconds stall_limit{150};
   std::string bpffs = "/sys/fs/bpf";
-  std::string user;  // Empty: stays who it was started as.
-  std::string safe_mode;  // Why nothing is carried; empty: it is.
+  std::string port_helper;  // Its socket; empty: one of our own is started.
+  std::string user;         // Empty: stays who it was started as.
+  std::string safe_mode;    // Why nothing is carried; empty: it is.
   bool no_hugepages = false;
   base::LogLevel log_level = base::LogLevel::info;
   base::LogFormat log_format = base::LogFormat::text;

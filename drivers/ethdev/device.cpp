@@ -62,7 +62,7 @@ std::uint16_t interface_mtu(std::string_view interface) noexcept {
   ifreq request{};
   if (interface.empty() || interface.size() >= sizeof request.ifr_name) return 0;
   interface.copy(request.ifr_name, interface.size());
-  const int descriptor = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  const int descriptor = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (descriptor < 0) return 0;
   const bool known = ::ioctl(descriptor, SIOCGIFMTU, &request) == 0;
   ::close(descriptor);

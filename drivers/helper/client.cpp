@@ -11,6 +11,7 @@
 #include <string_view>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,6 +39,11 @@ constexpr int child_socket = 3;
   ::_exit(127);
 }
 
+void set_patience(int socket) noexcept {
+  (void)::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  (void)::setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+}
+
 bool is_there(const std::string& program) noexcept {
   return ::access(program.c_str(), X_OK) == 0;
 }
@@ -61,8 +67,7 @@ base::Result<PortHelper> PortHelper::start(const Config& config) {
   }
   Descriptor ours(ends[0]);
   const Descriptor theirs(ends[1]);
-  (void)::setsockopt(ours.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  (void)::setsockopt(ours.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  set_patience(ours.get());
 
   const auto name_of = [](const auto& names, auto value) {
     return std::string(names[static_cast<std::size_t>(value)]);
@@ -78,6 +83,22 @@ base::Result<PortHelper> PortHelper::start(const Config& config) {
   if (pid < 0) return fail(Errc::io, "weir-porthelper cannot be started", errno);
   if (pid == 0) become_helper(theirs.get(), arguments.data());
   return PortHelper(std::move(ours), pid);
+}
+
+base::Result<PortHelper> PortHelper::connect(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) {
+    return fail(Errc::invalid_argument, "the path of --port-helper is too long for a socket");
+  }
+  path.copy(address.sun_path, path.size());
+  Descriptor ours(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  set_patience(ours.get());
+  if (::connect(ours.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    return fail(Errc::not_found, "nobody listens at the socket of --port-helper that serves us",
+                errno);
+  }
+  return PortHelper(std::move(ours), 0);
 }
 
 PortHelper::~PortHelper() {

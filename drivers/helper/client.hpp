@@ -38,7 +38,9 @@ class PortHelper {
 
   // A child of this thread's, with all of its privileges.
   static base::Result<PortHelper> start(const Config& config);
-  // Ends it, and waits for that.
+  // One that somebody else started, with the privileges of its own, and that serves this user.
+  static base::Result<PortHelper> connect(const std::string& path);
+  // Ends it, and waits for that where it is our child.
   ~PortHelper();
   PortHelper(PortHelper&& other) noexcept
       : socket_(std::move(other.socket_)),

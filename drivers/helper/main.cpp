@@ -19,10 +19,11 @@ namespace {
 
 constexpr const char* about =
     "weir-porthelper opens XDP sockets, programs and TAPs for the weir-dataplane that started it "
-    "and handed it a socket. It is not started by hand.";
+    "and handed it a socket, or that connected to systemd's. It is not started by hand.";
 
 struct Options {
   int socket = -1;
+  std::string client_user;  // Empty: the client is the parent.
   std::string bpffs;
   base::LogLevel log_level = base::LogLevel::info;
   base::LogFormat log_format = base::LogFormat::text;
@@ -35,6 +36,8 @@ Options parse_options(int argc, char** argv) {
   app.add_option("--socket", options.socket, "Descriptor of the data plane's socket")->required();
   app.add_option("--bpffs", options.bpffs, "Where programs are pinned that outlive the data plane")
       ->required();
+  app.add_option("--client-user", options.client_user,
+                 "The data plane is no parent but a process of this user that connected");
   base::add_log_options(app, options.log_level, options.log_format);
   try {
     app.parse(argc, argv);
@@ -44,14 +47,22 @@ Options parse_options(int argc, char** argv) {
   return options;
 }
 
-// The process that made the socket pair, which alone is served.
-base::Result<pid_t> find_client(int socket) {
+// The process that made the socket pair, or that connected, which alone is served.
+base::Result<pid_t> find_client(int socket, const std::string& user) {
   ucred client{};
   socklen_t length = sizeof client;
   const int yes = 1;
   if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &client, &length) != 0 ||
       ::setsockopt(socket, SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) != 0) {
     return base::fail(base::Errc::invalid_argument, "--socket is no socket of a data plane", errno);
+  }
+  if (!user.empty()) {
+    const auto wanted = base::find_user(user);
+    if (!wanted) return std::unexpected(wanted.error());
+    if (client.uid != wanted->uid) {
+      return base::fail(base::Errc::closed, "who connected is not the user of --client-user");
+    }
+    return client.pid;
   }
   // Before the question, so that its end is not missed in between.
   (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -63,7 +74,7 @@ base::Result<pid_t> find_client(int socket) {
 
 base::Status run(const Options& options) {
   base::Descriptor socket(options.socket);
-  const auto client = find_client(socket.get());
+  const auto client = find_client(socket.get(), options.client_user);
   if (!client) return std::unexpected(client.error());
   // CAP_PERFMON: without, the kernel refuses programs that add a header's length to a pointer.
   // CAP_SYS_ADMIN: to follow a TAP into the network namespace that it was moved to.

@@ -112,7 +112,7 @@ class VisitedNamespace {
 
 // Of the interface that `request` names, in this namespace.
 bool ask(unsigned long what, ifreq& request) noexcept {
-  const Descriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const Descriptor socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   return socket && ::ioctl(socket.get(), what, &request) == 0;
 }
 

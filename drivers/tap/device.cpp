@@ -46,7 +46,7 @@ struct Sizes {
 };
 
 Sizes sizes_of(const std::string& interface) noexcept {
-  const base::Descriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const base::Descriptor socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   const auto ask = [&](unsigned long what) {
     ifreq request{};
     interface.copy(request.ifr_name, IFNAMSIZ - 1);

@@ -20,7 +20,7 @@ namespace {
 class Question {
  public:
   explicit Question(const std::string& name) noexcept
-      : socket_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+      : socket_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
     name.copy(request.ifr_name, IFNAMSIZ - 1);
   }
   bool ask(unsigned long what) noexcept { return ::ioctl(socket_.get(), what, &request) == 0; }

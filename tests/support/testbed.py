@@ -287,10 +287,11 @@ def remove_leftovers():
 
 class Gateway:
     """A data plane and a control plane with a runtime folder of their own in one namespace. `user`:
-    whom the data plane becomes before it forwards; "": root it stays, and the caller says why."""
+    whom the data plane becomes before it forwards; "": it stays who it is, and the caller says why.
+    `wrapper`: words before the data plane's command line."""
 
     def __init__(self, bed, name, *, workers=None, first_core=0, options=(), supervised=False,
-                 user=USER):
+                 user=USER, wrapper=()):
         self.bed = bed
         self.name = name
         self.workers = workers or shape()[0]
@@ -298,6 +299,7 @@ class Gateway:
         self.options = options
         self.supervised = supervised
         self.user = user
+        self.wrapper = wrapper
         self.namespace = bed.namespace(name)
         self.runtime = bed.folder / name
         self.runtime.mkdir()
@@ -318,8 +320,8 @@ class Gateway:
     def start_dataplane(self):
         cores = ",".join(str((self.first_core + worker) % os.cpu_count())
                          for worker in range(self.workers))
-        arguments = [find_program("weir-dataplane"), "--runtime-dir", self.runtime, "--workers",
-                     self.workers, "--cores", cores, *self.options]
+        arguments = [*self.wrapper, find_program("weir-dataplane"), "--runtime-dir", self.runtime,
+                     "--workers", self.workers, "--cores", cores, *self.options]
         if self.user:
             arguments += ["--user", self.user]
         if self.supervised:
