@@ -69,6 +69,8 @@ asio::awaitable<void> Link::run() {
       region_.reset();
     } else {
       why = to_error(socket.error()).message;
+      // It costs some microseconds to ask for a data plane that starts, and its frames wait for us.
+      backoff = std::min(backoff, options_.absent_retry);
     }
     set_state(LinkState::disconnected, std::move(why));
     if (closing_) break;

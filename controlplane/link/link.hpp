@@ -67,7 +67,8 @@ class LinkOwner {
 
 struct LinkOptions {
   std::string socket_path;
-  std::chrono::milliseconds backoff_max{200};
+  std::chrono::milliseconds backoff_max{200};  // After connections that came to nothing.
+  std::chrono::milliseconds absent_retry{20};  // Until there is a data plane to connect to.
   std::chrono::milliseconds hello_timeout{3000};
   // Creating ports takes DPDK hundreds of milliseconds each.
   std::chrono::milliseconds reply_timeout{30'000};

@@ -12,24 +12,27 @@ import stall  # noqa: E402
 from api import Api  # noqa: E402
 from counters import Counters  # noqa: E402
 from guest import Guest  # noqa: E402
+from hugepages import Hugepages  # noqa: E402
 from kernel_peer import KernelPeer, KernelPeerOverXdp, Link  # noqa: E402
 from ovs_peer import OvsPeer  # noqa: E402
+from pulse import Pulse  # noqa: E402
 from scenario import (SIDES, UNDERLAY_MTU, VNI, TenantHost, TwoGateways, all_shots,  # noqa: E402
                       intent_of, settle, sockets_lost)
 from stops import Stops, overlaps  # noqa: E402
 from tagged import TaggedPort, tag  # noqa: E402
 from tap import Skip, run, test  # noqa: E402
+from tenants import TwoTenants  # noqa: E402
 from testbed import (ROOT, USER, Gateway, Namespace, Testbed, TestbedError,  # noqa: E402
                      build_folder, command, find_program, shape, wait_for)
 from traffic import Direction, InNamespace, RawPort, Replay, Shot  # noqa: E402
 
 __all__ = [
     "ROOT", "SIDES", "UNDERLAY_MTU", "USER", "VNI", "Api", "Counters", "Direction", "Gateway",
-    "Guest", "InNamespace", "KernelPeer", "KernelPeerOverXdp", "Link", "Namespace", "OvsPeer",
-    "RawPort", "Replay", "Shot", "Skip", "Stops", "TaggedPort", "TenantHost", "Testbed",
-    "TestbedError", "TwoGateways", "all_shots", "build_folder", "check_gateways", "check_replay",
-    "command", "find_program", "intent_of", "overlaps", "roce", "run", "settle", "shape",
-    "sockets_lost", "stall", "tag", "test", "wait_for"]
+    "Guest", "Hugepages", "InNamespace", "KernelPeer", "KernelPeerOverXdp", "Link", "Namespace",
+    "OvsPeer", "Pulse", "RawPort", "Replay", "Shot", "Skip", "Stops", "TaggedPort", "TenantHost",
+    "Testbed", "TestbedError", "TwoGateways", "TwoTenants", "all_shots", "build_folder",
+    "check_gateways", "check_replay", "command", "find_program", "intent_of", "overlaps", "roce",
+    "run", "settle", "shape", "sockets_lost", "stall", "tag", "test", "wait_for"]
 
 
 def check_replay(replay):
