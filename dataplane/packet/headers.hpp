@@ -96,6 +96,23 @@ struct Ipv6Header {
   }
 };
 
+// What stands behind an IP header without options or extension headers, by that header's word: what
+// is less than the header itself becomes a very large number.
+constexpr std::uint32_t l4_length_of(const Ipv4Header& ip) noexcept {
+  return ip.total_length.host() - std::uint32_t{sizeof ip};
+}
+constexpr std::uint32_t l4_length_of(const Ipv6Header& ip) noexcept {
+  return ip.payload_length.host();
+}
+
+// DSCP and ECN.
+constexpr std::uint8_t tos_of(const Ipv4Header& ip) noexcept {
+  return ip.tos;
+}
+constexpr std::uint8_t tos_of(const Ipv6Header& ip) noexcept {
+  return ip.traffic_class();
+}
+
 struct UdpHeader {
   be16 source;
   be16 destination;

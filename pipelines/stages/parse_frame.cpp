@@ -56,6 +56,10 @@ void parse_other(Packet packet, std::uint16_t type) noexcept {
 
 }  // namespace
 
+bool recognize_plain_roce_ipv6(Packet packet) noexcept {
+  return recognize_plain_roce<Ipv6Header>(packet, plain_roce_ipv6);
+}
+
 Verdict parse_other_frame(Packet packet, std::uint16_t start) noexcept {
   if (start + sizeof(EthernetHeader) > packet.contiguous()) return DropReason::frame_truncated;
   std::uint16_t type = packet.header<EthernetHeader>(start).type.host();

@@ -54,6 +54,10 @@ bool is_hosts_group(const base::MacAddress& destination) noexcept {
 
 }  // namespace
 
+Verdict ParseOuter::handle_ipv6(Packet packet) const noexcept {
+  return is_plain<Ipv6Header>(packet, ipv6_) ? keep : handle_rest(packet);
+}
+
 Verdict ParseOuter::handle_rest(Packet packet) const noexcept {
   if (packet.contiguous() < sizeof(EthernetHeader)) return DropReason::frame_truncated;
   if (ethertype::is_vlan(packet.header<EthernetHeader>(0).type)) {

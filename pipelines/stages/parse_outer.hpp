@@ -7,7 +7,8 @@
 #include "dataplane/packet/checksum.hpp"
 #include "dataplane/packet/headers.hpp"
 #include "dataplane/packet/pattern.hpp"
-#include "dataplane/packet/plain_ipv4.hpp"
+#include "dataplane/packet/plain_udp.hpp"
+#include "dataplane/packet/udp_tunnel.hpp"
 #include "dataplane/pipeline/environment.hpp"
 #include "dataplane/pipeline/stage.hpp"
 #include "pipelines/tunnels/tunnels.hpp"
@@ -31,38 +32,41 @@ struct ParseOuter {
 
   explicit ParseOuter(const Environment& environment) noexcept : environment_(environment) {}
 
-  // Sound VXLAN over IPv4 is most of what comes: what it must look like is asked here, in one go,
-  // and only for the rest, why not.
+  // Sound VXLAN is most of what comes: what it must look like is asked here, in one go, over IPv6
+  // behind a call, and only for the rest, why not.
   Verdict handle(Packet packet) noexcept {
-    struct Head {
-      EthernetHeader ethernet;
-      Ipv4Header ip;
-      UdpHeader udp;
-    };
-    if (packet.contiguous() < sizeof(Head)) [[unlikely]]
-      return handle_rest(packet);
-    const auto& head = packet.header<Head>(0);
-    const unsigned total = head.ip.total_length.host();
-    if (!is_pattern_made_) make_pattern();
-    const bool is_sound = total - l4_min <= packet.length() - sizeof(EthernetHeader) - l4_min &&
-                          head.udp.length.host() == total - sizeof(Ipv4Header) &&
-                          checksum_holds(head.ip);
-    // RFC 7348 §4.1 wants no UDP checksum.
-    if (!ours_.matches(packet.data()) || !is_sound || head.udp.checksum != be16(0)) [[unlikely]]
-      return handle_rest(packet);
-
-    const std::uint8_t tos = head.ip.tos;
-    note<Ipv4Header>(packet.meta(), tos, total - static_cast<unsigned>(sizeof(Ipv4Header)));
-    return keep;
+    if (!are_patterns_made_) make_patterns();
+    return is_plain<Ipv4Header>(packet, ipv4_) ? keep : handle_ipv6(packet);
   }
   // The next one may come from another port.
-  void end_batch() noexcept { is_pattern_made_ = false; }
+  void end_batch() noexcept { are_patterns_made_ = false; }
 
  private:
-  static constexpr std::uint32_t l4_min = sizeof(Ipv4Header) + sizeof(UdpHeader);
+  // A sound UDP packet to this port's MAC, without options or a UDP checksum (RFC 7348 §4.1, RFC
+  // 6935 §5); its meta is filled then.
+  template <class Ip>
+  static bool is_plain(Packet packet, const Pattern& pattern) noexcept {
+    using Outer = UdpTunnelHeader<Ip>;
+    constexpr std::uint32_t l4 = offsetof(Outer, udp);
+    if (packet.contiguous() < sizeof(Outer)) [[unlikely]]
+      return false;
+    const auto& outer = packet.header<Outer>(0);
+    // Below its own headers' length it becomes a very large number.
+    const std::uint32_t l4_length = l4_length_of(outer.ip);
+    const bool is_sound =
+        l4_length - sizeof(UdpHeader) <= packet.length() - l4 - sizeof(UdpHeader) &&
+        outer.udp.length.host() == l4_length && is_header_sound(outer.ip);
+    if (!pattern.matches(packet.data()) || !is_sound || outer.udp.checksum != be16(0)) [[unlikely]]
+      return false;
+    note<Ip>(packet.meta(), tos_of(outer.ip), l4_length);
+    return true;
+  }
+  static bool is_header_sound(const Ipv4Header& ip) noexcept { return checksum_holds(ip); }
+  static bool is_header_sound(const Ipv6Header&) noexcept { return true; }
 
-  // The same question by question, each with its reason; and IPv6. What is sound but no tunnel's is
-  // diverted to the host where it has a twin of the port.
+  Verdict handle_ipv6(Packet packet) const noexcept;
+  // The same question by question, each with its reason. What is sound but no tunnel's is diverted
+  // to the host where it has a twin of the port.
   Verdict handle_rest(Packet packet) const noexcept;
   bool is_hosts_mac(Packet packet) const noexcept;
   Verdict strip_priority_tag(Packet packet) const noexcept;
@@ -83,19 +87,25 @@ struct ParseOuter {
     meta.l4_length = static_cast<std::uint16_t>(l4_length);
   }
 
-  void make_pattern() noexcept {
-    ours_.ask(0, environment_.in_port->mac.bytes);
-    is_pattern_made_ = true;
+  void make_patterns() noexcept {
+    ipv4_.ask(0, environment_.in_port->mac.bytes);
+    ipv6_.ask(0, environment_.in_port->mac.bytes);
+    are_patterns_made_ = true;
   }
 
   const Environment& environment_;
-  // UDP over plain IPv4 to the MAC of this batch's port: the first bytes of a frame.
-  Pattern ours_ = [] {
+  // The first bytes of UDP without options to the MAC of this batch's port.
+  Pattern ipv4_ = [] {
     Pattern pattern;
     ask_for_plain_ipv4_udp(pattern, 0);
     return pattern;
   }();
-  bool is_pattern_made_ = false;
+  Pattern ipv6_ = [] {
+    Pattern pattern;
+    ask_for_plain_ipv6_udp(pattern, 0);
+    return pattern;
+  }();
+  bool are_patterns_made_ = false;
 };
 
 }  // namespace dp

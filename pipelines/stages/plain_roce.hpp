@@ -1,66 +1,82 @@
 // SPDX-License-Identifier: Apache-2.0
-// Most frames of a training cluster by one look: RoCEv2 over untagged IPv4 without options, whole
-// and sound, which is where everything lies at a fixed offset. parse_frame and classify_roce judge
-// all others step by step, and find the same of these (tests/pipeline/plain_roce.cpp); this spares
-// a quarter of their instructions.
+// Most frames of a training cluster by one look: untagged RoCEv2, over IPv4 without options or IPv6
+// without extension headers, whole and sound, which is where everything lies at a fixed offset.
+// parse_frame and classify_roce judge all others step by step, and find the same of these
+// (tests/pipeline/plain_roce.cpp); this spares a quarter of their instructions.
 #pragma once
 
 #include "dataplane/packet/headers.hpp"
 #include "dataplane/packet/packet.hpp"
 #include "dataplane/packet/pattern.hpp"
-#include "dataplane/packet/plain_ipv4.hpp"
+#include "dataplane/packet/plain_udp.hpp"
 #include "pipelines/stages/identify_roce.hpp"
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 namespace dp {
 
 // The frame from its first byte to what identify_roce reads.
+template <class Ip>
 struct PlainRoceFrame {
   EthernetHeader ethernet;
-  Ipv4Header ip;
+  Ip ip;
   UdpHeader udp;
   RoceHead roce;
 };
 
-// From the EtherType to the flags of the BTH.
+// Where the pattern begins: at the EtherType.
 inline constexpr std::size_t plain_roce_start = offsetof(EthernetHeader, type);
-inline constexpr Pattern plain_roce_pattern = [] {
+inline constexpr Pattern plain_roce_ipv4 = [] {
   Pattern pattern;
   ask_for_plain_ipv4_udp(pattern, plain_roce_start);
-  constexpr std::size_t port = offsetof(PlainRoceFrame, udp.destination) - plain_roce_start;
-  pattern.ask(port, udp_port::roce_v2 >> 8);
-  pattern.ask(port + 1, udp_port::roce_v2 & 0xff);
+  return pattern;
+}();
+inline constexpr Pattern plain_roce_ipv6 = [] {
+  Pattern pattern;
+  ask_for_plain_ipv6_udp(pattern, plain_roce_start);
   return pattern;
 }();
 
 // Fills what parse_frame and classify_roce do, and says whether it could.
-inline bool recognize_plain_roce(Packet packet) noexcept {
-  if (packet.contiguous() < sizeof(PlainRoceFrame)) [[unlikely]]  // Nothing is so short.
+template <class Ip>
+bool recognize_plain_roce(Packet packet, const Pattern& pattern) noexcept {
+  using Frame = PlainRoceFrame<Ip>;
+  if (packet.contiguous() < sizeof(Frame)) [[unlikely]]  // Nothing is so short.
     return false;
   const std::uint8_t* data = packet.data();
-  const auto& frame = *reinterpret_cast<const PlainRoceFrame*>(data);
-  const std::uint32_t l4_length = frame.ip.total_length.host() - std::uint32_t{sizeof(Ipv4Header)};
-  const std::uint8_t tos = frame.ip.tos;
-  const bool is_plain = plain_roce_pattern.matches(data + plain_roce_start) &&
+  const auto& frame = *reinterpret_cast<const Frame*>(data);
+  // Below its own header's length it becomes a very large number.
+  const std::uint32_t l4_length = l4_length_of(frame.ip);
+  const std::uint8_t tos = tos_of(frame.ip);
+  const bool is_plain = pattern.matches(data + plain_roce_start) &&
+                        frame.udp.destination == be16(udp_port::roce_v2) &&
                         frame.udp.length.host() == l4_length &&
-                        l4_length <= packet.length() - offsetof(PlainRoceFrame, udp);
+                        l4_length <= packet.length() - offsetof(Frame, udp);
   if (!is_plain) return false;
   const RoceIdentity identity = identify_roce(frame.roce, l4_length);
   if (identity.kind == PacketKind::roce_malformed) [[unlikely]]  // classify_roce says so.
     return false;
 
   PacketMeta& meta = packet.meta();
-  meta.l3 = offsetof(PlainRoceFrame, ip);
-  meta.l4 = offsetof(PlainRoceFrame, udp);
-  meta.ip_version = 4;
+  meta.l3 = offsetof(Frame, ip);
+  meta.l4 = offsetof(Frame, udp);
+  meta.ip_version = std::is_same_v<Ip, Ipv4Header> ? 4 : 6;
   meta.l4_protocol = ip_protocol::udp;
   meta.tos = tos;
   meta.kind = identity.kind;
   meta.l4_length = static_cast<std::uint16_t>(l4_length);
   meta.destination_qp = identity.destination_qp;
   return true;
+}
+
+// Over IPv6 behind a call, for the sake of IPv4's loop.
+bool recognize_plain_roce_ipv6(Packet packet) noexcept;
+
+inline bool recognize_plain_roce(Packet packet) noexcept {
+  return recognize_plain_roce<Ipv4Header>(packet, plain_roce_ipv4) ||
+         recognize_plain_roce_ipv6(packet);
 }
 
 }  // namespace dp
