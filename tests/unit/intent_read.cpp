@@ -87,7 +87,6 @@ ports:
 
 TEST(IntentRead, a_scalar_means_what_its_field_says) {
   // Each of these is something else to YAML 1.1 where no field decides.
-  const std::string text = sample_with("blue, vni: 100", "no, vni: 100");
   EXPECT_NE(error_of(sample_with("vni: 100", "vni: 0x64")).find("nearest: 100"), std::string::npos);
   EXPECT_NE(error_of(sample_with("vni: 100", "vni: 0100")).find("nearest: 100"), std::string::npos);
   EXPECT_NE(error_of(sample_with("vni: 100", "vni: \"100\"")).find("not the text"),
