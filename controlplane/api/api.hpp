@@ -61,7 +61,9 @@ class Api {
   // calls_intent.cpp
   Answer change(const Call& call, std::string what, std::function<Status(Intent&)> edit);
   Answer change(const Call& call, ChangeRequest request);
+  Result<Intent> read_body(Call& call) const;
   Answer apply(Call& call, bool dry_run);
+  Answer apply(Call& call, Intent intent, bool dry_run);
   Answer get_intent(Call& call);
   Answer put_intent(Call& call);
   Answer check_intent(Call& call);

@@ -102,16 +102,25 @@ Api::Answer Api::change(const Call& call, ChangeRequest request) {
   co_return answer_of(co_await parts_.configuration.change(std::move(request)));
 }
 
-// The body in the place of what the file owns.
-Api::Answer Api::apply(Call& call, bool dry_run) {
+Result<Intent> Api::read_body(Call& call) const {
   const ReadOptions options{.limits = parts_.configuration.limits()};
   auto intent = read_intent(call.request.body, syntax_of(call.request), options);
+  std::string().swap(call.request.body);  // Of a million endpoints as large as all the rest.
+  return intent;
+}
+
+// The body in the place of what the file owns.
+Api::Answer Api::apply(Call& call, bool dry_run) {
+  auto intent = read_body(call);
   if (!intent) co_return error_answer(intent.error());
+  co_return co_await apply(call, std::move(*intent), dry_run);
+}
+
+Api::Answer Api::apply(Call& call, Intent intent, bool dry_run) {
   if (dry_run) call.request.query["dry_run"] = "true";
   const TakeOver take_over = call.asks("takeover") ? TakeOver::yes : TakeOver::no;
   ChangeRequest request{.edit = [&](Intent& current) -> Status {
-                          auto whole =
-                              with_whole(current, std::move(*intent), Owner::file, take_over);
+                          auto whole = with_whole(current, intent, Owner::file, take_over);
                           if (!whole) return std::unexpected(whole.error());
                           current = std::move(*whole);
                           return {};
@@ -119,7 +128,8 @@ Api::Answer Api::apply(Call& call, bool dry_run) {
                         .what = "apply" + note_of(call.request),
                         .who = {},
                         .source = Owner::file,
-                        .edits_owners = true};
+                        .edits_owners = true,
+                        .judged = intent};
   co_return co_await change(call, std::move(request));
 }
 
@@ -133,10 +143,9 @@ Api::Answer Api::diff_intent(Call& call) {
 
 // As a dry run sees it, so that what belongs to others counts too.
 Api::Answer Api::check_intent(Call& call) {
-  const ReadOptions options{.limits = parts_.configuration.limits()};
-  const auto intent = read_intent(call.request.body, syntax_of(call.request), options);
+  const auto intent = read_body(call);
   if (!intent) co_return error_answer(intent.error());
-  HttpResponse planned = co_await apply(call, true);
+  HttpResponse planned = co_await apply(call, *intent, true);
   if (planned.status != 200) co_return planned;
   json::object objects;
   for (std::size_t i = 0; i < object_kind_count; ++i) {

@@ -6,16 +6,11 @@
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 
-#include <algorithm>
-
 namespace cp {
 
 namespace json = boost::json;
 
 namespace {
-
-// More would bury the sum: all of them are in `changes`.
-constexpr std::size_t changes_told_max = 1000;
 
 std::string_view word(ChangeStatus status) {
   switch (status) {
@@ -28,7 +23,7 @@ std::string_view word(ChangeStatus status) {
 }
 
 std::string sentence(const ChangeReport& report) {
-  const ChangeCounts counts = count(report.changes);
+  const ChangeCounts& counts = report.changes.counts;
   std::string sum = std::to_string(counts.added) + " added, " + std::to_string(counts.changed) +
                     " changed, " + std::to_string(counts.removed) + " removed";
   switch (report.status) {
@@ -52,12 +47,8 @@ std::string hint_about_others(const ChangeReport& report) {
                                 : std::to_string(report.others) + " objects that commands own stay";
     return "; " + who + " (--takeover makes all the file's)";
   }
-  const auto is_files = [](const Change& change) {
-    return change.owner == Owner::file && change.kind != ChangeKind::add;
-  };
-  const auto of_file = std::count_if(report.changes.begin(), report.changes.end(), is_files);
-  if (report.source != Owner::command || of_file == 0) return {};
-  return "; " + std::to_string(of_file) +
+  if (report.source != Owner::command || report.changes.of_file == 0) return {};
+  return "; " + std::to_string(report.changes.of_file) +
          " of these the file owns: applying it again sets what it says";
 }
 
@@ -68,10 +59,8 @@ std::string hint_to_confirm(const ChangeReport& report) {
 }
 
 json::object change_document(const ChangeReport& report) {
-  const ChangeCounts counts = count(report.changes);
-  const auto told_count =
-      static_cast<std::ptrdiff_t>(std::min(report.changes.size(), changes_told_max));
-  const std::vector<Change> told(report.changes.begin(), report.changes.begin() + told_count);
+  const ChangeCounts& counts = report.changes.counts;
+  const std::vector<Change>& told = report.changes.first;
   json::array text;
   for (const Change& change : told) text.emplace_back(to_string(change, report.source));
   boost::system::error_code ours;  // Made by to_json(): it parses.

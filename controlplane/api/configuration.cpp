@@ -2,13 +2,14 @@
 #include "controlplane/api/configuration.hpp"
 
 #include "controlplane/intent/validate.hpp"
-#include "controlplane/plan/owners.hpp"
 #include "controlplane/plan/plan.hpp"
 #include "controlplane/plan/records.hpp"
-#include "controlplane/store/difference.hpp"
 #include "dataplane/base/log.hpp"
 
+#include <boost/asio/post.hpp>
+
 #include <array>
+#include <numeric>
 #include <pwd.h>
 #include <unistd.h>
 
@@ -20,9 +21,10 @@ using base::Errc;
 namespace {
 
 // Of a change of a million endpoints history shows the first ones, and of a list of a thousand
-// names its beginning; what undoes the change has them all.
+// names its beginning; what undoes the change has them all. Who asked is told some more.
 constexpr std::size_t lines_kept_max = 20;
 constexpr std::size_t line_bytes_max = 400;
+constexpr std::size_t changes_told_max = 1000;
 
 // Nobody knows whether such a transaction came through: the link finds out.
 bool is_unknown(const Error& error) {
@@ -69,9 +71,9 @@ Owner owner_at(const Intent& intent, const Finding& finding) {
 }
 
 // As validate(), but of what the source did not write it says whose it is.
-Status judge(const Intent& intent, const Limits& limits, Owner source) {
+Status judge(const Intent& intent, const Limits& limits, Owner source, const Intent& known) {
   Errors errors;
-  for (Finding& finding : find_faults(intent, limits)) {
+  for (Finding& finding : find_faults(intent, limits, &known)) {
     const Owner owner = owner_at(intent, finding);
     if (owner != source && source == Owner::file) {
       finding.error.message += "; it is owned by " + std::string(name(owner)) + ", not in the file";
@@ -132,40 +134,59 @@ asio::awaitable<Result<ChangeReport>> Configuration::change(ChangeRequest reques
 
 // The edit, judged as a whole. Nothing has happened yet.
 Result<Configuration::Draft> Configuration::make_draft(ChangeRequest& request) {
-  Draft draft{.next = intent_, .entry = {}, .report = {.source = request.source}};
+  Draft draft{
+      .next = intent_, .digests = {}, .fits = 0, .entry = {}, .report = {.source = request.source}};
   if (auto edited = request.edit(draft.next); !edited) return std::unexpected(edited.error());
   sort(draft.next);
   if (!request.edits_owners) keep_owners(intent_, draft.next, request.source);
-  if (auto valid = judge(draft.next, limits_, request.source); !valid && !request.must_hold) {
+  const Intent& known = request.judged ? *request.judged : intent_;
+  if (auto valid = judge(draft.next, limits_, request.source, known);
+      !valid && !request.must_hold) {
     return std::unexpected(valid.error());
   }
   ChangeReport& report = draft.report;
-  report.changes = find_changes(intent_, draft.next);
+  report.changes = summarise_changes(intent_, draft.next, changes_told_max);
   report.generation = link_->status().generation;
-  report.others = count_of_others(draft.next, request.source);
+  const OwnerCounts owned = owned_after(report.changes);
+  report.others = std::accumulate(owned.begin(), owned.end(), std::size_t{0}) -
+                  owned[static_cast<std::size_t>(request.source)];
   draft.entry = entry_of(request.who, std::move(request.what));
-  draft.entry.counts = count(report.changes);
-  draft.entry.changes = first_lines(report.changes, request.source);
+  draft.entry.counts = report.changes.counts;
+  draft.entry.changes = first_lines(report.changes.first, request.source);
   return draft;
+}
+
+OwnerCounts Configuration::owned_after(const ChangeSummary& changes) const noexcept {
+  OwnerCounts owned = owned_;
+  for (std::size_t i = 0; i < owned.size(); ++i) {
+    owned[i] += static_cast<std::size_t>(changes.more_of[i]);  // Less: it wraps to the right sum.
+  }
+  return owned;
+}
+
+// Gives what is new its numbers, and says what all adds up to with them.
+Status Configuration::number(Draft& draft) {
+  if (auto taken = allocation_.take_all(draft.next); !taken) return taken;
+  draft.digests = digests_after(digests_, intent_, draft.next, allocation_);
+  draft.fits = fits_;
+  return {};
 }
 
 // On disk first, then in the data plane. True: in force; false: no data plane was there to say so.
 asio::awaitable<Result<bool>> Configuration::put_in_force(const ChangeRequest& request,
                                                           Draft& draft) {
-  if (auto taken = allocation_.take_all(draft.next); !taken) {
-    co_return std::unexpected(taken.error());
-  }
+  if (auto numbered = number(draft); !numbered) co_return std::unexpected(numbered.error());
   const Plan plan = make_plan(allocation_, intent_, draft.next);
   draft.report.records = plan.record_count();
   if (request.confirm_within) draft.report.confirm = deadline_in(*request.confirm_within);
   if (!link_->connected()) co_return false;
 
   const Prepared prepared{.entry = draft.entry,
-                          .digests = digests_of(draft.next, allocation_),
-                          .redo = write_difference(intent_, draft.next),
+                          .digests = draft.digests,
+                          .redo = {},
                           .numbers = write_numbers(store_.numbers(), allocation_),
                           .confirm = draft.report.confirm};
-  if (auto written = store_.prepare(prepared); !written) {
+  if (auto written = store_.prepare(draft.next, prepared); !written) {
     co_return std::unexpected(written.error());
   }
   auto applied = co_await program(draft.next, plan);
@@ -213,16 +234,20 @@ Status Configuration::load() {
   const auto newest = newest_change(store_.database());
   if (!newest) return std::unexpected(newest.error());
   said_ = intent_ != Intent{} || applied_.boot_id != 0 || *newest != 0;
+  owned_ = count_owners(intent_);
   digests_ = digests_of(intent_, allocation_);
   return {};
 }
 
 // Stores what has been decided and makes it what is wanted.
 Status Configuration::keep(Draft& draft) {
+  if (draft.fits != fits_) {  // Another data plane came while we waited.
+    if (auto numbered = number(draft); !numbered) return numbered;
+  }
   ChangeReport& report = draft.report;
   Allocation allocation = allocation_;
   allocation.release_unused(draft.next);
-  const contract::Digests digests = digests_of(draft.next, allocation);
+  const contract::Digests& digests = draft.digests;
   const LinkStatus& link = link_->status();
   SaveRecord record{.entry = draft.entry, .applied = std::nullopt, .confirm = report.confirm};
   record.entry.outcome = Outcome::pending;
@@ -231,9 +256,10 @@ Status Configuration::keep(Draft& draft) {
     record.entry.generation = link.generation;
     record.applied = {.boot_id = link.boot_id, .generation = link.generation, .digests = digests};
   }
-  const auto number = store_.save(intent_, draft.next, allocation, record);
+  const auto number = store_.save(draft.next, allocation, record);
   if (!number) return std::unexpected(number.error());
   intent_ = std::move(draft.next);
+  owned_ = owned_after(report.changes);
   allocation_ = std::move(allocation);
   digests_ = digests;
   if (record.applied) applied_ = *record.applied;
@@ -245,7 +271,18 @@ Status Configuration::keep(Draft& draft) {
   if (record.confirm) wait_for({.number = *number, .until = *record.confirm});
   if (report.status == ChangeStatus::pending) link_->wake();
   tell_changed(draft);
+  tidy_later();
   return {};
+}
+
+// Who waits for the answer gets it first.
+void Configuration::tidy_later() {
+  if (!executor_) return;
+  asio::post(executor_, [this] {
+    if (auto done = store_.tidy(); !done) {
+      LOG(warning, "store_failed", {"reason", to_string(done.error().front())});
+    }
+  });
 }
 
 void Configuration::tell_changed(const Draft& draft) {

@@ -13,6 +13,7 @@
 #include "controlplane/link/position_names.hpp"
 #include "controlplane/plan/allocation.hpp"
 #include "controlplane/plan/changes.hpp"
+#include "controlplane/plan/owners.hpp"
 #include "controlplane/store/store.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -38,6 +39,8 @@ struct ChangeRequest {
   bool goes_back = false;
   // Kept even where the data plane refuses it: it was in force before.
   bool must_hold = false;
+  // Judged already, and what the edit takes from: what it leaves as it is need not be judged again.
+  std::optional<Intent> judged = std::nullopt;
 };
 
 enum class ChangeStatus : std::uint8_t {
@@ -50,7 +53,7 @@ enum class ChangeStatus : std::uint8_t {
 struct ChangeReport {
   ChangeStatus status = ChangeStatus::unchanged;
   Owner source = Owner::command;
-  std::vector<Change> changes;
+  ChangeSummary changes;
   std::size_t records = 0;  // That the data plane was, or would be, sent.
   std::uint64_t generation = 0;
   std::uint64_t number = 0;  // In history; 0: it is not there.
@@ -97,6 +100,8 @@ class Configuration : public LinkOwner {
   // A change on its way: what it leads to, and what is told of it.
   struct Draft {
     Intent next;
+    contract::Digests digests;  // Of next, once its names have numbers.
+    std::uint64_t fits = 0;     // As Configuration's then.
     HistoryEntry entry;
     ChangeReport report;
   };
@@ -104,10 +109,13 @@ class Configuration : public LinkOwner {
   // configuration.cpp
   Result<Draft> make_draft(ChangeRequest& request);
   boost::asio::awaitable<Result<bool>> put_in_force(const ChangeRequest& request, Draft& draft);
+  Status number(Draft& draft);
+  OwnerCounts owned_after(const ChangeSummary& changes) const noexcept;
   boost::asio::awaitable<Result<bool>> program(const Intent& next, const Plan& plan);
   void note_refused(Draft& draft, const Error& why);
   Status keep(Draft& draft);
   void tell_changed(const Draft& draft);
+  void tidy_later();
 
   // configuration_link.cpp
   void tell_neighbour(const contract::NeighbourChange& change);
@@ -129,10 +137,12 @@ class Configuration : public LinkOwner {
   boost::asio::any_io_executor executor_;
   Turns changes_;  // One change at a time.
   Intent intent_;
+  OwnerCounts owned_{};
   Allocation allocation_;
   Limits limits_;
-  bool said_ = false;  // Somebody has said what is wanted, be it nothing.
-  Applied applied_;    // As stored.
+  std::uint64_t fits_ = 0;  // How often a smaller data plane has taken numbers away.
+  bool said_ = false;       // Somebody has said what is wanted, be it nothing.
+  Applied applied_;         // As stored.
   contract::Digests digests_{};
   // Of the process before: the first data plane's digests say whether it came to pass.
   std::optional<Prepared> prepared_;

@@ -65,6 +65,7 @@ std::optional<contract::Digests> Configuration::wanted_digests() {
 void Configuration::on_limits(const Limits& limits) {
   limits_ = limits;
   if (!allocation_.fit(limits)) return;
+  ++fits_;
   // Some names lost their numbers to a smaller data plane.
   if (auto taken = allocation_.take_all(intent_); !taken) {
     LOG(error, "intent_too_large", {"reason", to_string(taken.error().front())});

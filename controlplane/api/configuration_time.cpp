@@ -60,6 +60,7 @@ Status Configuration::refuse_what_cannot_be_undone(const ChangeRequest& request)
 
 void Configuration::start(asio::any_io_executor executor) {
   executor_ = std::move(executor);
+  tidy_later();
   if (!unconfirmed_) return;
   LOG(info, "unconfirmed_change_found", {"number", unconfirmed_->number},
       {"left_ms", time_left(unconfirmed_->until).count()});
@@ -174,7 +175,7 @@ void Configuration::finish_prepared(const contract::Digests& digests) {
       .confirm = prepared_->confirm};
   record.entry.what += " (finished after a restart)";
   record.entry.generation = link.generation;
-  const auto number = store_.save(intent_, *next, allocation, record);
+  const auto number = store_.save(*next, allocation, record);
   if (!number) {
     LOG(error, "store_failed", {"reason", to_string(number.error().front())});
     return give_up_prepared();
@@ -182,6 +183,7 @@ void Configuration::finish_prepared(const contract::Digests& digests) {
   LOG(info, "unfinished_change_found_in_force", {"number", *number}, {"what", record.entry.what});
   prepared_.reset();
   intent_ = std::move(*next);
+  owned_ = count_owners(intent_);
   allocation_ = std::move(allocation);
   digests_ = digests;
   applied_ = *record.applied;

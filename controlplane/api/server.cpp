@@ -98,11 +98,14 @@ class Session {
   }
 
   asio::awaitable<beast::error_code> read_body(Parser& parser) {
+    constexpr std::size_t read_bytes = 64u << 10;
     stream_.expires_after(limits_.body_timeout);
     if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
       static constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
       (void)co_await asio::async_write(stream_, asio::buffer(go_on), as_result);
     }
+    // Beast fills the room that there is, and half a kilobyte at a time takes long.
+    if (parser.content_length_remaining().value_or(0) > read_bytes) buffer_.reserve(read_bytes);
     while (!parser.is_done()) {
       auto [error, size] = co_await http::async_read_some(stream_, buffer_, parser, as_result);
       body_bytes_ += size;

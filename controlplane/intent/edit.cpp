@@ -24,10 +24,22 @@ auto place_in(std::vector<T>& list, const T& object) {
   return std::lower_bound(list.begin(), list.end(), object,
                           [](const T& left, const T& right) { return key_less(left, right); });
 }
+template <class T>
+auto place_in(SharedList<T>& list, const T& object) {
+  return list.partition_point([&](const T& each) { return key_less(each, object); });
+}
 
 template <class T>
-bool is_at(const std::vector<T>& list, typename std::vector<T>::const_iterator at,
-           const T& object) {
+void replace_at(std::vector<T>&, typename std::vector<T>::iterator at, T object) {
+  *at = std::move(object);
+}
+template <class T>
+void replace_at(SharedList<T>& list, typename SharedList<T>::const_iterator at, T object) {
+  list.replace(at, std::move(object));
+}
+
+template <class T>
+bool is_at(const ListOf<T>& list, typename ListOf<T>::const_iterator at, const T& object) {
   return at != list.end() && !key_less(object, *at);
 }
 
@@ -57,7 +69,7 @@ std::unexpected<Errors> not_found(const Intent& intent, ObjectKind kind, std::st
 // Calls f(title) for each object that refers to the one of `kind` and `name`.
 template <class F>
 void for_each_user(const Intent& intent, ObjectKind kind, std::string_view name, F&& f) {
-  const auto scan = [&]<class T>(const std::vector<T>& list, Name T::* member) {
+  const auto scan = [&]<class T>(const ListOf<T>& list, Name T::* member) {
     for (const T& object : list) {
       if ((object.*member).view() == name) f(object);
     }
@@ -148,7 +160,7 @@ Status replace(Intent& intent, Object object) {
         if (!is_at(list, at, concrete)) {
           return not_found(intent, kind_of(object), key_of(concrete));
         }
-        *at = std::move(concrete);
+        replace_at(list, at, std::move(concrete));
         return {};
       },
       object);
@@ -160,7 +172,7 @@ void put(Intent& intent, Object object) {
         auto& list = list_of<T>(intent);
         const auto at = place_in(list, concrete);
         if (is_at(list, at, concrete)) {
-          *at = std::move(concrete);
+          replace_at(list, at, std::move(concrete));
         } else {
           list.insert(at, std::move(concrete));
         }

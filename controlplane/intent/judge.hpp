@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <utility>
 
 namespace cp {
 
@@ -28,8 +29,9 @@ constexpr bool has_unit(FieldType type) noexcept {
 
 class Judge {
  public:
-  // Both are borrowed and outlive this.
-  Judge(const Intent& intent, const Limits& limits) : intent_(intent), limits_(limits) {}
+  // All are borrowed and outlive this. `known` has been judged before; nullptr: none has.
+  Judge(const Intent& intent, const Limits& limits, const Intent* known)
+      : intent_(intent), limits_(limits), known_(known) {}
 
   std::vector<Finding> run();
 
@@ -42,11 +44,11 @@ class Judge {
   void count_all();
   void count_own_next_hops();
   template <class T>
-  void count_list(const std::vector<T>& list, std::uint32_t limit);
+  void count_list(const ListOf<T>& list, std::uint32_t limit);
   template <class T>
   void index_names(const std::vector<T>& list, ByName<T>& by_name);
   template <class T>
-  void judge_list(const std::vector<T>& list);
+  void judge_list(const ListOf<T>& list);
 
   // judge_port.cpp
   void judge(const Port& port);
@@ -94,10 +96,13 @@ class Judge {
   void judge_vnis();
 
   // judge_endpoint.cpp
+  void judge_endpoints();
+  void judge_changed_endpoints();
   void judge(const Endpoint& endpoint);
   void judge_place_of(const Endpoint& endpoint);
   void judge_port_of(const Endpoint& endpoint);
-  void judge_endpoint_keys();
+  void judge_key(const Endpoint& endpoint, const Endpoint* before);
+  void judge_unsorted_keys();
 
   // judge_host_rule.cpp
   void judge(const HostRule& rule);
@@ -120,7 +125,7 @@ class Judge {
   void report(const T& object, std::string_view field, std::string message,
               std::string suggestion = {}, base::Errc code = base::Errc::invalid_argument) {
     if (full()) return;
-    const auto index = static_cast<std::size_t>(&object - list_of<T>(intent_).data());
+    const std::size_t index = position_in(list_of<T>(intent_), object);
     findings_.push_back({.kind = kind_of_type<T>,
                          .index = index,
                          .error = {.code = code,
@@ -130,6 +135,15 @@ class Judge {
                                    .file = {},
                                    .place = {},
                                    .suggestion = std::move(suggestion)}});
+  }
+
+  template <class T>
+  static std::size_t position_in(const std::vector<T>& list, const T& object) {
+    return static_cast<std::size_t>(&object - list.data());
+  }
+  template <class T>
+  static std::size_t position_in(const SharedList<T>& list, const T& object) {
+    return list.position_of(object);
   }
 
   // What the description alone can tell: required fields and ranges of numbers.
@@ -189,6 +203,7 @@ class Judge {
 
   const Intent& intent_;
   const Limits& limits_;
+  const Intent* known_;
   ByName<Port> ports_;
   ByName<Vtep> vteps_;
   ByName<Network> networks_;

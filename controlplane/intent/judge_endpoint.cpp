@@ -1,7 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/intent/judge.hpp"
+#include "controlplane/intent/merge.hpp"
 
 namespace cp {
+
+void Judge::judge_endpoints() {
+  const auto& list = intent_.endpoints;
+  // What an endpoint refers to lies in these lists, and nothing else decides whether it is good.
+  const bool is_known = known_ != nullptr && list.is_sorted() && known_->endpoints.is_sorted() &&
+                        known_->ports == intent_.ports && known_->vteps == intent_.vteps &&
+                        known_->networks == intent_.networks;
+  if (is_known) return judge_changed_endpoints();
+  const Endpoint* before = nullptr;
+  for (const Endpoint& each : list) {
+    if (full()) return;
+    judge(each);
+    if (list.is_sorted()) judge_key(each, before);
+    before = &each;
+  }
+  if (!list.is_sorted()) judge_unsorted_keys();
+}
+
+void Judge::judge_changed_endpoints() {
+  const Endpoint* last = nullptr;
+  const Merge<Endpoint> merge(known_->endpoints, intent_.endpoints);
+  merge.for_each_change([&](const Endpoint* before, const Endpoint* after) {
+    if (after == nullptr || full()) return;
+    judge(*after);
+    // A second one of a key has nothing beside it, though the first had.
+    if (before == nullptr) {
+      judge_key(*after, last);
+      judge_key(*after, find_endpoint(*known_, after->network.view(), after->mac));
+    }
+    last = after;
+  });
+}
 
 // A million of these: no text is made before something is wrong.
 void Judge::judge(const Endpoint& endpoint) {
@@ -62,22 +95,20 @@ void Judge::judge_port_of(const Endpoint& endpoint) {
   }
 }
 
-void Judge::judge_endpoint_keys() {
-  const auto& list = intent_.endpoints;
-  std::vector<const Endpoint*> by_key(list.size());
-  for (std::size_t i = 0; i < list.size(); ++i) by_key[i] = &list[i];
-  const auto less = [](const Endpoint* l, const Endpoint* r) {
-    return key_less(*l, *r);
-  };
-  if (!std::is_sorted(by_key.begin(), by_key.end(), less)) {
-    std::stable_sort(by_key.begin(), by_key.end(), less);
-  }
-  for (std::size_t i = 1; i < by_key.size() && !full(); ++i) {
-    if (less(by_key[i - 1], by_key[i])) continue;
-    report(*by_key[i], "mac",
-           "there are two endpoints of this MAC in network " + quoted(by_key[i]->network), {},
-           base::Errc::already_exists);
-  }
+void Judge::judge_key(const Endpoint& endpoint, const Endpoint* before) {
+  if (before == nullptr || key_less(*before, endpoint)) return;
+  report(endpoint, "mac",
+         "there are two endpoints of this MAC in network " + quoted(endpoint.network), {},
+         base::Errc::already_exists);
+}
+
+void Judge::judge_unsorted_keys() {
+  std::vector<const Endpoint*> by_key;
+  by_key.reserve(intent_.endpoints.size());
+  for (const Endpoint& endpoint : intent_.endpoints) by_key.push_back(&endpoint);
+  std::stable_sort(by_key.begin(), by_key.end(),
+                   [](const Endpoint* l, const Endpoint* r) { return key_less(*l, *r); });
+  for (std::size_t i = 1; i < by_key.size() && !full(); ++i) judge_key(*by_key[i], by_key[i - 1]);
 }
 
 }  // namespace cp

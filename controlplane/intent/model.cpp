@@ -14,7 +14,7 @@ constexpr std::array<std::string_view, object_kind_count> plurals = {
 constexpr std::array<std::string_view, object_kind_count> nouns = {
     "port", "vtep", "network", "endpoint", "next-hop", "host-rule", "queue"};
 
-constexpr std::array<std::string_view, 2> owners = {"file", "command"};
+constexpr std::array<std::string_view, owner_count> owners = {"file", "command"};
 
 template <class T>
 const T* find_name(const std::vector<T>& list, std::string_view name) noexcept {
@@ -39,6 +39,10 @@ void sort_list(std::vector<T>& list) {
   if (!std::is_sorted(list.begin(), list.end(), less)) {
     std::stable_sort(list.begin(), list.end(), less);
   }
+}
+template <class T>
+void sort_list(SharedList<T>& list) {
+  list.sort();
 }
 
 }  // namespace
@@ -191,12 +195,10 @@ const NextHop* find_next_hop(const Intent& intent, std::string_view name) noexce
 
 const Endpoint* find_endpoint(const Intent& intent, std::string_view network,
                               const base::MacAddress& mac) noexcept {
-  const auto at =
-      std::lower_bound(intent.endpoints.begin(), intent.endpoints.end(), mac,
-                       [&](const Endpoint& endpoint, const base::MacAddress& wanted) {
-                         const int by_network = endpoint.network.view().compare(network);
-                         return by_network != 0 ? by_network < 0 : endpoint.mac < wanted;
-                       });
+  const auto at = intent.endpoints.partition_point([&](const Endpoint& endpoint) {
+    const int by_network = endpoint.network.view().compare(network);
+    return by_network != 0 ? by_network < 0 : endpoint.mac < mac;
+  });
   const bool found =
       at != intent.endpoints.end() && at->network.view() == network && at->mac == mac;
   return found ? &*at : nullptr;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "controlplane/intent/name.hpp"
+#include "controlplane/intent/shared_list.hpp"
 #include "dataplane/base/address.hpp"
 
 #include <compare>
@@ -33,6 +34,7 @@ enum class NotEct : std::uint8_t { drop, pass };
 // Who brought an object into the intent: whoever applies a whole replaces what is its own, and
 // nothing else (plan/owners.hpp). The store keeps their words.
 enum class Owner : std::uint8_t { file, command };
+inline constexpr std::size_t owner_count = 2;
 
 // The DSCP of an outer header: a constant, or the inner one (RFC 2983).
 struct Dscp {
@@ -171,12 +173,18 @@ struct Queue {
   friend bool operator==(const Queue&, const Queue&) = default;
 };
 
+bool key_less(const Endpoint& left, const Endpoint& right) noexcept;
+
+// Of endpoints there may be a million, so copies of an intent share them.
+template <class T>
+using ListOf = std::conditional_t<std::is_same_v<T, Endpoint>, SharedList<T>, std::vector<T>>;
+
 // Each list is in the order of its keys (sort()); find() relies on it.
 struct Intent {
   std::vector<Port> ports;
   std::vector<Vtep> vteps;
   std::vector<Network> networks;
-  std::vector<Endpoint> endpoints;
+  ListOf<Endpoint> endpoints;
   std::vector<NextHop> next_hops;
   std::vector<HostRule> host_rules;
   std::vector<Queue> queues;
@@ -240,10 +248,10 @@ std::optional<QueueKey> parse_queue_key(std::string_view key) noexcept;
 
 // The list of a type, so that code for all kinds can be written once.
 template <class T>
-const std::vector<T>& list_of(const Intent& intent) noexcept;
+const ListOf<T>& list_of(const Intent& intent) noexcept;
 template <class T>
-std::vector<T>& list_of(Intent& intent) noexcept {
-  return const_cast<std::vector<T>&>(list_of<T>(static_cast<const Intent&>(intent)));
+ListOf<T>& list_of(Intent& intent) noexcept {
+  return const_cast<ListOf<T>&>(list_of<T>(static_cast<const Intent&>(intent)));
 }
 template <>
 inline const std::vector<Port>& list_of<Port>(const Intent& intent) noexcept {
@@ -258,10 +266,9 @@ inline const std::vector<Network>& list_of<Network>(const Intent& intent) noexce
   return intent.networks;
 }
 template <>
-inline const std::vector<Endpoint>& list_of<Endpoint>(const Intent& intent) noexcept {
+inline const ListOf<Endpoint>& list_of<Endpoint>(const Intent& intent) noexcept {
   return intent.endpoints;
 }
-
 template <>
 inline const std::vector<NextHop>& list_of<NextHop>(const Intent& intent) noexcept {
   return intent.next_hops;
@@ -311,7 +318,6 @@ decltype(auto) visit_kind(ObjectKind kind, F&& f) {
 bool key_less(const Port& left, const Port& right) noexcept;
 bool key_less(const Vtep& left, const Vtep& right) noexcept;
 bool key_less(const Network& left, const Network& right) noexcept;
-bool key_less(const Endpoint& left, const Endpoint& right) noexcept;
 bool key_less(const NextHop& left, const NextHop& right) noexcept;
 bool key_less(const HostRule& left, const HostRule& right) noexcept;
 bool key_less(const Queue& left, const Queue& right) noexcept;

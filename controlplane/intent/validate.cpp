@@ -12,20 +12,19 @@ std::vector<Finding> Judge::run() {
   index_names(intent_.networks, networks_);
   index_names(intent_.next_hops, next_hops_);
   index_names(intent_.host_rules, host_rules_);
-  judge_list(intent_.ports);
+  judge_list<Port>(intent_.ports);
   judge_devices();
   judge_vlans();
   judge_twins();
   judge_own_addresses();
-  judge_list(intent_.next_hops);
-  judge_list(intent_.vteps);
+  judge_list<NextHop>(intent_.next_hops);
+  judge_list<Vtep>(intent_.vteps);
   judge_addresses();
-  judge_list(intent_.networks);
+  judge_list<Network>(intent_.networks);
   judge_vnis();
-  judge_list(intent_.endpoints);
-  judge_endpoint_keys();
-  judge_list(intent_.host_rules);
-  judge_list(intent_.queues);
+  judge_endpoints();
+  judge_list<HostRule>(intent_.host_rules);
+  judge_list<Queue>(intent_.queues);
   judge_queue_keys();
   judge_sharing();
   return std::move(findings_);
@@ -37,11 +36,11 @@ std::string room_hint(ObjectKind kind) {
 }
 
 void Judge::count_all() {
-  count_list(intent_.ports, limits_.ports);
-  count_list(intent_.vteps, limits_.vteps);
-  count_list(intent_.networks, limits_.networks);
-  count_list(intent_.endpoints, limits_.endpoints);
-  count_list(intent_.next_hops, limits_.next_hops);
+  count_list<Port>(intent_.ports, limits_.ports);
+  count_list<Vtep>(intent_.vteps, limits_.vteps);
+  count_list<Network>(intent_.networks, limits_.networks);
+  count_list<Endpoint>(intent_.endpoints, limits_.endpoints);
+  count_list<NextHop>(intent_.next_hops, limits_.next_hops);
   count_own_next_hops();
 }
 
@@ -60,7 +59,7 @@ void Judge::count_own_next_hops() {
 }
 
 template <class T>
-void Judge::count_list(const std::vector<T>& list, std::uint32_t limit) {
+void Judge::count_list(const ListOf<T>& list, std::uint32_t limit) {
   if (list.size() <= limit) return;
   const std::string kinds(plural(kind_of_type<T>));
   report(list[limit], {},
@@ -83,15 +82,15 @@ void Judge::index_names(const std::vector<T>& list, ByName<T>& by_name) {
 }
 
 template <class T>
-void Judge::judge_list(const std::vector<T>& list) {
+void Judge::judge_list(const ListOf<T>& list) {
   for (const T& object : list) {
     if (full()) return;
     judge(object);
   }
 }
 
-std::vector<Finding> find_faults(const Intent& intent, const Limits& limits) {
-  return Judge(intent, limits).run();
+std::vector<Finding> find_faults(const Intent& intent, const Limits& limits, const Intent* known) {
+  return Judge(intent, limits, known).run();
 }
 
 Status validate(const Intent& intent, const Limits& limits) {

@@ -20,8 +20,11 @@ struct Finding {
   Error error;
 };
 
-// At most error_count_max; none: the intent is good. The lists need not be sorted.
-std::vector<Finding> find_faults(const Intent& intent, const Limits& limits);
+// At most error_count_max; none: the intent is good. The lists need not be sorted. Endpoints that
+// the intent shares with `known`, which has been found good under whatever limits, are not looked
+// at again where that gives the same answer.
+std::vector<Finding> find_faults(const Intent& intent, const Limits& limits,
+                                 const Intent* known = nullptr);
 
 // The same without positions.
 Status validate(const Intent& intent, const Limits& limits);

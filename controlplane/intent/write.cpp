@@ -127,12 +127,14 @@ void append_owner(std::string& out, Owner owner) {
 }
 
 template <class T>
-void append_json_list(std::string& out, const std::vector<T>& list, Shown shown = Shown::no) {
+void append_json_list(std::string& out, const ListOf<T>& list, Shown shown = Shown::no) {
   out += '[';
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    out += i == 0 ? "\n" : ",\n";
-    append_object<Json>(out, list[i]);
-    if (shown == Shown::with_owner) append_owner(out, list[i].owner);
+  const char* separator = "\n";
+  for (const T& object : list) {
+    out += separator;
+    separator = ",\n";
+    append_object<Json>(out, object);
+    if (shown == Shown::with_owner) append_owner(out, object.owner);
   }
   out += list.empty() ? "]" : "\n]";
 }
@@ -146,8 +148,9 @@ std::string to_json(const Intent& intent) {
     out += i == 0 ? "\n" : ",\n";
     append_json_string(out, plural(kind));
     out += ':';
-    visit_kind(kind,
-               [&]<class T>(std::type_identity<T>) { append_json_list(out, list_of<T>(intent)); });
+    visit_kind(kind, [&]<class T>(std::type_identity<T>) {
+      append_json_list<T>(out, list_of<T>(intent));
+    });
   }
   return out + "\n}\n";
 }
@@ -161,7 +164,7 @@ std::string to_json(const Object& object) {
 std::string to_json(const Intent& intent, ObjectKind kind, Shown shown) {
   std::string out;
   visit_kind(kind, [&]<class T>(std::type_identity<T>) {
-    append_json_list(out, list_of<T>(intent), shown);
+    append_json_list<T>(out, list_of<T>(intent), shown);
   });
   return out + "\n";
 }

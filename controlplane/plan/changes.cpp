@@ -2,8 +2,10 @@
 #include "controlplane/plan/changes.hpp"
 
 #include "controlplane/intent/fields.hpp"
+#include "controlplane/intent/merge.hpp"
 #include "controlplane/intent/write.hpp"
-#include "controlplane/plan/merge.hpp"
+
+#include <limits>
 
 namespace cp {
 namespace {
@@ -42,25 +44,52 @@ Change describe(ChangeKind kind, const Object& before, const Object& after) {
   return change;
 }
 
-template <class T>
-void compare(const std::vector<T>& before, const std::vector<T>& after,
-             std::vector<Change>& changes) {
-  const Merge<T> merge(before, after);
-  merge.for_each([&](const T* old_object, const T* new_object) {
-    if (new_object == nullptr) {
-      changes.push_back({.kind = ChangeKind::remove,
-                         .object = kind_of_type<T>,
-                         .key = key_of(*old_object),
-                         .fields = {},
-                         .note = {},
-                         .owner = old_object->owner});
-    } else if (old_object == nullptr) {
-      changes.push_back(describe(ChangeKind::add, T{}, *new_object));
-    } else if (*old_object != *new_object) {
-      changes.push_back(describe(ChangeKind::change, *old_object, *new_object));
+class Summary {
+ public:
+  explicit Summary(std::size_t first_max) noexcept : first_max_(first_max) {}
+
+  template <class T>
+  void compare(const ListOf<T>& before, const ListOf<T>& after) {
+    const Merge<T> merge(before, after);
+    merge.for_each_change([this](const T* old_object, const T* new_object) {
+      count(old_object, new_object);
+      if (found_.first.size() < first_max_) add(old_object, new_object);
+    });
+  }
+
+  ChangeSummary take() { return std::move(found_); }
+
+ private:
+  template <class T>
+  void count(const T* before, const T* after) noexcept {
+    const Owner owner = after != nullptr ? after->owner : before->owner;
+    if (before != nullptr) --found_.more_of[static_cast<std::size_t>(before->owner)];
+    if (after != nullptr) ++found_.more_of[static_cast<std::size_t>(after->owner)];
+    if (before != nullptr && owner == Owner::file) ++found_.of_file;
+    ++(after == nullptr    ? found_.counts.removed
+       : before == nullptr ? found_.counts.added
+                           : found_.counts.changed);
+  }
+
+  template <class T>
+  void add(const T* before, const T* after) {
+    if (after == nullptr) {
+      found_.first.push_back({.kind = ChangeKind::remove,
+                              .object = kind_of_type<T>,
+                              .key = key_of(*before),
+                              .fields = {},
+                              .note = {},
+                              .owner = before->owner});
+    } else if (before == nullptr) {
+      found_.first.push_back(describe(ChangeKind::add, T{}, *after));
+    } else {
+      found_.first.push_back(describe(ChangeKind::change, *before, *after));
     }
-  });
-}
+  }
+
+  std::size_t first_max_;
+  ChangeSummary found_;
+};
 
 std::string_view sign_of(ChangeKind kind) noexcept {
   switch (kind) {
@@ -127,27 +156,19 @@ void append_json(std::string& out, const Change& change) {
 }  // namespace
 
 std::vector<Change> find_changes(const Intent& before, const Intent& after) {
-  std::vector<Change> changes;
-  compare(before.ports, after.ports, changes);
-  compare(before.next_hops, after.next_hops, changes);
-  compare(before.vteps, after.vteps, changes);
-  compare(before.networks, after.networks, changes);
-  compare(before.endpoints, after.endpoints, changes);
-  compare(before.host_rules, after.host_rules, changes);
-  compare(before.queues, after.queues, changes);
-  return changes;
+  return summarise_changes(before, after, std::numeric_limits<std::size_t>::max()).first;
 }
 
-ChangeCounts count(const std::vector<Change>& changes) noexcept {
-  ChangeCounts counts;
-  for (const Change& change : changes) {
-    switch (change.kind) {
-      case ChangeKind::add: ++counts.added; break;
-      case ChangeKind::change: ++counts.changed; break;
-      case ChangeKind::remove: ++counts.removed; break;
-    }
-  }
-  return counts;
+ChangeSummary summarise_changes(const Intent& before, const Intent& after, std::size_t first_max) {
+  Summary summary(first_max);
+  summary.compare<Port>(before.ports, after.ports);
+  summary.compare<NextHop>(before.next_hops, after.next_hops);
+  summary.compare<Vtep>(before.vteps, after.vteps);
+  summary.compare<Network>(before.networks, after.networks);
+  summary.compare<Endpoint>(before.endpoints, after.endpoints);
+  summary.compare<HostRule>(before.host_rules, after.host_rules);
+  summary.compare<Queue>(before.queues, after.queues);
+  return summary.take();
 }
 
 std::string to_string(const Change& change, Owner source) {

@@ -4,6 +4,7 @@
 
 #include "controlplane/intent/model.hpp"
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -38,10 +39,20 @@ struct ChangeCounts {
   friend bool operator==(const ChangeCounts&, const ChangeCounts&) = default;
 };
 
+// What is told of a million changes: how many they are, and the first ones.
+struct ChangeSummary {
+  ChangeCounts counts;
+  std::size_t of_file = 0;  // Of those that change or remove, how many the file's objects are.
+  std::array<std::ptrdiff_t, owner_count> more_of{};  // By owner: how many objects more it has.
+  std::vector<Change> first;
+
+  std::size_t size() const noexcept { return counts.added + counts.changed + counts.removed; }
+  bool empty() const noexcept { return size() == 0; }
+};
+
 // Of sorted intents; by kind, then by key.
 std::vector<Change> find_changes(const Intent& before, const Intent& after);
-
-ChangeCounts count(const std::vector<Change>& changes) noexcept;
+ChangeSummary summarise_changes(const Intent& before, const Intent& after, std::size_t first_max);
 
 // "+ endpoint blue/02:00:00:00:0b:01 → vtep gw2", "~ port wire0: mtu 1500 → 1600", "- vtep gw9".
 // An object that is not the source's own says whose it is: "- vtep gw9 (owner file)".

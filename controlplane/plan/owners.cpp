@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/plan/owners.hpp"
 
-#include "controlplane/plan/merge.hpp"
+#include "controlplane/intent/edit.hpp"
+#include "controlplane/intent/merge.hpp"
 
 #include <algorithm>
 
@@ -22,6 +23,16 @@ bool same_but_owner(const T& left, const T& right) {
   return copy == right;
 }
 
+// Whether what a list is to be is what the whole says, with nothing of anybody else.
+template <class T>
+bool is_whole(const ListOf<T>& current, const ListOf<T>& whole, Owner owner, TakeOver take_over) {
+  const auto is_owners = [owner](const T& object) {
+    return object.owner == owner;
+  };
+  return (take_over == TakeOver::yes || std::all_of(current.begin(), current.end(), is_owners)) &&
+         std::all_of(whole.begin(), whole.end(), is_owners);
+}
+
 Error owned_by_other(const Object& object) {
   return {.code = base::Errc::in_use,
           .message = "is owned by " + std::string(name(owner_of(object))) +
@@ -40,7 +51,11 @@ Result<Intent> with_whole(const Intent& current, Intent whole, Owner owner, Take
   Intent result;
   Errors errors;
   for_each_kind([&]<class T>(std::type_identity<T>) {
-    std::vector<T>& list = list_of<T>(result);
+    ListOf<T>& list = list_of<T>(result);
+    if (is_whole<T>(list_of<T>(current), list_of<T>(whole), owner, take_over)) {
+      list = std::move(list_of<T>(whole));
+      return;
+    }
     list.reserve(list_of<T>(whole).size());
     const Merge<T> merge(list_of<T>(current), list_of<T>(whole));
     merge.for_each([&](const T* before, const T* after) {
@@ -54,8 +69,9 @@ Result<Intent> with_whole(const Intent& current, Intent whole, Owner owner, Take
         if (errors.size() < error_count_max) errors.push_back(owned_by_other(*before));
         return;
       }
-      list.push_back(*after);
-      list.back().owner = owner;
+      T mine = *after;
+      mine.owner = owner;
+      list.push_back(std::move(mine));
     });
   });
   if (!errors.empty()) return std::unexpected(std::move(errors));
@@ -64,24 +80,25 @@ Result<Intent> with_whole(const Intent& current, Intent whole, Owner owner, Take
 
 void keep_owners(const Intent& before, Intent& after, Owner newcomer) {
   for_each_kind([&]<class T>(std::type_identity<T>) {
-    const std::vector<T>& old_list = list_of<T>(before);
-    auto old_object = old_list.begin();
-    for (T& object : list_of<T>(after)) {
-      while (old_object != old_list.end() && key_less(*old_object, object)) ++old_object;
-      const bool was_there = old_object != old_list.end() && !key_less(object, *old_object);
-      object.owner = was_there ? old_object->owner : newcomer;
-    }
+    std::vector<T> mended;
+    const Merge<T> merge(list_of<T>(before), list_of<T>(after));
+    merge.for_each_change([&](const T* old_object, const T* new_object) {
+      if (new_object == nullptr) return;
+      const Owner owner = old_object != nullptr ? old_object->owner : newcomer;
+      if (new_object->owner == owner) return;
+      mended.push_back(*new_object);
+      mended.back().owner = owner;
+    });
+    for (T& object : mended) put(after, std::move(object));
   });
 }
 
-std::size_t count_of_others(const Intent& intent, Owner owner) noexcept {
-  std::size_t count = 0;
+OwnerCounts count_owners(const Intent& intent) noexcept {
+  OwnerCounts counts{};
   for_each_kind([&]<class T>(std::type_identity<T>) {
-    const std::vector<T>& list = list_of<T>(intent);
-    count += static_cast<std::size_t>(std::count_if(
-        list.begin(), list.end(), [owner](const T& object) { return object.owner != owner; }));
+    for (const T& object : list_of<T>(intent)) ++counts[static_cast<std::size_t>(object.owner)];
   });
-  return count;
+  return counts;
 }
 
 }  // namespace cp

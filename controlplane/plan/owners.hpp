@@ -7,6 +7,9 @@
 #include "controlplane/intent/error.hpp"
 #include "controlplane/intent/model.hpp"
 
+#include <array>
+#include <cstddef>
+
 namespace cp {
 
 // Whether a whole may take what others own: then it is the intent, and they have nothing.
@@ -21,7 +24,8 @@ Result<Intent> with_whole(const Intent& current, Intent whole, Owner owner, Take
 // After an edit of `before`: what was there keeps its owner, what is new is `newcomer`'s.
 void keep_owners(const Intent& before, Intent& after, Owner newcomer);
 
-// Objects that are not the owner's.
-std::size_t count_of_others(const Intent& intent, Owner owner) noexcept;
+// How many objects each owner has.
+using OwnerCounts = std::array<std::size_t, owner_count>;
+OwnerCounts count_owners(const Intent& intent) noexcept;
 
 }  // namespace cp

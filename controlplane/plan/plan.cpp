@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/plan/plan.hpp"
 
+#include "controlplane/intent/merge.hpp"
 #include "controlplane/intent/validate.hpp"
-#include "controlplane/plan/merge.hpp"
 #include "controlplane/plan/records.hpp"
 
 #include <cstring>
@@ -128,15 +128,15 @@ class Planner {
   // that differ may do so in what the data plane does not know: their owner.
   void plan_endpoints() {
     const Merge<Endpoint> endpoints(applied_.endpoints, wanted_.endpoints);
-    endpoints.for_each([this](const Endpoint* before, const Endpoint* after) {
+    endpoints.for_each_change([this](const Endpoint* before, const Endpoint* after) {
       if (after == nullptr) {
         plan_.endpoint_removes.push_back(
             {.network = allocation_.network(before->network.view()), .mac = before->mac});
-      } else if (before == nullptr || *before != *after) {
-        const contract::EndpointSet set = after_.endpoint_set(*after);
-        if (before != nullptr && same(before_.endpoint_set(*before), set)) return;
-        plan_.endpoint_sets.push_back(set);
+        return;
       }
+      const contract::EndpointSet set = after_.endpoint_set(*after);
+      if (before != nullptr && same(before_.endpoint_set(*before), set)) return;
+      plan_.endpoint_sets.push_back(set);
     });
   }
 

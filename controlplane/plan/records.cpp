@@ -2,6 +2,7 @@
 #include "controlplane/plan/records.hpp"
 
 #include "controlplane/intent/host_class.hpp"
+#include "controlplane/intent/merge.hpp"
 #include "controlplane/intent/validate.hpp"
 #include "dataplane/base/check.hpp"
 
@@ -240,8 +241,9 @@ contract::QueueSet Records::queue_set(const Queue& queue) const {
   return record;
 }
 
-contract::Digests digests_of(const Intent& intent, const Allocation& allocation) {
-  const Records records(intent, allocation);
+namespace {
+
+contract::Digests digests_without_endpoints(const Intent& intent, const Records& records) {
   contract::Digests digests{};
   for (const Port& port : intent.ports) {
     digests.ports += contract::record_digest(records.port_add(port));
@@ -264,10 +266,36 @@ contract::Digests digests_of(const Intent& intent, const Allocation& allocation)
     if (!is_own_next_hop(vtep)) continue;
     digests.vteps += contract::record_digest(records.next_hop_set(vtep));
   }
+  return digests;
+}
+
+}  // namespace
+
+contract::Digests digests_of(const Intent& intent, const Allocation& allocation) {
+  const Records records(intent, allocation);
+  contract::Digests digests = digests_without_endpoints(intent, records);
   for (const Endpoint& endpoint : intent.endpoints) {
     digests.endpoints += contract::record_digest(records.endpoint_set(endpoint));
   }
   return digests;
+}
+
+contract::Digests digests_after(const contract::Digests& digests, const Intent& before,
+                                const Intent& after, const Allocation& allocation) {
+  const Records records(after, allocation);
+  contract::Digests result = digests_without_endpoints(after, records);
+  result.endpoints = digests.endpoints;
+  const Merge<Endpoint> endpoints(before.endpoints, after.endpoints);
+  endpoints.for_each_change([&](const Endpoint* old_one, const Endpoint* new_one) {
+    // A record of an endpoint says nothing of other objects but their numbers.
+    if (old_one != nullptr) {
+      result.endpoints -= contract::record_digest(records.endpoint_set(*old_one));
+    }
+    if (new_one != nullptr) {
+      result.endpoints += contract::record_digest(records.endpoint_set(*new_one));
+    }
+  });
+  return result;
 }
 
 }  // namespace cp

@@ -39,5 +39,9 @@ class Records {
 
 // What the data plane reports once exactly this intent is in force.
 contract::Digests digests_of(const Intent& intent, const Allocation& allocation);
+// The same of `after`, knowing that `before` adds up to `digests`: of endpoints only those that
+// differ are looked at. All names of both have their numbers.
+contract::Digests digests_after(const contract::Digests& digests, const Intent& before,
+                                const Intent& after, const Allocation& allocation);
 
 }  // namespace cp

@@ -3,7 +3,12 @@
 // is before it is done, what a saved state is. Pure.
 //
 //   + command network red {"name":"red","vni":200}
+//   + file endpoint red/02:00:00:00:0b:01 vtep gw2
 //   - port wire1
+//   - endpoint *
+//
+// An endpoint has no braces, as there may be a million; former releases wrote them, and they are
+// still read. A star stands for all of a kind, before anything else is said of it.
 #pragma once
 
 #include "controlplane/intent/error.hpp"

@@ -24,7 +24,7 @@ std::uint64_t digest_of(const Unconfirmed& unconfirmed) noexcept {
   return digest.value();
 }
 
-std::uint64_t digest_of(const Prepared& prepared) noexcept {
+std::uint64_t digest_of(const Prepared& prepared, LayerNumber layer) noexcept {
   RowDigest digest('p');
   const HistoryEntry& entry = prepared.entry;
   digest.add_value(entry.time_ms).add_value(entry.who.uid).add_value(entry.who.user);
@@ -37,7 +37,9 @@ std::uint64_t digest_of(const Prepared& prepared) noexcept {
     digest.add_value(static_cast<std::int64_t>(sum));
   }
   add(digest, prepared.confirm.value_or(Deadline{}));
-  return digest.add_value(prepared.numbers).add_value(prepared.redo).value();
+  digest.add_value(prepared.numbers).add_value(prepared.redo);
+  if (layer != 0) digest.add_value(layer);  // Rows of former releases have none.
+  return digest.value();
 }
 
 void bind(Statement& row, const Deadline& deadline) {
@@ -114,10 +116,11 @@ bool restore_numbers(Allocation& allocation, std::string_view text) {
   return true;
 }
 
-Status write_prepared(Database& database, const Prepared& prepared, std::uint64_t& digest) {
+Status write_prepared(Database& database, const Prepared& prepared, LayerNumber layer,
+                      std::uint64_t& digest) {
   auto row = Statement::make(database,
                              "INSERT INTO prepared VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-                             "?, ?, ?, ?, ?, ?, ?)");
+                             "?, ?, ?, ?, ?, ?, ?, ?)");
   if (!row) return std::unexpected(row.error());
   const HistoryEntry& entry = prepared.entry;
   row->start().bind(entry.time_ms).bind(entry.who.uid).bind(std::string_view(entry.who.user));
@@ -132,8 +135,8 @@ Status write_prepared(Database& database, const Prepared& prepared, std::uint64_
   }
   const Deadline deadline = prepared.confirm.value_or(Deadline{});
   bind(*row, deadline);
-  row->bind(std::string_view(prepared.numbers)).bind(std::string_view(prepared.redo));
-  digest += digest_of(prepared);
+  row->bind(std::string_view(prepared.numbers)).bind(std::string_view(prepared.redo)).bind(layer);
+  digest += digest_of(prepared, layer);
   return step(database, *row);
 }
 
@@ -149,7 +152,8 @@ Status write_unconfirmed(Database& database, const Unconfirmed& unconfirmed,
 
 Status remove_prepared(Database& database, std::uint64_t& digest) {
   std::uint64_t sum = 0;
-  auto prepared = read_prepared(database, sum);
+  LayerNumber layer = 0;
+  auto prepared = read_prepared(database, layer, sum);
   if (!prepared) return std::unexpected(prepared.error());
   digest -= sum;
   return *prepared ? database.execute("DELETE FROM prepared") : Status();
@@ -163,17 +167,19 @@ Status remove_unconfirmed(Database& database, std::uint64_t& digest) {
   return *unconfirmed ? database.execute("DELETE FROM unconfirmed") : Status();
 }
 
-Result<std::optional<Prepared>> read_prepared(Database& database, std::uint64_t& digest) {
+Result<std::optional<Prepared>> read_prepared(Database& database, LayerNumber& layer,
+                                              std::uint64_t& digest) {
   auto row = Statement::make(
       database,
       "SELECT time_ms, uid, user, pid, what, added, changed, removed, changes, ports, networks, "
-      "vteps, endpoints, boot, boot_ms, wall_ms, window_ms, numbers, redo FROM prepared");
+      "vteps, endpoints, boot, boot_ms, wall_ms, window_ms, numbers, redo, layer FROM prepared");
   if (!row) return std::unexpected(row.error());
   const Statement::Step found = row->start().step();
   if (found == Statement::Step::failed) return fail(database.error("read"));
   if (found == Statement::Step::done) return std::nullopt;
   Prepared prepared = read_row(*row);
-  digest += digest_of(prepared);
+  layer = row->integer(19);
+  digest += digest_of(prepared, layer);
   return prepared;
 }
 

@@ -3,7 +3,9 @@
 // write the file can write anything.
 #pragma once
 
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <initializer_list>
 #include <string_view>
 
@@ -21,6 +23,17 @@ class RowDigest {
   RowDigest& add(std::string_view text) noexcept {
     for (const char c : text) add(c);
     return *this;
+  }
+  // Of a text of megabytes, eight bytes at a time; another digest than add()'s.
+  RowDigest& add_large(std::string_view text) noexcept {
+    for (; text.size() >= sizeof(std::uint64_t); text.remove_prefix(sizeof(std::uint64_t))) {
+      std::uint64_t word;
+      std::memcpy(&word, text.data(), sizeof word);
+      if constexpr (std::endian::native == std::endian::big) word = __builtin_bswap64(word);
+      hash_ = (hash_ ^ word) * prime;
+      hash_ ^= hash_ >> 29;  // A product's high bits know all of the word, its low ones little.
+    }
+    return add(text);
   }
   // A text, and that it ends here: no value of ours holds a zero.
   RowDigest& add_value(std::string_view text) noexcept { return add(text).add('\0'); }

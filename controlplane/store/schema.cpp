@@ -52,7 +52,15 @@ constexpr const char* step_2 = R"(
   PRAGMA user_version = 2;
 )";
 
-constexpr std::array steps = {step_1, step_2};
+// Differences in place of a row an object: a change writes what it changes, once, and a million
+// objects are one text. The rows there are become the first difference at the next start.
+constexpr const char* step_3 = R"(
+  CREATE TABLE layers (number INTEGER PRIMARY KEY, difference TEXT NOT NULL) STRICT;
+  ALTER TABLE prepared ADD COLUMN layer INTEGER NOT NULL DEFAULT 0;
+  PRAGMA user_version = 3;
+)";
+
+constexpr std::array steps = {step_1, step_2, step_3};
 static_assert(steps.size() == schema_version);
 
 }  // namespace

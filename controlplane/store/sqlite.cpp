@@ -41,6 +41,16 @@ Status prepare_file(const std::string& path) {
   return fail(std::move(cut));
 }
 
+// Only where nobody has emptied the log for long: it does not grow for ever.
+constexpr int log_pages_max = 16384;
+
+int note_log(void* pages, sqlite3* handle, const char* database, int count) {
+  *static_cast<int*>(pages) = count;
+  // A failure is met again by who reads or writes.
+  if (count > log_pages_max) (void)sqlite3_wal_checkpoint(handle, database);
+  return SQLITE_OK;
+}
+
 }  // namespace
 
 Result<Database> Database::open(const std::string& path) {
@@ -59,12 +69,21 @@ Result<Database> Database::open(const std::string& path) {
   // A damaged file must not make SQLite run what stands in its schema.
   sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  sqlite3_wal_hook(handle, note_log, database.log_pages_.get());
   return database;
 }
 
 Status Database::execute(const char* sql) {
   if (sqlite3_exec(handle_.get(), sql, nullptr, nullptr, nullptr) == SQLITE_OK) return {};
   return fail(error("execute"));
+}
+
+Status Database::empty_log() {
+  const int done = sqlite3_wal_checkpoint_v2(handle_.get(), nullptr, SQLITE_CHECKPOINT_PASSIVE,
+                                             nullptr, nullptr);
+  if (done != SQLITE_OK) return fail(error("checkpoint"));
+  *log_pages_ = 0;
+  return {};
 }
 
 Result<std::int64_t> Database::integer(const char* sql) {

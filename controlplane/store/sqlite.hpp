@@ -27,6 +27,11 @@ class Database {
   // The last failure, as `what` ("write") went wrong.
   Error error(std::string_view what) const;
 
+  // How many pages of changes lie beside the file, and brings them into it: not while somebody
+  // waits for a commit, which is on the disk without this.
+  int log_pages() const noexcept { return *log_pages_; }
+  Status empty_log();
+
   sqlite3* get() const noexcept { return handle_.get(); }
   const std::string& path() const noexcept { return path_; }
 
@@ -35,6 +40,7 @@ class Database {
     void operator()(sqlite3* handle) const noexcept { sqlite3_close_v2(handle); }
   };
 
+  std::unique_ptr<int> log_pages_ = std::make_unique<int>(0);  // SQLite writes it at each commit.
   std::unique_ptr<sqlite3, Close> handle_;
   std::string path_;
 };

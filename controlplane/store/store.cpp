@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/store/store.hpp"
 
-#include "controlplane/intent/read.hpp"
-#include "controlplane/intent/write.hpp"
-#include "controlplane/plan/merge.hpp"
+#include "controlplane/intent/validate.hpp"
 #include "controlplane/store/difference.hpp"
+#include "controlplane/store/former_rows.hpp"
 #include "controlplane/store/row_digest.hpp"
 #include "controlplane/store/schema.hpp"
 
 #include <array>
-#include <unordered_map>
 
 namespace cp {
 namespace {
@@ -28,15 +26,6 @@ constexpr const char* settings = R"(
 // Of which the names have numbers.
 constexpr std::array numbered_kinds = {ObjectKind::port, ObjectKind::vtep, ObjectKind::network,
                                        ObjectKind::next_hop};
-
-// The owner file counts nothing: rows of the schema without owners are its.
-std::uint64_t object_digest(ObjectKind kind, std::string_view key, std::string_view json,
-                            Owner owner) {
-  RowDigest digest('o');
-  digest.add(static_cast<char>(kind)).add_value(key).add(json);
-  if (owner != Owner::file) digest.add('\0').add(name(owner));
-  return digest.value();
-}
 
 std::uint64_t number_digest(ObjectKind kind, std::string_view name, std::uint16_t number) {
   RowDigest digest('n');
@@ -96,7 +85,6 @@ class RowWriter {
   bool remove(ObjectKind kind, std::string_view key) {
     return run(remove_.start().bind(static_cast<std::int64_t>(kind)).bind(key));
   }
-  std::uint64_t rows() const noexcept { return rows_; }
 
  private:
   RowWriter(Database& database, Statement insert, Statement update, Statement remove)
@@ -107,7 +95,6 @@ class RowWriter {
 
   // Exactly one row, or the file does not hold what the caller thinks.
   bool run(Statement& statement) {
-    ++rows_;
     return statement.step() == Statement::Step::done && sqlite3_changes(database_.get()) == 1;
   }
 
@@ -115,23 +102,7 @@ class RowWriter {
   Statement insert_;
   Statement update_;
   Statement remove_;
-  std::uint64_t rows_ = 0;
 };
-
-// By kind and key.
-using Owned = std::array<std::unordered_map<std::string, Owner>, object_kind_count>;
-
-void give_owners(Intent& intent, const Owned& owned) {
-  for (std::size_t i = 0; i < object_kind_count; ++i) {
-    if (owned[i].empty()) continue;
-    visit_kind(static_cast<ObjectKind>(i), [&]<class T>(std::type_identity<T>) {
-      for (T& object : list_of<T>(intent)) {
-        const auto at = owned[i].find(key_of(object));
-        if (at != owned[i].end()) object.owner = at->second;
-      }
-    });
-  }
-}
 
 // Whether a write failed because the row was there, or was not, against what the caller thinks.
 bool row_mismatch(const Database& database) noexcept {
@@ -173,36 +144,40 @@ Result<Store> Store::open(const std::string& path) {
   return store;
 }
 
-Result<Intent> Store::read_objects(std::uint64_t& digest) {
-  auto rows = Statement::make(database_, "SELECT key, json, owner FROM objects WHERE kind = ?");
+// All but what is prepared, whose difference is told beside it.
+Status Store::read_intent(Saved& saved, std::uint64_t& digest) {
+  LayerNumber prepared_layer = 0;
+  auto prepared = read_prepared(database_, prepared_layer, digest);
+  if (!prepared) return std::unexpected(prepared.error());
+  saved.prepared = std::move(*prepared);
+  std::uint64_t rows_digest = 0;
+  auto rows = read_former_rows(database_, rows_digest);
   if (!rows) return std::unexpected(rows.error());
-  // The same text as in a file, so that there is one reader; beside it whose each object is that
-  // is not the file's.
-  std::string document = "{";
-  Owned owned;
-  for (std::size_t i = 0; i < object_kind_count; ++i) {
-    const auto kind = static_cast<ObjectKind>(i);
-    document += (i == 0 ? "" : ",") + json_string(plural(kind)) + ":[";
-    rows->start().bind(static_cast<std::int64_t>(kind));
-    Statement::Step step;
-    for (bool first = true; (step = rows->step()) == Statement::Step::row; first = false) {
-      const auto owner = parse_owner(rows->text(2));
-      if (!owner) return fail(damaged("does not say who owns " + title_of(kind, rows->text(0))));
-      digest += object_digest(kind, rows->text(0), rows->text(1), *owner);
-      if (*owner != Owner::file) owned[i].emplace(rows->text(0), *owner);
-      if (!first) document += ",\n";
-      document += rows->text(1);
+  auto layers = read_layers(database_);
+  if (!layers) return std::unexpected(layers.error());
+  digest += rows_digest;
+  for (const Layer& layer : layers->rows) digest += layer.digest;
+
+  forget_prepared();
+  if (prepared_layer != 0) {
+    if (layers->rows.empty() || layers->rows.back().number != prepared_layer) {
+      return fail(damaged("has lost what was prepared"));
     }
-    if (step == Statement::Step::failed) return fail(database_.error("read"));
-    document += ']';
+    prepared_layer_ = layers->rows.back();
+    saved.prepared->redo = std::move(layers->texts.back());
+    layers->rows.pop_back();
+    layers->texts.pop_back();
   }
-  document += '}';
+  auto intent = apply_layers(*rows, std::move(layers->texts));
+  if (!intent) return fail(damaged(intent.error().front().message));
   // What fits this data plane is judged when it has said its limits.
-  const ReadOptions options{
-      .file = path(), .bytes_max = document.size(), .limits = limits_unknown, .key = {}};
-  auto intent = read_intent(document, Syntax::json, options);
-  if (intent) give_owners(*intent, owned);
-  return intent;
+  if (auto valid = validate(*intent, limits_unknown); !valid) {
+    return fail(damaged("holds no intent: " + to_string(valid.error().front())));
+  }
+  saved.intent = std::move(*intent);
+  layers_ = std::move(layers->rows);
+  rows_digest_ = rows_digest;
+  return {};
 }
 
 Status Store::read_numbers(Allocation& allocation, std::uint64_t& digest) {
@@ -248,62 +223,39 @@ Result<Saved> Store::load(const Limits& limits) {
   row->start();
 
   std::uint64_t digest = 0;
-  auto intent = read_objects(digest);
-  if (!intent) return std::unexpected(intent.error());
-  saved.intent = std::move(*intent);
+  if (auto read = read_intent(saved, digest); !read) return std::unexpected(read.error());
   if (auto read = read_numbers(saved.allocation, digest); !read) {
     return std::unexpected(read.error());
   }
-  auto prepared = read_prepared(database_, digest);
-  if (!prepared) return std::unexpected(prepared.error());
-  saved.prepared = std::move(*prepared);
   auto unconfirmed = read_unconfirmed(database_, digest);
   if (!unconfirmed) return std::unexpected(unconfirmed.error());
   saved.unconfirmed = std::move(*unconfirmed);
   if (digest != saved_digest) return fail(damaged("its rows do not add up: it is damaged"));
+  intent_ = saved.intent;
   numbers_ = saved.allocation;
   return saved;
 }
 
-Status Store::save_objects(const Intent& before, const Intent& after, std::uint64_t& digest) {
-  auto writer = RowWriter::make(database_, "INSERT INTO objects VALUES (?, ?, ?, ?)",
-                                "UPDATE objects SET json = ?, owner = ? WHERE kind = ? AND key = ?",
-                                "DELETE FROM objects WHERE kind = ? AND key = ?");
-  if (!writer) return std::unexpected(writer.error());
-  bool good = true;
-  const auto save_list = [&]<class T>(const std::vector<T>& old_list,
-                                      const std::vector<T>& new_list) {
-    constexpr ObjectKind kind = kind_of_type<T>;
-    Merge<T>(old_list, new_list).for_each([&](const T* old_object, const T* new_object) {
-      if (!good || (old_object != nullptr && new_object != nullptr && *old_object == *new_object)) {
-        return;
-      }
-      const std::string key = key_of(old_object != nullptr ? *old_object : *new_object);
-      if (old_object != nullptr) {
-        digest -= object_digest(kind, key, to_json(*old_object), old_object->owner);
-      }
-      if (new_object == nullptr) {
-        good = writer->remove(kind, key);
-        return;
-      }
-      const std::string json = to_json(*new_object);
-      const std::string_view owner = name(new_object->owner);
-      digest += object_digest(kind, key, json, new_object->owner);
-      good = old_object != nullptr ? writer->update(kind, key, std::string_view(json), owner)
-                                   : writer->insert(kind, key, std::string_view(json), owner);
-    });
-  };
-  save_list(before.ports, after.ports);
-  save_list(before.vteps, after.vteps);
-  save_list(before.networks, after.networks);
-  save_list(before.endpoints, after.endpoints);
-  save_list(before.next_hops, after.next_hops);
-  save_list(before.host_rules, after.host_rules);
-  save_list(before.queues, after.queues);
-  rows_changed_ += writer->rows();
-  if (good) return {};
-  if (!row_mismatch(database_)) return fail(database_.error("write"));
-  return fail(damaged("does not hold what was saved last"));
+// The change as the next layer, where there is any.
+Result<std::optional<Layer>> Store::write_change(std::string_view difference,
+                                                 std::uint64_t& digest) {
+  if (difference.empty()) return std::nullopt;
+  auto layer = write_layer(database_, next_layer(), difference);
+  if (!layer && row_mismatch(database_)) return fail(damaged("does not hold what was saved last"));
+  if (!layer) return std::unexpected(layer.error());
+  digest += layer->digest;
+  return *layer;
+}
+
+Status Store::remove_prepared_layer(std::uint64_t& digest) {
+  if (!prepared_layer_) return {};
+  digest -= prepared_layer_->digest;
+  return remove_layer(database_, prepared_layer_->number);
+}
+
+void Store::forget_prepared() noexcept {
+  prepared_layer_.reset();
+  prepared_.reset();
 }
 
 Status Store::save_numbers(const Allocation& allocation, std::uint64_t& digest) {
@@ -329,7 +281,6 @@ Status Store::save_numbers(const Allocation& allocation, std::uint64_t& digest) 
                    : writer->insert(kind, name, std::int64_t{number});
     });
   }
-  rows_changed_ += writer->rows();
   if (good) return {};
   if (!row_mismatch(database_)) return fail(database_.error("write"));
   return fail(damaged("does not hold the numbers that were saved last"));
@@ -361,30 +312,49 @@ Result<std::uint64_t> Store::record(const HistoryEntry& entry, F&& f) {
   return number;
 }
 
-Status Store::prepare(const Prepared& prepared) {
-  return transact([&](std::uint64_t& digest) -> Status {
+Status Store::prepare(const Intent& next, const Prepared& prepared) {
+  const std::string difference = write_difference(intent_, next);
+  std::optional<Layer> layer;
+  const Status done = transact([&](std::uint64_t& digest) -> Status {
     if (auto removed = remove_prepared(database_, digest); !removed) return removed;
-    return write_prepared(database_, prepared, digest);
+    if (auto removed = remove_prepared_layer(digest); !removed) return removed;
+    auto written = write_change(difference, digest);
+    if (!written) return std::unexpected(written.error());
+    layer = *written;
+    return write_prepared(database_, prepared, layer ? layer->number : 0, digest);
   });
-}
-
-Status Store::give_up_prepared(const HistoryEntry& entry) {
-  const auto number =
-      record(entry, [&](std::uint64_t& digest) { return remove_prepared(database_, digest); });
-  if (!number) return std::unexpected(number.error());
+  if (!done) return done;
+  prepared_layer_ = layer;
+  prepared_ = next;
   return {};
 }
 
-Result<std::uint64_t> Store::save(const Intent& before, const Intent& after,
-                                  const Allocation& allocation, const SaveRecord& record) {
-  rows_changed_ = 0;
+Status Store::give_up_prepared(const HistoryEntry& entry) {
+  const auto number = record(entry, [&](std::uint64_t& digest) -> Status {
+    if (auto removed = remove_prepared(database_, digest); !removed) return removed;
+    return remove_prepared_layer(digest);
+  });
+  if (!number) return std::unexpected(number.error());
+  forget_prepared();
+  return {};
+}
+
+Result<std::uint64_t> Store::save(const Intent& next, const Allocation& allocation,
+                                  const SaveRecord& record) {
+  const bool is_prepared = prepared_ == next;
+  std::optional<Layer> layer = prepared_layer_;
   std::uint64_t number = 0;
   const Status done = transact([&](std::uint64_t& digest) -> Status {
-    if (auto saved = save_objects(before, after, digest); !saved) return saved;
+    if (!is_prepared) {
+      if (auto removed = remove_prepared_layer(digest); !removed) return removed;
+      auto written = write_change(write_difference(intent_, next), digest);
+      if (!written) return std::unexpected(written.error());
+      layer = *written;
+    }
     if (auto saved = save_numbers(allocation, digest); !saved) return saved;
     if (auto removed = remove_prepared(database_, digest); !removed) return removed;
     if (auto removed = remove_unconfirmed(database_, digest); !removed) return removed;
-    auto appended = append_history(database_, record.entry, write_difference(after, before));
+    auto appended = append_history(database_, record.entry, write_difference(next, intent_));
     if (!appended) return std::unexpected(appended.error());
     number = *appended;
     if (record.applied) {
@@ -394,8 +364,49 @@ Result<std::uint64_t> Store::save(const Intent& before, const Intent& after,
     return write_unconfirmed(database_, {.number = number, .until = *record.confirm}, digest);
   });
   if (!done) return std::unexpected(done.error());
+  if (layer) layers_.push_back(*layer);
+  forget_prepared();
+  intent_ = next;
   numbers_ = allocation;
   return number;
+}
+
+// Whether reading them takes longer than what they say is worth.
+bool Store::is_long() const noexcept {
+  constexpr std::size_t layers_max = 1000;
+  constexpr std::uint64_t bytes_max = 16u << 20;
+  if (rows_digest_ != 0 || layers_.size() > layers_max) return true;
+  std::uint64_t later_bytes = 0;
+  for (const Layer& layer : layers_) later_bytes += layer.bytes;
+  return !layers_.empty() && later_bytes > 2 * layers_.front().bytes + bytes_max;
+}
+
+Status Store::make_one_layer() {
+  std::optional<Layer> layer;
+  const Status done = transact([&](std::uint64_t& digest) -> Status {
+    if (auto gone = database_.execute("DELETE FROM objects; DELETE FROM layers"); !gone) {
+      return gone;
+    }
+    digest -= rows_digest_;
+    for (const Layer& each : layers_) digest -= each.digest;
+    auto written = write_change(write_difference({}, intent_), digest);
+    if (!written) return std::unexpected(written.error());
+    layer = *written;
+    return {};
+  });
+  if (!done) return done;
+  rows_digest_ = 0;
+  layers_.clear();
+  if (layer) layers_.push_back(*layer);
+  return {};
+}
+
+Status Store::tidy() {
+  constexpr int pages_max = 1000;
+  if (!prepared_layer_ && is_long()) {
+    if (auto made = make_one_layer(); !made) return made;
+  }
+  return database_.log_pages() > pages_max ? database_.empty_log() : Status();
 }
 
 Result<std::uint64_t> Store::confirm(const HistoryEntry& entry) {

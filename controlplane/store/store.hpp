@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The intent on disk: one row per object with its owner, the numbers of names, how it came to be,
-// and what the data plane last said. Every save is one transaction that is on the disk when it
-// returns, and touches only rows that changed. One process has the file at a time.
+// The intent on disk: the differences that led to it, the numbers of names, how it came to be, and
+// what the data plane last said. Every save is one transaction that is on the disk when it returns,
+// and writes what changed. One process has the file at a time.
 //
 // What is saved adds up to a digest that is saved with it, so that a flipped bit is not taken for
 // what the operator wants.
@@ -12,6 +12,7 @@
 #include "controlplane/intent/model.hpp"
 #include "controlplane/plan/allocation.hpp"
 #include "controlplane/store/history.hpp"
+#include "controlplane/store/layers.hpp"
 #include "controlplane/store/prepared.hpp"
 #include "controlplane/store/saved_states.hpp"
 #include "controlplane/store/sqlite.hpp"
@@ -21,6 +22,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace cp {
 
@@ -56,16 +58,20 @@ class Store {
   // The last saved state, checked; empty in a new store. `limits` are the allocation's.
   Result<Saved> load(const Limits& limits);
 
-  // A change that the data plane is about to be asked for, before it is. One at a time.
-  Status prepare(const Prepared& prepared);
+  // A change that the data plane is about to be asked for, before it is: `next` is what it leads
+  // to, and `prepared` says the rest but for its redo. One at a time.
+  Status prepare(const Intent& next, const Prepared& prepared);
   // It did not come to pass; `entry` says why.
   Status give_up_prepared(const HistoryEntry& entry);
 
-  // From what load() or the last save left (`before`) to `after`, with the numbers of its names;
-  // ends what was prepared or unconfirmed. Refused, and nothing changed, where the file does not
-  // hold `before`. Returns the number of the entry in history.
-  Result<std::uint64_t> save(const Intent& before, const Intent& after,
-                             const Allocation& allocation, const SaveRecord& record);
+  // From what load() or the last save left to `next`, with the numbers of its names; ends what was
+  // prepared or unconfirmed, and writes little where it is what was prepared. Refused, and nothing
+  // changed, where the file holds something else. Returns the number of the entry in history.
+  Result<std::uint64_t> save(const Intent& next, const Allocation& allocation,
+                             const SaveRecord& record);
+  // What needs not be done while somebody waits: differences become one, the log is emptied.
+  Status tidy();
+
   Status save_applied(const Applied& applied);
   // What was unconfirmed stays.
   Result<std::uint64_t> confirm(const HistoryEntry& entry);
@@ -79,8 +85,6 @@ class Store {
   // As saved last.
   const Allocation& numbers() const noexcept { return numbers_; }
   const std::string& path() const noexcept { return database_.path(); }
-  // Rows that the last save() wrote or deleted; for tests of its thrift.
-  std::uint64_t rows_changed() const noexcept { return rows_changed_; }
 
  private:
   explicit Store(Database database) : database_(std::move(database)) {}
@@ -91,16 +95,28 @@ class Store {
   // The same of something that stands in history alone.
   template <class F>
   Result<std::uint64_t> record(const HistoryEntry& entry, F&& f);
-  Status save_objects(const Intent& before, const Intent& after, std::uint64_t& digest);
+  LayerNumber next_layer() const noexcept {
+    return layers_.empty() ? 1 : layers_.back().number + 1;
+  }
+  Result<std::optional<Layer>> write_change(std::string_view difference, std::uint64_t& digest);
+  Status remove_prepared_layer(std::uint64_t& digest);
+  void forget_prepared() noexcept;
   Status save_numbers(const Allocation& allocation, std::uint64_t& digest);
-  Result<Intent> read_objects(std::uint64_t& digest);
+  Status read_intent(Saved& saved, std::uint64_t& digest);
   Status read_numbers(Allocation& allocation, std::uint64_t& digest);
+  bool is_long() const noexcept;
+  Status make_one_layer();
   Error damaged(std::string what) const;
 
   Database database_;
   // As saved.
+  Intent intent_;
   Allocation numbers_{limits_unknown};
-  std::uint64_t rows_changed_ = 0;
+  std::vector<Layer> layers_;
+  std::uint64_t rows_digest_ = 0;  // Of objects as former releases wrote them; 0: there are none.
+  // What is prepared: its layer, and what it leads to where this process has prepared it.
+  std::optional<Layer> prepared_layer_;
+  std::optional<Intent> prepared_;
 };
 
 }  // namespace cp

@@ -60,10 +60,12 @@ TEST(IntentValidate, an_interface_of_the_kernel_is_under_one_port) {
   for (const std::string device :
        {"net_af_packet3,qpairs=2,iface=wire9", "net_tap7,iface=wire9", "tap:wire9,queues=2",
         "net_virtio_user0,path=/dev/vhost-net,iface=wire9"}) {
-    const std::string first =
-        "name: host1, role: tenant, network: blue, device: \"xdp:wire9,absent=pass\"}\n  - {";
-    EXPECT_EQ(error_of(with_port(first + "name: host2, role: tenant, network: blue, device: \"" +
-                                 device + "\"")),
+    std::string ports =
+        "name: host1, role: tenant, network: blue, device: \"xdp:wire9,absent=pass\"}\n  - {"
+        "name: host2, role: tenant, network: blue, device: \"";
+    ports += device;
+    ports += '"';
+    EXPECT_EQ(error_of(with_port(ports)),
               "line 5:56: port host2: device: port \"host1\" already stands on the interface "
               "\"wire9\"")
         << device;
@@ -472,7 +474,9 @@ TEST(IntentValidate, says_what_the_data_plane_has_no_room_for) {
 
 TEST(IntentValidate, finds_at_most_twenty_faults) {
   cp::Intent intent = large_intent(1000);
-  for (cp::Endpoint& endpoint : intent.endpoints) endpoint.vtep = endpoint.port = {};
+  for (std::size_t i = 0; i < intent.endpoints.size(); ++i) {
+    intent.endpoints[i].vtep = intent.endpoints[i].port = {};
+  }
 
   EXPECT_EQ(cp::find_faults(intent, {}).size(), 20u);
 }

@@ -39,7 +39,7 @@ TEST(Owners, a_file_leaves_alone_what_a_command_added) {
   EXPECT_EQ(cp::find_changes(with_command(), *next).size(), 1u);
   EXPECT_FALSE(cp::find(*next, cp::ObjectKind::endpoint, "blue/02:00:00:00:0b:01"));
   EXPECT_TRUE(cp::find(*next, cp::ObjectKind::endpoint, "blue/02:00:00:00:0b:07"));
-  EXPECT_EQ(cp::count_of_others(*next, Owner::file), 1u);
+  EXPECT_EQ(cp::count_owners(*next)[static_cast<std::size_t>(Owner::command)], 1u);
 }
 
 TEST(Owners, a_file_takes_all_where_it_is_told_to) {
@@ -96,7 +96,11 @@ TEST(Owners, an_edit_keeps_them_and_what_is_new_is_the_editors) {
   EXPECT_EQ(cp::to_string(changes[0], Owner::command),
             "~ port wire0: mtu 1600 → 1500 (owner file)");
   EXPECT_EQ(cp::to_string(changes[0], Owner::file), "~ port wire0: mtu 1600 → 1500");
-  EXPECT_EQ(cp::count(changes), (cp::ChangeCounts{.added = 1, .changed = 1}));
+  const cp::ChangeSummary summary = cp::summarise_changes(before, after, 1);
+  EXPECT_EQ(summary.counts, (cp::ChangeCounts{.added = 1, .changed = 1}));
+  EXPECT_EQ(summary.first.size(), 1u) << "more was not asked for";
+  EXPECT_EQ(summary.of_file, 1u);
+  EXPECT_EQ(summary.more_of, (std::array<std::ptrdiff_t, cp::owner_count>{0, 1}));
 }
 
 TEST(Owners, have_words) {

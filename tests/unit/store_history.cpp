@@ -23,7 +23,9 @@ using cp::Owner;
 void share_out(cp::Intent& intent, unsigned seed) {
   std::mt19937 random(seed);
   const auto share = [&](auto& list) {
-    for (auto& object : list) object.owner = random() % 2 == 0 ? Owner::file : Owner::command;
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      list[i].owner = random() % 2 == 0 ? Owner::file : Owner::command;
+    }
   };
   share(intent.ports);
   share(intent.vteps);
@@ -45,7 +47,7 @@ struct Bed {
     EXPECT_TRUE(allocation.take_all(next));
     data_plane.apply(cp::make_plan(allocation, now, next));
     allocation.release_unused(next);
-    const auto number = store.save(now, next, allocation, record_of());
+    const auto number = store.save(next, allocation, record_of());
     EXPECT_TRUE(number) << to_string(number.error().front());
     now = next;
     return number.value_or(0);
@@ -126,9 +128,49 @@ TEST(Difference, is_a_line_an_object_and_refuses_what_is_none) {
   EXPECT_EQ(cp::apply_difference(after, cp::write_difference(after, before)), before);
   for (const char* wrong : {"+ nobody network red {}\n", "+ file song red {}\n", "* port a\n",
                             "+ file network red {\n", "- port", "- song a\n", "+ file network \n",
-                            "+ file network a {\"name\":\"a\",\"vni\":1}\n+ command network a "
-                            "{\"name\":\"a\",\"vni\":2}\n"}) {
+                            R"(+ file network a {"name":"a","vni":1}
++ command network a {"name":"a","vni":2}
+)"}) {
     EXPECT_FALSE(cp::apply_difference(before, wrong)) << wrong;
+  }
+}
+
+TEST(Difference, clears_what_is_shorter_to_clear) {
+  const cp::Intent many = large_intent(100);
+  cp::Intent few = many;
+  while (few.endpoints.size() > 1) few.endpoints.erase(few.endpoints.begin());
+
+  const std::string back = cp::write_difference(many, few);
+
+  EXPECT_EQ(back, "- endpoint *\n+ file endpoint " + cp::key_of(few.endpoints[0]) + " vtep gw2\n");
+  EXPECT_EQ(cp::apply_difference(many, back), few);
+  EXPECT_EQ(cp::apply_difference(few, cp::write_difference(few, many)), many);
+  cp::Intent other = few;
+  ASSERT_TRUE(cp::remove(other, cp::ObjectKind::endpoint, cp::key_of(few.endpoints[0])));
+  ASSERT_TRUE(cp::add(other, many.endpoints[3]));
+  const auto joined = cp::join_differences(
+      {cp::write_difference({}, many), back, cp::write_difference(few, other)});
+  EXPECT_EQ(cp::apply_difference({}, joined), other);
+  EXPECT_FALSE(cp::apply_difference(many, "- endpoint *\n- endpoint *\n"));
+}
+
+TEST(Difference, reads_what_former_releases_wrote) {
+  const cp::Intent sample = sample_intent();
+  const auto read = cp::apply_difference(
+      sample,
+      "+ command endpoint blue/02:00:00:00:0b:01 "
+      "{\"network\":\"blue\",\"mac\":\"02:00:00:00:0b:01\",\"port\":\"host0\"}\n");
+
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->endpoints.size(), sample.endpoints.size());
+  EXPECT_EQ(cp::write_difference(sample, *read),
+            "+ command endpoint blue/02:00:00:00:0b:01 port host0\n");
+  for (const char* wrong :
+       {"+ file endpoint blue port host0\n", "+ file endpoint blue/02:00:00:00:0b:01 wall host0\n",
+        "+ file endpoint blue/02:00:00:00:0b:01 port \n",
+        "+ file endpoint blue/02:00:00:00:0b:01 port -\n", "- endpoint blue\n",
+        "- endpoint a/02:00:00:00:0b:01\n- endpoint a/02:00:00:00:0b:01\n"}) {
+    EXPECT_FALSE(cp::apply_difference(sample, wrong)) << wrong;
   }
 }
 
@@ -153,7 +195,7 @@ TEST_F(StoreFile, history_says_who_did_what_over_a_restart) {
   record.entry.generation = 3;
   {
     cp::Store store = open();
-    ASSERT_EQ(store.save({}, intent, allocation_of(intent), record), 1u);
+    ASSERT_EQ(store.save(intent, allocation_of(intent), record), 1u);
     cp::HistoryEntry refused = record.entry;
     refused.outcome = cp::Outcome::refused;
     refused.reason = "no such device";
@@ -251,20 +293,20 @@ TEST_F(StoreFile, a_change_under_way_survives_and_ends_with_the_next_save) {
   const cp::Deadline until = cp::deadline_in(std::chrono::seconds(90));
   const cp::Prepared prepared{.entry = record_of("apply").entry,
                               .digests = cp::digests_of(intent, allocation),
-                              .redo = cp::write_difference({}, intent),
+                              .redo = {},
                               .numbers = cp::write_numbers(cp::Allocation(), allocation),
                               .confirm = until};
   {
     cp::Store store = open();
-    ASSERT_TRUE(store.prepare(cp::Prepared()));
-    ASSERT_TRUE(store.prepare(prepared)) << "takes the place of the one before";
+    ASSERT_TRUE(store.prepare(large_intent(10), cp::Prepared()));
+    ASSERT_TRUE(store.prepare(intent, prepared)) << "takes the place of the one before";
   }
 
   cp::Store store = open();
   auto saved = store.load({});
   ASSERT_TRUE(saved && saved->prepared);
   EXPECT_EQ(saved->intent, cp::Intent{}) << "nothing is stored yet";
-  EXPECT_EQ(saved->prepared->redo, prepared.redo);
+  EXPECT_EQ(saved->prepared->redo, cp::write_difference({}, intent));
   EXPECT_EQ(saved->prepared->digests, prepared.digests);
   EXPECT_EQ(saved->prepared->confirm, until);
   cp::Allocation restored;
@@ -274,7 +316,7 @@ TEST_F(StoreFile, a_change_under_way_survives_and_ends_with_the_next_save) {
 
   cp::SaveRecord record = record_of();
   record.confirm = until;
-  ASSERT_TRUE(store.save({}, intent, allocation, record));
+  ASSERT_TRUE(store.save(intent, allocation, record));
   saved = store.load({});
   EXPECT_FALSE(saved->prepared);
   EXPECT_EQ(saved->unconfirmed, (cp::Unconfirmed{.number = 1, .until = until}));
@@ -287,7 +329,7 @@ TEST_F(StoreFile, a_deadline_that_an_accident_moved_is_not_believed) {
   cp::SaveRecord record = record_of();
   record.confirm = cp::deadline_in(std::chrono::seconds(90));
   const cp::Intent intent = sample_intent();
-  ASSERT_TRUE(store.save({}, intent, allocation_of(intent), record));
+  ASSERT_TRUE(store.save(intent, allocation_of(intent), record));
 
   ASSERT_TRUE(store.database().execute("UPDATE unconfirmed SET boot_ms = boot_ms + 1"));
 
@@ -335,14 +377,14 @@ TEST(Deadline, the_clock_on_the_wall_counts_after_another_boot_only) {
       << "a clock that lost its time";
 }
 
-// tests/unit/stores/schema_1.sql is the dump of a store that release 0.1.0 wrote before there was
-// history, with one object of every kind.
+// tests/unit/stores holds dumps of stores that release 0.1.0 wrote: schema_1.sql before there was
+// history, with one object of every kind; schema_2.sql with a row an object, killed amid a change.
 class FormerRelease : public StoreFile {
  protected:
-  void write_golden() {
+  void write_golden(const std::string& name = "schema_1") {
     const char* root = std::getenv("WEIR_SOURCE_ROOT");
     ASSERT_NE(root, nullptr);
-    std::ifstream file(std::string(root) + "/tests/unit/stores/schema_1.sql");
+    std::ifstream file(std::string(root) + "/tests/unit/stores/" + name + ".sql");
     const std::string sql{std::istreambuf_iterator<char>(file), {}};
     ASSERT_FALSE(sql.empty());
     auto database = cp::Database::open(path());
@@ -368,10 +410,41 @@ TEST_F(FormerRelease, its_store_becomes_todays_and_all_is_the_files) {
   }
   EXPECT_EQ(saved->allocation.network("blue").value, 2);
   EXPECT_TRUE(cp::read_history(store.database(), 10)->empty());
-  EXPECT_EQ(store.database().integer("PRAGMA user_version"), 2);
+  EXPECT_EQ(store.database().integer("PRAGMA user_version"), 3);
 
-  ASSERT_EQ(store.save(saved->intent, {}, cp::Allocation(), record_of()), 1u);
+  ASSERT_EQ(store.save({}, cp::Allocation(), record_of()), 1u);
   EXPECT_EQ(cp::undo_history(store.database(), {}, 0), saved->intent);
+}
+
+TEST_F(FormerRelease, rows_of_objects_become_a_difference_with_their_owners) {
+  write_golden("schema_2");
+  cp::Intent intent;
+  {
+    cp::Store store = open();
+    const auto saved = store.load({});
+    ASSERT_TRUE(saved) << to_string(saved.error().front());
+    intent = saved->intent;
+    const cp::Endpoint* added =
+        cp::find_endpoint(intent, "blue", base::parse_mac("02:00:00:00:0b:07").value());
+    ASSERT_NE(added, nullptr);
+    EXPECT_EQ(added->owner, Owner::command);
+    EXPECT_EQ(cp::read_history(store.database(), 10)->size(), 3u);
+    ASSERT_TRUE(saved->prepared);
+    const auto next = cp::apply_difference(intent, saved->prepared->redo);
+    ASSERT_TRUE(next);
+    EXPECT_EQ(cp::find_endpoint(*next, "blue", added->mac)->port, name("host0"));
+    EXPECT_EQ(cp::undo_history(store.database(), intent, 0), cp::Intent{});
+    EXPECT_EQ(cp::read_saved_state(store.database(), "monday"), intent);
+
+    ASSERT_TRUE(store.give_up_prepared(entry_with(cp::Outcome::unfinished)));
+    ASSERT_TRUE(store.tidy());
+    EXPECT_EQ(store.database().integer("SELECT count(*) FROM objects"), 0);
+  }
+  cp::Store store = open();
+  const auto saved = store.load({});
+  ASSERT_TRUE(saved) << to_string(saved.error().front());
+  EXPECT_EQ(saved->intent, intent);
+  EXPECT_FALSE(saved->prepared);
 }
 
 TEST_F(FormerRelease, an_accident_before_is_noticed_after) {

@@ -358,10 +358,9 @@ class Interrupted : public Transactions {
     cp::Prepared prepared;
     prepared.entry.what = "apply";
     prepared.digests = cp::digests_of(wanted, allocation);
-    prepared.redo = cp::write_difference(saved.intent, wanted);
     prepared.numbers = cp::write_numbers(saved.allocation, allocation);
     prepared.confirm = std::move(confirm);
-    ASSERT_TRUE(store.prepare(prepared));
+    ASSERT_TRUE(store.prepare(wanted, prepared));
   }
   const std::string next_ = sample_with("{name: blue", "{name: red, vni: 200}\n  - {name: blue");
 };
