@@ -20,6 +20,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -74,26 +75,42 @@ base::Result<dp::PortHelper> find_helper(const dp::Options& options) {
                                 .log_format = options.log_format});
 }
 
-base::Status run(const dp::Options& options) {
+// What every kind of start begins with.
+struct Entry {
+  int stop;  // Readable when the process shall end.
+  dp::Rights rights;
+  dp::CommandSocket socket;
+};
+
+base::Result<Entry> enter(const dp::Options& options) {
   const auto stop = dp::signals_as_descriptor();
   if (!stop) return std::unexpected(stop.error());
-  const auto rights = dp::Rights::of_user(options.user);
+  auto rights = dp::Rights::of_user(options.user);
   if (!rights) return std::unexpected(rights.error());
-  if (auto made = dp::make_directory(options.runtime_dir); !made) return made;
-  // First, so that a second instance is refused before it takes anything.
+  if (auto made = dp::make_directory(options.runtime_dir); !made) {
+    return std::unexpected(made.error());
+  }
+  // Before anything is taken, so that a second instance is refused.
   auto socket = dp::CommandSocket::listen(options.runtime_dir + "/dataplane.sock");
   if (!socket) return std::unexpected(socket.error());
+  return Entry{.stop = *stop, .rights = std::move(*rights), .socket = std::move(*socket)};
+}
+
+base::Status run(const dp::Options& options) {
+  auto entry = enter(options);
+  if (!entry) return std::unexpected(entry.error());
+  const dp::Rights& rights = entry->rights;
   auto helper = find_helper(options);
   if (!helper) return std::unexpected(helper.error());
   auto eal = dp::Eal::start({.directory = options.runtime_dir,
                              .packet_bytes = dp::pool_bytes(options.mbufs, options.mbuf_bytes),
                              .no_hugepages = options.no_hugepages,
-                             .virtual_addresses = rights->will_go() || ::geteuid() != 0});
+                             .virtual_addresses = rights.will_go() || ::geteuid() != 0});
   if (!eal) return std::unexpected(eal.error());
   auto pool = dp::make_pool(options.mbufs, options.mbuf_bytes);
   if (!pool) return std::unexpected(pool.error());
-  if (auto handed = rights->hand_over(options.runtime_dir); !handed) return handed;
-  if (auto bound = rights->bound(); !bound) return bound;
+  if (auto handed = rights.hand_over(options.runtime_dir); !handed) return handed;
+  if (auto bound = rights.bound(); !bound) return bound;
   auto tables = dp::make_tables(table_sizes(options));
   if (!tables) return std::unexpected(tables.error());
   auto epoch = dp::Epoch::make(options.workers);
@@ -118,9 +135,9 @@ base::Status run(const dp::Options& options) {
                    .limit = options.stall_limit,
                    .recycle = std::abort});
 
-  dp::Opener opener(**pool, *helper, rights->give_up());
+  dp::Opener opener(**pool, *helper, rights.give_up());
   dp::Housekeeper housekeeper(
-      std::move(*socket),
+      std::move(entry->socket),
       {.tables = *tables,
        .epoch = *epoch,
        .region = *region,
@@ -133,7 +150,7 @@ base::Status run(const dp::Options& options) {
       {.boot_id = dp::make_boot_id(), .tsc_hz = rte_get_tsc_hz(), .hugepages = eal->hugepages()},
       port_defaults(options));
   log_ready(options, *eal);
-  housekeeper.run(*stop);
+  housekeeper.run(entry->stop);
   watch.stop();
   workers.stop();
   LOG(info, "stopped", {"longest_turn_us", housekeeper.longest_turn().wall_ns / 1000},
@@ -143,18 +160,13 @@ base::Status run(const dp::Options& options) {
 
 // Nothing but a socket that tells why.
 base::Status run_safely(const dp::Options& options) {
-  const auto stop = dp::signals_as_descriptor();
-  if (!stop) return std::unexpected(stop.error());
-  const auto rights = dp::Rights::of_user(options.user);
-  if (!rights) return std::unexpected(rights.error());
-  if (auto made = dp::make_directory(options.runtime_dir); !made) return made;
-  auto socket = dp::CommandSocket::listen(options.runtime_dir + "/dataplane.sock");
-  if (!socket) return std::unexpected(socket.error());
-  if (auto handed = rights->hand_over(options.runtime_dir); !handed) return handed;
-  if (const auto give_up = rights->give_up()) {
+  auto entry = enter(options);
+  if (!entry) return std::unexpected(entry.error());
+  if (auto handed = entry->rights.hand_over(options.runtime_dir); !handed) return handed;
+  if (const auto give_up = entry->rights.give_up()) {
     if (auto given = give_up(); !given) return given;
   }
-  return dp::run_safe_mode(std::move(*socket), options.safe_mode, *stop);
+  return dp::run_safe_mode(std::move(entry->socket), options.safe_mode, entry->stop);
 }
 
 }  // namespace

@@ -16,8 +16,8 @@
 namespace dp {
 
 // `addresses`: both, in any form; `ports`: as they lie in the header, 0 where there are none.
-// A CRC is what one instruction makes, and gives QPs that are numbered one after the other
-// different ports, not just likely ones.
+// A CRC is two instructions, and gives 4,096 QPs that are numbered one after the other as many
+// different source ports.
 inline std::uint32_t hash_flow(std::uint64_t addresses, std::uint32_t ports,
                                std::uint32_t destination_qp) noexcept {
   const std::uint64_t rest = std::uint64_t{destination_qp} << 32 | ports;
