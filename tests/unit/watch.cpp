@@ -157,6 +157,16 @@ class WatchTest : public testing::Test {
         .count();
   }
 
+  // What is logged of the second worker, which spins and is taken for stalled.
+  std::string log_of_spinning() {
+    testing::internal::CaptureStderr();
+    second_.tell(Doing::spins);
+    const long after_ms = recycled_within(patience);
+    watch_->stop();
+    EXPECT_GE(after_ms, 100);
+    return testing::internal::GetCapturedStderr();
+  }
+
   std::uint64_t housekeeper_ns_ = 0;
   std::atomic<int> recycled_{0};
   dp::Epoch epoch_;
@@ -167,14 +177,9 @@ class WatchTest : public testing::Test {
 
 TEST_F(WatchTest, a_worker_that_spins_ends_the_process_and_is_shown) {
   start();
-  testing::internal::CaptureStderr();
-  second_.tell(Doing::spins);
 
-  const long after_ms = recycled_within(patience);
-  watch_->stop();
-  const std::string log = testing::internal::GetCapturedStderr();
+  const std::string log = log_of_spinning();
 
-  EXPECT_GE(after_ms, 100);
   EXPECT_NE(log.find("worker_stalled worker=1"), std::string::npos) << log;
   EXPECT_NE(log.find("event=stack thread=worker1 number=0"), std::string::npos) << log;
   EXPECT_NE(log.find("libc.so"), std::string::npos) << log;
@@ -189,15 +194,10 @@ TEST_F(WatchTest, a_worker_that_the_kernel_holds_ends_the_process) {
 
 TEST_F(WatchTest, one_that_spins_beside_one_that_sleeps_is_the_one) {
   start();
-  testing::internal::CaptureStderr();
   first_.tell(Doing::sleeps);
-  second_.tell(Doing::spins);
 
-  const long after_ms = recycled_within(patience);
-  watch_->stop();
-  const std::string log = testing::internal::GetCapturedStderr();
+  const std::string log = log_of_spinning();
 
-  EXPECT_GE(after_ms, 100);
   EXPECT_NE(log.find("worker_stalled worker=1"), std::string::npos) << log;
   EXPECT_EQ(log.find("worker_stalled worker=0"), std::string::npos) << log;
 }
