@@ -3,13 +3,13 @@
 
 #include "controlplane/api/answer.hpp"
 #include "controlplane/api/counters.hpp"
+#include "dataplane/base/clock.hpp"
 #include "dataplane/contract/drop_reason.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
 
 #include <chrono>
-#include <ctime>
 
 namespace cp {
 
@@ -78,15 +78,8 @@ json::object totals_of(const RegionView& region) {
           {"mismatch", mismatch}};
 }
 
-std::uint64_t monotonic_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
-
 double seconds_since(std::uint64_t then_ns) {
-  const std::uint64_t now_ns = monotonic_ns();
+  const std::uint64_t now_ns = base::monotonic_ns();
   return now_ns > then_ns ? static_cast<double>(now_ns - then_ns) / 1e9 : 0.0;
 }
 

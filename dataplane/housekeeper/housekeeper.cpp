@@ -3,6 +3,7 @@
 // commands.cpp.
 #include "dataplane/housekeeper/housekeeper.hpp"
 
+#include "dataplane/base/clock.hpp"
 #include "dataplane/base/log.hpp"
 
 #include <algorithm>
@@ -27,10 +28,7 @@ constexpr std::uint64_t look_again_ns = 100 * us;    // At workers that have not
 constexpr std::uint64_t work_budget_ns = 500 * us;
 
 std::uint64_t thread_cpu_ns() noexcept {
-  timespec now;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(now.tv_nsec);
+  return base::clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 }  // namespace
@@ -57,7 +55,7 @@ void Housekeeper::run(int stop) {
 std::uint64_t Housekeeper::wait_ns() const noexcept {
   if (pending_) return 0;
   if (transaction_.working()) return transaction_.waiting() ? look_again_ns : 0;
-  const std::uint64_t now = monotonic_ns();
+  const std::uint64_t now = base::monotonic_ns();
   const std::uint64_t next = std::min(next_publish_ns_, next_links_ns_);
   const std::uint64_t timer = std::min(next > now ? next - now : 0, resolver_.wait_ns(now));
   return traces_.active() ? std::min(timer, trace_interval_ns) : timer;
@@ -89,7 +87,7 @@ bool Housekeeper::wait(int stop) {
 bool Housekeeper::turn(int stop) {
   if (!wait(stop)) return false;
 
-  const std::uint64_t started_ns = monotonic_ns();
+  const std::uint64_t started_ns = base::monotonic_ns();
   const std::uint64_t started_cpu_ns = thread_cpu_ns();
   publisher_.heartbeat();
   ports_.turn();
@@ -101,13 +99,13 @@ bool Housekeeper::turn(int stop) {
   traces_.drain(socket_);
   traces_.release();
   watch();
-  longest_turn_.wall_ns = std::max(longest_turn_.wall_ns, monotonic_ns() - started_ns);
+  longest_turn_.wall_ns = std::max(longest_turn_.wall_ns, base::monotonic_ns() - started_ns);
   longest_turn_.cpu_ns = std::max(longest_turn_.cpu_ns, thread_cpu_ns() - started_cpu_ns);
   return true;
 }
 
 void Housekeeper::work_slice() {
-  const std::uint64_t deadline = monotonic_ns() + work_budget_ns;
+  const std::uint64_t deadline = base::monotonic_ns() + work_budget_ns;
   do {
     if (pending_) {
       // A few records between looks at the clock.
@@ -134,11 +132,11 @@ void Housekeeper::work_slice() {
     } else {
       return;
     }
-  } while (monotonic_ns() < deadline);
+  } while (base::monotonic_ns() < deadline);
 }
 
 void Housekeeper::watch() {
-  const std::uint64_t now = monotonic_ns();
+  const std::uint64_t now = base::monotonic_ns();
   if (now >= next_links_ns_) {
     next_links_ns_ = now + links_interval_ns;
     ports_.observe();

@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/housekeeper/publish.hpp"
 
-#include <ctime>
+#include "dataplane/base/clock.hpp"
+
 #include <string>
 
 namespace dp {
 
 using contract::set;
-
-std::uint64_t monotonic_ns() noexcept {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 Publisher::Publisher(CounterRegion& region, const Tables& tables, const Model& model,
                      const Ports& ports, const NextHops& next_hops, rte_mempool& pool,
@@ -26,7 +20,7 @@ Publisher::Publisher(CounterRegion& region, const Tables& tables, const Model& m
       pool_(pool) {
   contract::GlobalState& global = region_.global();
   set(global.boot_id, facts.boot_id);
-  set(global.started_ns, monotonic_ns());
+  set(global.started_ns, base::monotonic_ns());
   set(global.tsc_hz, facts.tsc_hz);
   set(global.hugepages, facts.hugepages ? 1 : 0);
   set(global.mbufs_capacity, pool.size);
@@ -40,7 +34,7 @@ Publisher::Publisher(CounterRegion& region, const Tables& tables, const Model& m
 }
 
 void Publisher::heartbeat() noexcept {
-  set(region_.global().heartbeat_ns, monotonic_ns());
+  set(region_.global().heartbeat_ns, base::monotonic_ns());
 }
 
 void Publisher::controller(bool connected) noexcept {

@@ -18,8 +18,6 @@
 
 namespace dp {
 
-std::uint64_t monotonic_ns() noexcept;
-
 class Publisher {
  public:
   // What does not change while the data plane lives.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/housekeeper/resolver.hpp"
 
+#include "dataplane/base/clock.hpp"
 #include "dataplane/housekeeper/publish.hpp"
 #include "dataplane/packet/vlan.hpp"
 
@@ -104,7 +105,7 @@ void Resolver::forget_link(base::PortId port) {
 }
 
 void Resolver::configure() {
-  const std::uint64_t now = monotonic_ns();
+  const std::uint64_t now = base::monotonic_ns();
   Wishes wishes;
   for (std::uint32_t id = 0; id < model_.port_slots(); ++id) {
     const Ports::Seen* seen = underlay(id);
@@ -182,13 +183,13 @@ void Resolver::follow_returned() {
     places.emplace(here, port);
     if (here == place) continue;
     kernel_.forget(place);
-    kernel_.want(here, monotonic_ns());
+    kernel_.want(here, base::monotonic_ns());
   }
   in_force_.of_kernel = std::move(places);
 }
 
 void Resolver::look_at_ports() {
-  const std::uint64_t now = monotonic_ns();
+  const std::uint64_t now = base::monotonic_ns();
   follow_returned();
   for (std::uint32_t id = 0; id < contract::port_count_max; ++id) {
     const Ports::Seen* seen = (in_force_.served & bit(id)) != 0 ? ports_.seen(id) : nullptr;
@@ -206,7 +207,7 @@ void Resolver::look_at_ports() {
 }
 
 void Resolver::turn() {
-  const std::uint64_t now = monotonic_ns();
+  const std::uint64_t now = base::monotonic_ns();
   follow_kernel(now);
   for (FrameRings* rings : parts_.rings) receive(rings->to_housekeeper, now);
   hear_announcements(now);

@@ -1,26 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/housekeeper/safe_mode.hpp"
 
+#include "dataplane/base/clock.hpp"
 #include "dataplane/base/log.hpp"
 #include "dataplane/base/supervisor.hpp"
 #include "dataplane/contract/command.hpp"
 #include "dataplane/contract/event.hpp"
 
 #include <array>
-#include <ctime>
 #include <poll.h>
 
 namespace dp {
 namespace {
 
 constexpr int turn_ms = 100;
-
-std::uint64_t now_ns() noexcept {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 std::vector<std::byte> refusal(const contract::FrameHeader& to, const std::string& text) {
   const contract::Reply reply{.status = static_cast<std::uint16_t>(base::Errc::wrong_state),
@@ -60,7 +53,7 @@ base::Status run_safe_mode(CommandSocket socket, const std::string& reason, int 
     if (descriptors[0].revents != 0) return {};
     if (descriptors[1].revents != 0) (void)socket.accept();
     if (socket.connected()) answer(socket, text);
-    supervisor.alive(now_ns());
+    supervisor.alive(base::monotonic_ns());
   }
 }
 

@@ -2,6 +2,7 @@
 #include "dataplane/housekeeper/transaction.hpp"
 
 #include "dataplane/base/check.hpp"
+#include "dataplane/base/clock.hpp"
 #include "dataplane/base/log.hpp"
 #include "dataplane/housekeeper/publish.hpp"
 
@@ -112,7 +113,7 @@ std::optional<Transaction::Answer> Transaction::step() {
         fail(more.error());
       } else if (!*more) {
         CHECK(epoch_.flip() == next_);
-        late_ns_ = monotonic_ns() + late_after_ns;
+        late_ns_ = base::monotonic_ns() + late_after_ns;
         phase_ = Phase::pass;
       }
       break;
@@ -140,7 +141,7 @@ std::optional<Transaction::Answer> Transaction::step() {
 
 // The generation is in force and cannot be taken back: all that is left is to wait, and to say so.
 void Transaction::complain_of_late_workers() {
-  if (monotonic_ns() < late_ns_) return;
+  if (base::monotonic_ns() < late_ns_) return;
   late_ns_ += late_after_ns;
   LOG(error, "workers_late", {"generation", next_}, {"workers", epoch_.late_workers(next_)},
       {"effect", "the commit is not answered until they move on"});

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/pipeline/trace.hpp"
 
+#include "dataplane/base/clock.hpp"
 #include "dataplane/packet/ecn.hpp"
 
 #include <algorithm>
 #include <cstring>
-#include <ctime>
 
 namespace dp {
 
@@ -104,11 +104,7 @@ Tracer::Tracer(TraceBoard& board, TraceRing& ring, base::WorkerId worker)
       stories_(std::make_unique<std::array<Story, story_max>>()) {}
 
 void Tracer::begin(Batch& batch, base::Generation generation) noexcept {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  const std::uint64_t time_ns = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-                                static_cast<std::uint64_t>(now.tv_nsec);
-
+  const std::uint64_t time_ns = base::monotonic_ns();
   story_count_ = batch.size();
   for (std::uint16_t i = 0; i < batch.size(); ++i) {
     Story& story = (*stories_)[i];

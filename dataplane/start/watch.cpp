@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/start/watch.hpp"
 
+#include "dataplane/base/clock.hpp"
 #include "dataplane/base/log.hpp"
 #include "dataplane/start/stack.hpp"
 
@@ -21,16 +22,9 @@ constexpr std::uint64_t late_look_ns = 50 * ms;
 constexpr std::uint64_t housekeeper_limit_ns = 1000 * ms;
 constexpr milliseconds stack_patience{30};
 
-std::uint64_t time_of(clockid_t clock) noexcept {
-  timespec now{};
-  ::clock_gettime(clock, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
-
 std::uint64_t cpu_time_of(const WorkerThreads::Thread& thread) noexcept {
   clockid_t clock{};
-  return ::pthread_getcpuclockid(thread.handle, &clock) == 0 ? time_of(clock) : 0;
+  return ::pthread_getcpuclockid(thread.handle, &clock) == 0 ? base::clock_ns(clock) : 0;
 }
 
 // Of another thread, which is its only writer, by contract::set() or add().
@@ -88,7 +82,7 @@ void Watch::stop() {
 void Watch::run() {
   std::unique_lock lock(mutex_);
   while (!changed_.wait_for(lock, look_interval, [this] { return stopping_; })) {
-    look(time_of(CLOCK_MONOTONIC));
+    look(base::monotonic_ns());
   }
 }
 

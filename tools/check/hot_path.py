@@ -23,6 +23,7 @@ WORDS = {
              r"rte_\w*lock_lock|call_once|shared_ptr",
     "throws": r"throw|try|catch",
     "calls the system": r"nanosleep|usleep|sleep_for|sleep_until|clock_gettime|gettimeofday|"
+                        r"clock_ns|monotonic_ns|"
                         r"ioctl|recvmsg|sendmsg|recvfrom|sendto|epoll_\w+|poll|mmap|munmap|futex|"
                         r"system_clock|steady_clock|syscall",
 }
