@@ -25,12 +25,17 @@ constexpr int nobody_answered = -1;
 // A signal's handler reaches nothing else. Written by the thread that is asked.
 std::array<void*, 48> frames;
 std::atomic<int> frame_count{nobody_answered};
+// Who may write them; 0: nobody, as one who answers late would write over another's.
+std::atomic<pthread_t> asked{0};
 
 void look_at_own_stack(int /*signal*/) {
   const int before = errno;
-  const int count = ::backtrace(frames.data(), frames.size());
-  // Release pairs with the acquire in stack_of().
-  frame_count.store(count, std::memory_order_release);
+  pthread_t self = ::pthread_self();
+  // Acquire and release pair with those in stack_of().
+  if (asked.compare_exchange_strong(self, 0, std::memory_order_acquire)) {
+    const int count = ::backtrace(frames.data(), frames.size());
+    frame_count.store(count, std::memory_order_release);
+  }
   errno = before;
 }
 
@@ -81,12 +86,19 @@ void answer_stack_signal() noexcept {
 
 std::vector<std::string> stack_of(pthread_t thread, std::chrono::milliseconds patience) {
   frame_count.store(nobody_answered, std::memory_order_relaxed);
+  asked.store(thread, std::memory_order_release);
   if (::pthread_kill(thread, stack_signal) != 0) return {};
   const auto until = std::chrono::steady_clock::now() + patience;
   int count = nobody_answered;
-  while (count == nobody_answered && std::chrono::steady_clock::now() < until) {
+  while (count == nobody_answered) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
     count = frame_count.load(std::memory_order_acquire);
+    // One who has begun to answer is waited for.
+    pthread_t late = thread;
+    if (std::chrono::steady_clock::now() >= until &&
+        asked.compare_exchange_strong(late, 0, std::memory_order_relaxed)) {
+      break;
+    }
   }
   std::vector<std::string> lines;
   for (int i = 0; i < count; ++i) lines.push_back(describe(frames[static_cast<std::size_t>(i)]));

@@ -20,7 +20,8 @@ constexpr milliseconds look_interval{10};
 constexpr std::uint64_t late_look_ns = 50 * ms;
 // Its turns take a millisecond; a call into a driver may wait for the kernel longer than that.
 constexpr std::uint64_t housekeeper_limit_ns = 1000 * ms;
-constexpr milliseconds stack_patience{30};
+// A thread that runs waits for a processor, at worst; one that the kernel holds never answers.
+constexpr milliseconds stack_patience{100};
 
 std::uint64_t cpu_time_of(const WorkerThreads::Thread& thread) noexcept {
   clockid_t clock{};

@@ -42,7 +42,11 @@ class Player {
   Player(const Player&) = delete;
   Player& operator=(const Player&) = delete;
 
-  void tell(Doing what) { doing_ = what; }
+  // Returns when it does so.
+  void tell(Doing what) {
+    doing_ = what;
+    while (does_ != what) std::this_thread::sleep_for(1ms);
+  }
   const std::uint64_t* turns() const { return &turns_; }
   dp::WorkerThreads::Thread thread() {
     return {.handle = thread_.native_handle(), .id = number_.load()};
@@ -54,14 +58,16 @@ class Player {
     ASSERT_TRUE(epoch_.register_worker(id_));
     number_ = ::gettid();
     number_.notify_all();
-    while (doing_ != Doing::ends) {
-      if (doing_ == Doing::turns) {
+    for (Doing now = doing_; now != Doing::ends; now = doing_) {
+      does_ = now;
+      if (now == Doing::turns) {
         __atomic_fetch_add(&turns_, 1, __ATOMIC_RELAXED);
         epoch_.quiescent(id_);
+        std::this_thread::yield();  // Those that are to be seen need the processors.
       }
-      if (doing_ == Doing::sleeps) epoch_.offline(id_);
-      if (doing_ == Doing::sleeps || doing_ == Doing::blocked) std::this_thread::sleep_for(400ms);
-      if (doing_ != Doing::spins && doing_ != Doing::blocked) epoch_.online(id_);
+      if (now == Doing::sleeps) epoch_.offline(id_);
+      if (now == Doing::sleeps || now == Doing::blocked) std::this_thread::sleep_for(400ms);
+      if (now != Doing::spins && now != Doing::blocked) epoch_.online(id_);
     }
     epoch_.unregister_worker(id_);
   }
@@ -69,6 +75,7 @@ class Player {
   dp::Epoch& epoch_;
   base::WorkerId id_;
   std::atomic<Doing> doing_{Doing::turns};
+  std::atomic<Doing> does_{Doing::turns};
   std::atomic<pid_t> number_{0};
   std::uint64_t turns_ = 0;
   std::thread thread_;
@@ -136,6 +143,7 @@ class WatchTest : public testing::Test {
                      __ATOMIC_RELAXED);
   }
   void start(std::chrono::milliseconds limit = 150ms) {
+    started_ = steady_clock::now();
     watch_ = std::make_unique<dp::Watch>(
         dp::Watch::Parts{.epoch = epoch_,
                          .workers = {first_.thread(), second_.thread()},
@@ -148,12 +156,12 @@ class WatchTest : public testing::Test {
                            ++recycled_;
                          }});
   }
-  // Milliseconds until the process would have ended; -1: it would not.
+  // Milliseconds from the start until the process would have ended; -1: it would not.
   long recycled_within(std::chrono::milliseconds time) {
-    const auto began = steady_clock::now();
-    while (recycled_ == 0 && steady_clock::now() < began + time) std::this_thread::sleep_for(1ms);
+    const auto until = steady_clock::now() + time;
+    while (recycled_ == 0 && steady_clock::now() < until) std::this_thread::sleep_for(1ms);
     if (recycled_ == 0) return -1;
-    return std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - began)
+    return std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - started_)
         .count();
   }
 
@@ -173,6 +181,7 @@ class WatchTest : public testing::Test {
   Player first_;
   Player second_;
   std::unique_ptr<dp::Watch> watch_;
+  steady_clock::time_point started_;
 };
 
 TEST_F(WatchTest, a_worker_that_spins_ends_the_process_and_is_shown) {
