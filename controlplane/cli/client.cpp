@@ -20,7 +20,9 @@ namespace {
 // runs the loop until it is done.
 class Connection {
  public:
-  explicit Connection(std::chrono::milliseconds timeout) : stream_(io_), timeout_(timeout) {}
+  explicit Connection(std::chrono::milliseconds timeout) : stream_(io_), timeout_(timeout) {
+    buffer_.reserve(65536);  // What is read at once; by itself Beast begins with 512 bytes.
+  }
 
   beast::error_code connect(const std::string& path) {
     return step([&](auto done) {
