@@ -12,12 +12,13 @@ Over IPv6 the kernel sends and wants UDP checksums (RFC 6935's default), and dro
 without; `checksum="zero"` turns that off on its side, "full" turns them on in Weir.
 """
 
-import json
+import contextlib
 import re
-import time
 from ipaddress import IPv6Address
 from typing import NamedTuple
 
+from echo import ping
+from iperf3 import Iperf3
 from scenario import SIDES, VNI, TenantHost, intent_of, sockets_lost
 from testbed import Gateway, shape, wait_for
 
@@ -171,22 +172,21 @@ class KernelPeer:
 
     def ping_back(self, address):
         """Whether the kernel's side reaches the host."""
-        return "3 received" in self.peer.run("ping", "-q", "-c", 3, "-i", 0.1, "-W", 2, address,
-                                             check=False)
+        return ping(self.peer, address) == 1.0
 
-    def iperf3(self, *options):
-        """From the host to the kernel's side and back, 2 seconds."""
-        server = self.bed.start("iperf3-server", self.peer.inside("iperf3", "-s", "-1"))
-        time.sleep(0.5)
-        output = self.host.namespace.run("iperf3", "-J", "-t", 2, "--bidir", *options)
-        server.stop()
-        return json.loads(output)["end"]
+    def iperf3(self, address, *options, **keywords):
+        """From the host to the kernel's side and back."""
+        return Iperf3(self.bed, self.host.namespace, self.peer, address, *options, **keywords)
 
-    def udp_crosses(self, address, *options):
-        """Datagrams both ways, at a rate below the smallest ring. Lost are only those for which a
-        receiver's own socket had no room, as iperf3 waited for a processor."""
+    @contextlib.contextmanager
+    def udp_crosses(self, address, seconds=2):
+        """Datagrams both ways while the block runs, and for so long, at a rate below the smallest
+        ring. Lost are only those for which a receiver's own socket had no room, as iperf3 waited
+        for a processor."""
         before = sockets_lost(self.host.namespace, self.peer)
-        udp = self.iperf3("-c", address, "-u", "-b", "4M", "-l", 1200, *options)
+        running = self.iperf3(address, "-t", seconds, "-u", "-b", "4M", "-l", 1200, port=5202)
+        yield
+        udp = running.end()
         ways = udp["sum"], udp["sum_bidir_reverse"]
         assert all(way["packets"] > 400 for way in ways), ways
         excused = sockets_lost(self.host.namespace, self.peer) - before
@@ -202,10 +202,10 @@ class KernelPeer:
             assert self.ping_back(ours.ip)
         # Window and rate stay below the smallest ring, so that a loss would be ours.
         window = max(12, 48 // streams)
-        tcp = self.iperf3("-c", KERNEL.kernel.ip, "-w", f"{window}K", "-P", streams)
+        with self.udp_crosses(KERNEL.kernel6.ip):
+            tcp = self.iperf3(KERNEL.kernel.ip, "-t", 1, "-w", f"{window}K", "-P", streams).end()
         for way in ("sum_received", "sum_received_bidir_reverse"):
             assert tcp[way]["bytes"] > 100_000, tcp[way]
-        self.udp_crosses(KERNEL.kernel6.ip)
 
 
 class KernelPeerOverXdp(KernelPeer):

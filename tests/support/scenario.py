@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import roce
 from counters import Counters
+from echo import ping
 from pcap import read_pcap
-from testbed import ROOT, Gateway, TestbedError, shape, wait_for
+from testbed import ROOT, Gateway, TestbedError, shape, start_all, wait_for
 from traffic import RawPort, roce_shots
 
 CAPTURES = ROOT / "tests" / "captures"
@@ -118,15 +119,13 @@ class TenantHost:
         host.ip("addr", "replace", f"{self.side.kernel.ip}/24", "dev", "host0")
         host.ip("addr", "replace", f"{self.side.kernel6.ip}/64", "dev", "host0", "nodad")
 
-    def ping(self, address, count=3, interval=0.05, *options):
+    def reaches(self, address):
+        """Whether one ping comes back at once: to be asked again and again."""
+        return ping(self.namespace, address, 1, patience=0.3) == 1.0
+
+    def ping(self, address, count=3, interval=0.01):
         """Share of the pings that came back."""
-        output = self.namespace.run("ping", "-q", "-c", count, "-i", interval, "-W", 2, *options,
-                                    address, check=False, seconds=count * (interval + 2) + 10)
-        for line in output.splitlines():
-            if " received" in line:
-                words = line.split()
-                return int(words[words.index("received,") - 1]) / count
-        return 0.0
+        return ping(self.namespace, address, count, interval)
 
 
 class TwoGateways:
@@ -144,8 +143,7 @@ class TwoGateways:
                       for side, gateway in zip(SIDES, self.gateways)]
 
     def start(self):
-        for gateway in self.gateways:
-            gateway.start()
+        start_all(self.gateways)
         for side, gateway, host in zip(SIDES, self.gateways, self.hosts):
             gateway.apply(self.intent(side))
             host.plug_in()
@@ -154,7 +152,7 @@ class TwoGateways:
         near, far = self.hosts
         # The kernels find each other's MACs in their own time.
         for address in (far.side.kernel.ip, far.side.kernel6.ip):
-            wait_for(lambda address=address: near.ping(address, 1) == 1.0,
+            wait_for(lambda address=address: near.reaches(address),
                      f"host1 reaches {address}", 20)
         return self
 
@@ -191,5 +189,5 @@ def settle(gateways, seconds=5.0):
         if now == before:
             return counters
         before = now
-        time.sleep(0.3)
+        time.sleep(0.1)
     raise TestbedError(f"frames still flow after {seconds:.0f} s")

@@ -9,7 +9,7 @@ The first gateway knows many endpoints more."""
 
 from pulse import Beat
 from scenario import SIDES, UNDERLAY_MTU
-from testbed import Gateway, shape
+from testbed import Gateway, shape, start_all
 
 TENANTS = {"blue": 100, "red": 200}              # Their VNIs.
 
@@ -19,14 +19,14 @@ def mac_of(tenant, side):
 
 
 class TwoTenants:
-    def __init__(self, bed, *, endpoints, supervised):
+    def __init__(self, bed, *, endpoints, **keywords):
         self.bed = bed
         self.queues = shape()[1]
         room = 1024
         while room < endpoints + 16:
             room *= 2
         options = ("--bpffs", bed.bpffs(), "--endpoints", room)
-        self.gateways = [Gateway(bed, f"gw{side.number}", options=options, supervised=supervised)
+        self.gateways = [Gateway(bed, f"gw{side.number}", options=options, **keywords)
                          for side in SIDES]
         near, far = self.gateways
         bed.cable(near.namespace, "wire0", far.namespace, "wire0", mtu=UNDERLAY_MTU,
@@ -41,8 +41,8 @@ class TwoTenants:
         self.many = {near: endpoints, far: 0}
 
     def start(self):
+        start_all(self.gateways)
         for side, gateway in zip(SIDES, self.gateways):
-            gateway.start()
             gateway.apply(self.intent(side, self.many[gateway]))
         return self
 

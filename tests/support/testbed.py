@@ -6,6 +6,8 @@ not meet, and that a later one can remove what a killed one left behind."""
 import atexit
 import contextlib
 import ctypes
+import functools
+import itertools
 import json
 import os
 import re
@@ -39,6 +41,7 @@ def build_folder():
     return Path(os.environ.get("WEIR_BUILD", ROOT / "build"))
 
 
+@functools.cache                                # The build folder has thousands of files.
 def find_program(name):
     """The newest executable of that name in the build folder."""
     for path in sorted(build_folder().glob(f"**/{name}")):
@@ -142,6 +145,10 @@ class Namespace:
         return Path(f"/run/netns/{self.name}").exists() and \
             bool(self.ip("-o", "link", "show", interface, check=False))
 
+    def wait_listens(self, port):
+        """Until somebody inside takes TCP connections to `port`."""
+        wait_for(lambda: self.run("ss", "-Hltn", f"sport = :{port}"), f"port {port} is listened at")
+
     def offloads_off(self, interface):
         """Else the kernel hands over frames whose checksums nobody has filled in yet."""
         self.run("ethtool", "-K", interface, "tx", "off", "rx", "off", "gso", "off", "tso", "off",
@@ -162,9 +169,12 @@ class Testbed:
         self.prefix = f"{PREFIX}-{os.getpid()}"
         self.namespaces = []
         self.processes = []
+        self.cores = itertools.count(os.getpid())  # Others may run beside us.
         self.closed = False
         remove_leftovers()
         self.folder = Path(tempfile.mkdtemp(prefix=f"{self.prefix}-"))
+        # The processes may die here, the machine does not: nothing has to wait for a disk.
+        command("mount", "-t", "tmpfs", "tmpfs", self.folder)
         self.folder.chmod(0o711)                 # A data plane that is not root removes its files.
         atexit.register(self.close)
         for number in (signal.SIGTERM, signal.SIGHUP):
@@ -184,6 +194,9 @@ class Testbed:
         self.namespaces.append(made)             # First: Ctrl-C may come before it is finished.
         made.make()
         return made
+
+    def next_core(self):
+        return next(self.cores) % os.cpu_count()
 
     def start(self, name, arguments, namespace=None):
         """Starts a process; its log is NAME.log in the test bed's folder."""
@@ -240,8 +253,7 @@ class Testbed:
             end_processes_in(namespace.name)
             with contextlib.suppress(Exception):
                 namespace.delete()
-        unmount_bpffs(self.folder)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_folder(self.folder)
         for number, handler in before:
             signal.signal(number, handler)
 
@@ -263,10 +275,12 @@ def end_processes_in(namespace):
                      f"the end of {pids}", 5)
 
 
-def unmount_bpffs(folder):
-    """What is pinned there goes with it."""
-    if os.path.ismount(folder / BPFFS):
-        command("umount", folder / BPFFS, check=False)
+def remove_folder(folder):
+    """Of a test bed. What is pinned in its bpffs goes with it."""
+    for path in (folder / BPFFS, folder):
+        if os.path.ismount(path):
+            command("umount", "-l", path, check=False)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_leftovers():
@@ -281,25 +295,26 @@ def remove_leftovers():
                 end_processes_in(path.name)
                 command("ip", "netns", "delete", path.name, check=False)
             else:
-                unmount_bpffs(path)
-                shutil.rmtree(path, ignore_errors=True)
+                remove_folder(path)
 
 
 class Gateway:
     """A data plane and a control plane with a runtime folder of their own in one namespace. `user`:
     whom the data plane becomes before it forwards; "": it stays who it is, and the caller says why.
-    `wrapper`: words before the data plane's command line."""
+    `wrapper`: words before the data plane's command line. `first_core`: None is one after the other
+    of those that there are. `supervisor`: options of weir-supervisor, where there is one."""
 
-    def __init__(self, bed, name, *, workers=None, first_core=0, options=(), supervised=False,
-                 user=USER, wrapper=()):
+    def __init__(self, bed, name, *, workers=None, first_core=None, options=(), supervised=False,
+                 user=USER, wrapper=(), supervisor=()):
         self.bed = bed
         self.name = name
         self.workers = workers or shape()[0]
-        self.first_core = first_core
+        self.first_core = bed.next_core() if first_core is None else first_core
         self.options = options
         self.supervised = supervised
         self.user = user
         self.wrapper = wrapper
+        self.supervisor = supervisor
         self.namespace = bed.namespace(name)
         self.runtime = bed.folder / name
         self.runtime.mkdir()
@@ -311,6 +326,10 @@ class Gateway:
 
     def start(self):
         self.start_dataplane()
+        return self.join_dataplane()
+
+    def join_dataplane(self):
+        """Starts the control plane of a data plane that listens already, and may not be ready."""
         self.start_controlplane()
         # waiting: it has never been told what is wanted.
         wait_for(lambda: self.link_state() in ("waiting", "in_sync"),
@@ -326,7 +345,7 @@ class Gateway:
             arguments += ["--user", self.user]
         if self.supervised:
             arguments = [find_program("weir-supervisor"), "--pid-file", self.pid_file,
-                         "--safe-mode", *arguments]
+                         "--safe-mode", *self.supervisor, *arguments]
         self.dataplane = self.bed.start(f"{self.name}-dataplane", map(str, arguments),
                                         self.namespace)
         wait_for(lambda: (self.runtime / "dataplane.sock").exists() or not self.dataplane.alive(),
@@ -398,3 +417,11 @@ class Gateway:
         answer = self.weir("apply", path)
         self.wait_in_sync()
         return answer
+
+
+def start_all(gateways):
+    """Data planes take their time to be ready, and do so beside each other."""
+    for gateway in gateways:
+        gateway.start_dataplane()
+    for gateway in gateways:
+        gateway.join_dataplane()

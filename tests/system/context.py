@@ -11,8 +11,10 @@ import roce  # noqa: E402
 import stall  # noqa: E402
 from api import Api  # noqa: E402
 from counters import Counters  # noqa: E402
+from echo import ping  # noqa: E402
 from guest import Guest  # noqa: E402
 from hugepages import Hugepages  # noqa: E402
+from iperf3 import Iperf3  # noqa: E402
 from kernel_peer import KernelPeer, KernelPeerOverXdp, Link  # noqa: E402
 from ovs_peer import OvsPeer  # noqa: E402
 from pulse import Pulse  # noqa: E402
@@ -28,11 +30,12 @@ from traffic import Direction, InNamespace, RawPort, Replay, Shot  # noqa: E402
 
 __all__ = [
     "ROOT", "SIDES", "UNDERLAY_MTU", "USER", "VNI", "Api", "Counters", "Direction", "Gateway",
-    "Guest", "Hugepages", "InNamespace", "KernelPeer", "KernelPeerOverXdp", "Link", "Namespace",
-    "OvsPeer", "Pulse", "RawPort", "Replay", "Shot", "Skip", "Stops", "TaggedPort", "TenantHost",
-    "Testbed", "TestbedError", "TwoGateways", "TwoTenants", "all_shots", "build_folder",
-    "check_gateways", "check_replay", "command", "find_program", "intent_of", "overlaps", "roce",
-    "run", "settle", "shape", "sockets_lost", "stall", "tag", "test", "wait_for"]
+    "Guest", "Hugepages", "InNamespace", "Iperf3", "KernelPeer", "KernelPeerOverXdp", "Link",
+    "Namespace", "OvsPeer", "Pulse", "RawPort", "Replay", "Shot", "Skip", "Stops", "TaggedPort",
+    "TenantHost", "Testbed", "TestbedError", "TwoGateways", "TwoTenants", "all_shots",
+    "build_folder", "check_gateways", "check_replay", "command", "find_program", "intent_of",
+    "overlaps", "ping", "roce", "run", "settle", "shape", "sockets_lost", "stall", "tag", "test",
+    "wait_for"]
 
 
 def check_replay(replay):

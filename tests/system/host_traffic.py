@@ -119,7 +119,7 @@ def host_counters(gateway):
 def connection(bed, peer, *options, address=WEIR.vtep):
     """What ssh is like: from the kernel's side to port 22 of the gateway, while the block runs."""
     server = bed.start("sshd-like", peer.gateway.namespace.inside("iperf3", "-s", "-1", "-p", 22))
-    time.sleep(0.5)
+    peer.gateway.namespace.wait_listens(22)
     arguments = peer.peer.inside("iperf3", "-c", address, "-p", 22, *options)
     with subprocess.Popen(list(map(str, arguments)), stdout=subprocess.DEVNULL,
                           stderr=subprocess.PIPE, text=True) as client:
@@ -190,7 +190,7 @@ def the_kernel_is_reached_through_the_twin_while_tunnels_run():
             assert peer.reaches(peer.gateway.namespace, theirs), theirs
             assert peer.reaches(peer.peer, ours, "-s", 3000), f"{ours} by fragments"
 
-        with connection(bed, peer, "--bidir", "-t", 8, "-b", "4M", "-l", 1000):
+        with connection(bed, peer, "--bidir", "-t", 4, "-b", "4M", "-l", 1000):
             peer.cross(streams=4 if shape()[0] > 1 else 1)
 
         classes = host_counters(peer.gateway)
@@ -376,7 +376,8 @@ def a_flood_is_policed_and_tunnels_lose_nothing():
             peer.peer.ip("neigh", "flush", "dev", "wire0")
             peer.reaches(peer.peer, WEIR.vtep6)
             assert f"lladdr {WEIR.wire_mac}" in peer.peer.ip("neigh", "show", WEIR.vtep6)
-            peer.udp_crosses(KERNEL.kernel.ip)
+            with peer.udp_crosses(KERNEL.kernel.ip):
+                pass
         seconds = time.monotonic() - started
         peer.check(but=("host_policed",))
         counters = Counters(peer.gateway)
@@ -413,7 +414,8 @@ def frr_speaks_bgp_through_the_twin():
         wait_for(exchanged, "a session and a route each way", 60, interval=0.2)
         assert host_counters(peer.gateway)["bgp"]["passed"] > 5
         # For as long as a session lives without a word of the other side.
-        peer.udp_crosses(KERNEL.kernel.ip, "-t", 3)
+        with peer.udp_crosses(KERNEL.kernel.ip, seconds=3):
+            pass
         assert ours.established() and ours.sessions_lost() == 0
 
         # The TAP goes with the process; zebra gives its successor the address again.
@@ -425,7 +427,7 @@ def frr_speaks_bgp_through_the_twin():
         peer.host.plug_in()
         peer.host.give_addresses()
         wait_for(exchanged, "the session and the routes again", 60, interval=0.2)
-        wait_for(lambda: peer.host.ping(KERNEL.kernel.ip, 1) == 1.0, "the tunnel again")
+        wait_for(lambda: peer.host.reaches(KERNEL.kernel.ip), "the tunnel again")
         check_gateways([peer.gateway])
 
 

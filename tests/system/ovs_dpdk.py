@@ -7,24 +7,11 @@ ECN as OVS 3.1 does it: it writes the inner field into the outer header, but ECT
 kernel does, and passes the inner field on; an outer CE would become an inner one. Its outer DSCP is
 0 unless it is told tos=inherit."""
 
-import json
-import time
-
-from context import (OvsPeer, RawPort, SIDES, Testbed, check_gateways, roce, run, settle,
+from context import (Iperf3, OvsPeer, RawPort, SIDES, Testbed, check_gateways, roce, run, settle,
                      sockets_lost, test, wait_for)
 
 WEIR, OVS = SIDES
 FIELDS = (roce.NOT_ECT, roce.ECT0, roce.ECT1, roce.CE)
-
-
-def iperf3(peer, *options):
-    """From host1 to host2 and back, 3 seconds."""
-    near, far = peer.hosts
-    server = peer.bed.start("iperf3-server", far.namespace.inside("iperf3", "-s", "-1"))
-    time.sleep(0.5)
-    output = near.namespace.run("iperf3", "-J", "-t", 3, "--bidir", *options)
-    server.stop()
-    return json.loads(output)["end"]
 
 
 def counted(peer):
@@ -36,16 +23,18 @@ def counted(peer):
 def kernels_speak(peer):
     near, far = peer.hosts
     for address in (far.side.kernel.ip, far.side.kernel6.ip):
-        wait_for(lambda address=address: near.ping(address, 1) == 1.0, f"host1 reaches {address}")
+        wait_for(lambda address=address: near.reaches(address), f"host1 reaches {address}")
     lost = peer.ovs.lost()                       # Before the path was known.
     assert peer.ping_both() == [1.0] * 4
     # Window and rate stay below the smallest ring, so that a loss would be somebody's fault.
-    tcp = iperf3(peer, "-c", far.side.kernel.ip, "-w", "48K")
+    tcp = Iperf3(peer.bed, near.namespace, far.namespace, far.side.kernel.ip, "-t", 1, "-w",
+                 "48K").end()
     for way in ("sum_received", "sum_received_bidir_reverse"):
         assert tcp[way]["bytes"] > 100_000, tcp[way]
     before = counted(peer)
     sockets = sockets_lost(near.namespace, far.namespace)
-    udp = iperf3(peer, "-c", far.side.kernel6.ip, "-u", "-b", "4M", "-l", 1200)
+    udp = Iperf3(peer.bed, near.namespace, far.namespace, far.side.kernel6.ip, "-t", 2, "-u", "-b",
+                 "4M", "-l", 1200).end()
     ways = udp["sum"], udp["sum_bidir_reverse"]
     assert all(way["packets"] > 500 for way in ways), ways
     sockets = sockets_lost(near.namespace, far.namespace) - sockets

@@ -8,10 +8,9 @@ receiving kernel's own count; packets of 9000 bytes too.
 
 import json
 import socket
-import time
 
-from context import (SIDES, Gateway, InNamespace, Testbed, TestbedError, check_gateways, intent_of,
-                     run, settle, shape, test, wait_for)
+from context import (SIDES, Gateway, InNamespace, Iperf3, Testbed, TestbedError, check_gateways,
+                     intent_of, run, settle, shape, test, wait_for)
 
 UNDERLAY_MTU = 9216
 NEAR, FAR = SIDES
@@ -68,11 +67,8 @@ class Hosts:
         return found
 
     def tcp(self, address):
-        """Bytes that arrived, there and back, in 3 seconds."""
-        server = self.bed.start("iperf3", self.far.inside("iperf3", "-s", "-1"))
-        time.sleep(0.5)
-        end = json.loads(self.near.run("iperf3", "-J", "-t", 3, "--bidir", "-c", address))["end"]
-        server.stop()
+        """Bytes that arrived, there and back, in 2 seconds."""
+        end = Iperf3(self.bed, self.near, self.far, address, "-t", 2).end()
         return [end[way]["bytes"] for way in ("sum_received", "sum_received_bidir_reverse")]
 
     def created(self):

@@ -49,7 +49,7 @@ class Pair:
 
     def reach(self):
         far = SIDES[1].kernel.ip
-        wait_for(lambda: self.hosts[0].ping(far, 1) == 1.0, f"host1 reaches {far}", 30)
+        wait_for(lambda: self.hosts[0].reaches(far), f"host1 reaches {far}", 30)
         assert self.hosts[0].ping(far, 50, 0.01) == 1.0
 
     def kill(self, *victims):
