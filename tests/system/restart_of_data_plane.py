@@ -14,7 +14,7 @@ from context import Hugepages, Pulse, Testbed, TwoTenants, run, test, wait_for
 
 ROUNDS = int(os.environ.get("WEIR_ROUNDS", 5 if "WEIR_SHAPE" in os.environ else 20))
 ENDPOINTS = 100_000
-YOUNG_S = 5.0                                    # weir-supervisor's: later deaths do not count.
+YOUNG_S = 1.0                                    # Later deaths do not count as early ones.
 HUGEPAGES = 130                                  # Of two gateways; without, buffers come slowly.
 TARGET_MS = {"p50": 350, "p99": 600}             # Of a machine that is not busy otherwise.
 LIMIT_MS = 3000                                  # Of one that is, for half of them.
@@ -53,7 +53,8 @@ class Leftovers:
 @test
 def a_killed_data_plane_is_back_unaided_and_mixes_no_tenants():
     with Hugepages(HUGEPAGES) as pages, Testbed("restart-data") as bed:
-        scenario = TwoTenants(bed, endpoints=ENDPOINTS, supervised=True).start()
+        scenario = TwoTenants(bed, endpoints=ENDPOINTS, supervised=True, supervisor=(
+            "--young-ms", round(YOUNG_S * 1000))).start()
         victim = scenario.gateways[0]
         leftovers = Leftovers(bed, victim)
         gaps, before = [], None
