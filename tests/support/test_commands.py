@@ -20,11 +20,11 @@ import test_processes  # noqa: E402
 
 CAP_SYS_NICE = 23
 # The shell dies of a SIGTERM and leaves its child, which ignores it.
-STUBBORN = "sh -c \'trap \"\" TERM; sleep 60; sleep 60\' & wait"
+STUBBORN = "sh -c \'trap \"\" TERM; sleep 600; sleep 600\' & wait"
 
 
 def wait_until(condition, what):
-    ends = time.monotonic() + 10
+    ends = time.monotonic() + 60                 # Who is idle waits for all the others.
     while not condition():
         assert time.monotonic() < ends, what
         time.sleep(0.01)
@@ -85,10 +85,12 @@ def what_runs_beside_ends_with_a_parent_that_is_killed():
     mark = make_mark()
     script = ("import os, sys, time; sys.path.insert(0, sys.argv[1]); import test_processes; "
               "from pathlib import Path; "
-              "beside = test_processes.Beside(['sleep', '60'], Path('/dev/null')); "
-              "time.sleep(0.5); os.kill(os.getpid(), 9)")
+              "beside = test_processes.Beside(['sleep', '600'], Path('/dev/null')); "
+              "name = Path(f'/proc/{beside.process.pid}/comm')\n"
+              "while name.read_text() != 'sleep\\n': time.sleep(0.01)\n"
+              "os.kill(os.getpid(), 9)")
     tools = str(Path(test_processes.__file__).parent)
-    assert quietly(test_processes.run, [sys.executable, "-c", script, tools], 10,
+    assert quietly(test_processes.run, [sys.executable, "-c", script, tools], 60,
                    stdout=sys.stderr, env={**os.environ, **mark}) == -9
     wait_until(lambda: processes_with(mark) == [], "the end of all")
 
