@@ -6,6 +6,7 @@
 #include "dataplane/housekeeper/safe_mode.hpp"
 #include "dataplane/start/eal.hpp"
 #include "dataplane/start/options.hpp"
+#include "dataplane/start/placement.hpp"
 #include "dataplane/start/process.hpp"
 #include "dataplane/start/rights.hpp"
 #include "dataplane/start/stack.hpp"
@@ -107,7 +108,8 @@ base::Status run(const dp::Options& options) {
                              .no_hugepages = options.no_hugepages,
                              .virtual_addresses = rights.will_go() || ::geteuid() != 0});
   if (!eal) return std::unexpected(eal.error());
-  auto pool = dp::make_pool(options.mbufs, options.mbuf_bytes);
+  const dp::Placement placement = dp::place(options.workers, options.cores);
+  auto pool = dp::make_pool(options.mbufs, options.mbuf_bytes, placement.home);
   if (!pool) return std::unexpected(pool.error());
   if (auto handed = rights.hand_over(options.runtime_dir); !handed) return handed;
   if (auto bound = rights.bound(); !bound) return bound;
@@ -123,7 +125,8 @@ base::Status run(const dp::Options& options) {
   auto started = workers.start(
       {.count = options.workers,
        .cores = options.cores,
-       .idle = {.sleep = options.idle_sleep, .sleep_us_max = options.idle_sleep_max_us}},
+       .idle = {.sleep = options.idle_sleep, .sleep_us_max = options.idle_sleep_max_us},
+       .places = placement.workers},
       [&](std::uint32_t worker) { return region->worker(worker); }, dp::make_pipelines);
   if (!started) return started;
   dp::Watch watch({.epoch = *epoch,
@@ -136,19 +139,21 @@ base::Status run(const dp::Options& options) {
                    .recycle = std::abort});
 
   dp::Opener opener(**pool, *helper, rights.give_up());
-  dp::Housekeeper housekeeper(
-      std::move(entry->socket),
-      {.tables = *tables,
-       .epoch = *epoch,
-       .region = *region,
-       .opener = opener,
-       .workers = workers.workers(),
-       .trace_board = traces,
-       .trace_rings = workers.trace_rings(),
-       .frame_rings = workers.frame_rings(),
-       .pool = **pool},
-      {.boot_id = dp::make_boot_id(), .tsc_hz = rte_get_tsc_hz(), .hugepages = eal->hugepages()},
-      port_defaults(options));
+  dp::Housekeeper housekeeper(std::move(entry->socket),
+                              {.tables = *tables,
+                               .epoch = *epoch,
+                               .region = *region,
+                               .opener = opener,
+                               .workers = workers.workers(),
+                               .trace_board = traces,
+                               .trace_rings = workers.trace_rings(),
+                               .frame_rings = workers.frame_rings(),
+                               .pool = **pool},
+                              {.boot_id = dp::make_boot_id(),
+                               .tsc_hz = rte_get_tsc_hz(),
+                               .hugepages = eal->hugepages(),
+                               .worker_places = placement.workers},
+                              port_defaults(options));
   log_ready(options, *eal);
   housekeeper.run(entry->stop);
   watch.stop();

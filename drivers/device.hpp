@@ -60,6 +60,7 @@ struct DeviceFacts {
   // The interface is the kernel's too, which may ask and answer for neighbours on its link.
   bool kernel_shares = false;
   bool kernel_keeps_neighbours = false;  // It does where nothing else is said.
+  int socket = -1;                       // NUMA node of the device; -1: none, or not known.
   // A packet socket of the device's that gets what neighbours announce to all, where that stays
   // with the kernel; -1: it comes like all other frames.
   int announcements = -1;

@@ -7,11 +7,13 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <linux/ethtool.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <net/if.h>
+#include <string>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -58,6 +60,13 @@ KernelLink ask_link(unsigned ifindex) noexcept {
   request.ifr_data = reinterpret_cast<char*>(&carrier);
   const bool says = ::ioctl(socket.get(), SIOCETHTOOL, &request) == 0;
   return {.exists = true, .up = !says || carrier.data != 0};
+}
+
+int ask_socket(std::string_view interface) {
+  int socket = -1;
+  std::ifstream file("/sys/class/net/" + std::string(interface) + "/device/numa_node");
+  if (!(file >> socket)) return -1;
+  return socket;
 }
 
 std::vector<LinkNews> parse_link_news(std::span<const std::byte> message) {

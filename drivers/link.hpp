@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace dp {
@@ -20,6 +21,9 @@ struct KernelLink {
 
 // May wait for a lock of the kernel: port thread.
 KernelLink ask_link(unsigned ifindex) noexcept;
+
+// NUMA node of the device behind an interface; -1: there is none, or the kernel does not say.
+int ask_socket(std::string_view interface);
 
 // What the kernel said of an interface.
 struct LinkNews {

@@ -158,6 +158,12 @@ constexpr std::array schemas{
 "properties": {"workers": {"type": "array", "items": {
   "type": "object", "required": ["worker", "rx", "tx", "dropped", "held", "mismatch"],
   "properties": {"mismatch": {"type": ["integer", "null"]},
+                 "core": {"type": ["integer", "null"]}, "socket": {"type": ["integer", "null"]},
+                 "ports": {"type": "array", "items": {
+                   "type": "object", "required": ["port", "socket"],
+                   "properties": {"port": {"type": "string"},
+                                  "socket": {"type": ["integer", "null"]}}}},
+                 "warnings": {"type": "array", "items": {"type": "string"}},
                  "busy_ratio": {"type": "number"}}}}}})"},
     Schema{"neighbours", R"({
 "type": "object", "required": ["neighbours"],

@@ -3,6 +3,7 @@
 
 #include "controlplane/api/answer.hpp"
 #include "controlplane/api/counters.hpp"
+#include "controlplane/api/worker_places.hpp"
 #include "dataplane/base/clock.hpp"
 #include "dataplane/contract/drop_reason.hpp"
 
@@ -20,6 +21,12 @@ using contract::to_view;
 
 namespace {
 
+// A port's device may have no socket.
+void tell_socket(json::object& port) {
+  const auto* socket = port.if_contains("socket");
+  if (socket != nullptr) port["socket"] = place_or_null(socket->to_number<std::uint64_t>());
+}
+
 // One object for each named position, with the members of the blocks.
 json::array objects_of(const RegionView& region, const PositionNames& names,
                        std::string_view dimension, std::initializer_list<std::string_view> blocks) {
@@ -32,6 +39,7 @@ json::array objects_of(const RegionView& region, const PositionNames& names,
       add_counters(object, region, block, {dimension, index});
     }
     object["name"] = name;  // The region's own copy of a port's name may be cut.
+    tell_socket(object);
     list.emplace_back(std::move(object));
   }
   return list;
@@ -198,6 +206,7 @@ void add_states(json::array& objects, const RegionView& region, const PositionNa
     json::object state;
     if (dimension == "port") add_counters(state, region, "port_state", {dimension, at->second});
     add_counters(state, region, dimension, {dimension, at->second});
+    tell_socket(state);
     object.as_object()["state"] = std::move(state);
   }
 }
@@ -247,6 +256,7 @@ json::object workers_view(const RegionView& region) {
     const double bursts = static_cast<double>(read_counter(region, "worker.bursts", {"worker", i}));
     const double rx = static_cast<double>(read_counter(region, "worker.rx", {"worker", i}));
     worker["packets_per_burst"] = ratio(rx, bursts);
+    add_place(worker, region, i, count);
     workers.emplace_back(std::move(worker));
   }
   return {{"workers", std::move(workers)}};

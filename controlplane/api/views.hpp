@@ -54,7 +54,8 @@ boost::json::object traffic_classes_view(const contract::RegionView* region,
 void add_queue_states(boost::json::array& queues, const contract::RegionView& region,
                       const PositionNames& names);
 
-// {"workers": [{"worker", …every member of the totals…, "mismatch", "busy_ratio"}]}.
+// {"workers": [{"worker", …every member of the totals…, "mismatch", "busy_ratio", and where it runs
+// (worker_places.hpp)}]}.
 boost::json::object workers_view(const contract::RegionView& region);
 
 }  // namespace cp

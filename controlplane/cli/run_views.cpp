@@ -190,9 +190,16 @@ std::string pipelines_text(const Look& look) {
   return text.empty() ? "the data plane has no pipelines\n" : text;
 }
 
+// A core or socket; "-": none, or not known.
+std::string place_at(const json::value& worker, std::string_view name) {
+  const json::value* place = find_at(worker, name);
+  return place == nullptr || place->is_null() ? "-" : std::to_string(number_at(worker, name));
+}
+
 std::string workers_text(const Look& look) {
-  Table table({"WORKER>", "RX>", "RX/S>", "CREATED>", "TX>", "DROPPED>", "HELD>", "MISMATCH>",
-               "PACKETS/BURST>", "BUSY>", "GENERATION>"});
+  std::string warnings;
+  Table table({"WORKER>", "CORE>", "SOCKET>", "RX>", "RX/S>", "CREATED>", "TX>", "DROPPED>",
+               "HELD>", "MISMATCH>", "PACKETS/BURST>", "BUSY>", "GENERATION>"});
   const json::array& now = list_at(look.now, "workers");
   for (std::size_t i = 0; i < now.size(); ++i) {
     const json::value& worker = now[i];
@@ -201,7 +208,11 @@ std::string workers_text(const Look& look) {
       before = &list_at(*look.before, "workers")[i];
     }
     const json::value* mismatch = find_at(worker, "mismatch");
-    table.add({std::to_string(number_at(worker, "worker")), with_commas(number_at(worker, "rx")),
+    for (const json::value& text : list_at(worker, "warnings")) {
+      warnings += "warning: " + (text.is_string() ? std::string(text.get_string()) : "") + "\n";
+    }
+    table.add({std::to_string(number_at(worker, "worker")), place_at(worker, "core"),
+               place_at(worker, "socket"), with_commas(number_at(worker, "rx")),
                rate(worker, before, "rx", look.seconds), with_commas(number_at(worker, "created")),
                with_commas(number_at(worker, "tx")), with_commas(number_at(worker, "dropped")),
                with_commas(number_at(worker, "held")),
@@ -210,7 +221,7 @@ std::string workers_text(const Look& look) {
                fixed(real_at(worker, "busy_ratio") * 100, "%.1f %%"),
                std::to_string(number_at(worker, "generation"))});
   }
-  return table.empty() ? "the data plane has no workers\n" : table.text();
+  return table.empty() ? "the data plane has no workers\n" : table.text() + warnings;
 }
 
 std::string neighbours_text(const Look& look) {

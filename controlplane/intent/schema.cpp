@@ -76,7 +76,8 @@ enum class State : std::uint8_t { absent, shown };
 // Counters are named by the data plane and may become more.
 constexpr std::string_view state_property =
     R"(,"owner":{"enum":["file","command"]})"
-    R"(,"state":{"type":"object","additionalProperties":{"type":["integer","string","object"]}})";
+    R"(,"state":{"type":"object",)"
+    R"("additionalProperties":{"type":["integer","string","object","null"]}})";
 
 std::string object_body(ObjectKind kind, State state = State::absent) {
   std::string properties;

@@ -110,12 +110,29 @@ struct PortState {
   std::array<char, 32> name;
   std::array<char, 32> driver;  // "net_tap"; of an xdp port also how: "xdp native copy".
   std::uint64_t interface_gone;
+  std::uint64_t socket;  // NUMA node of the device, or nowhere.
+};
+
+// Of a core or socket that nobody knows, or that there is none of.
+inline constexpr std::uint64_t nowhere = 0xffff'ffff;
+
+// Per worker, written by the housekeeper as it starts.
+struct WorkerPlace {
+  std::uint64_t core;    // That it is pinned to, or nowhere.
+  std::uint64_t socket;  // NUMA node of that core, or nowhere.
 };
 
 // Who owns a port's egress queue: for as long as the data plane lives, so that its counters have
 // one writer.
 constexpr base::WorkerId home_worker(base::PortId port, std::size_t worker_count) noexcept {
   return base::WorkerId{static_cast<std::uint16_t>(port.value % worker_count)};
+}
+
+// Who reads an rx queue. By port and queue alone, so that another port's coming or going moves no
+// queue to another worker: that could reorder a flow.
+constexpr base::WorkerId reading_worker(base::PortId port, std::uint32_t queue,
+                                        std::size_t worker_count) noexcept {
+  return base::WorkerId{static_cast<std::uint16_t>((port.value + queue) % worker_count)};
 }
 
 inline constexpr std::size_t depth_slots = 24;  // Of QueueCounters::depth_packets_at.

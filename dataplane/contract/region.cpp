@@ -36,6 +36,10 @@ RegionLayout lay_out(const RegionShape& shape) noexcept {
       place(end, std::uint64_t{shape.next_hop_count} * sizeof(NextHopState));
   layout.neighbour_states_offset =
       place(end, std::uint64_t{shape.neighbour_count} * sizeof(NeighbourState));
+  layout.worker_places_offset = place(end, shape.worker_count * sizeof(WorkerPlace));
+  // A line each for what has a writer each: port and home worker, worker.
+  static_assert(sizeof(QueueCounters) * traffic_class_count % cache_line_bytes == 0);
+  static_assert(alignof(WorkerTotals) == cache_line_bytes);
   layout.queues_offset = place(end, shape.port_count * traffic_class_count * sizeof(QueueCounters));
   layout.workers_offset = round_up(end);
 
@@ -74,6 +78,11 @@ GlobalState& global_state(std::span<std::byte> memory, const RegionShape& shape)
 
 std::span<PortState> port_states(std::span<std::byte> memory, const RegionShape& shape) noexcept {
   return {at<PortState>(memory, lay_out(shape).port_states_offset), shape.port_count};
+}
+
+std::span<WorkerPlace> worker_places(std::span<std::byte> memory,
+                                     const RegionShape& shape) noexcept {
+  return {at<WorkerPlace>(memory, lay_out(shape).worker_places_offset), shape.worker_count};
 }
 
 std::span<NextHopState> next_hop_states(std::span<std::byte> memory,

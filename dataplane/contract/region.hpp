@@ -94,6 +94,7 @@ struct RegionLayout {
   std::uint64_t port_states_offset;
   std::uint64_t next_hop_states_offset;
   std::uint64_t neighbour_states_offset;
+  std::uint64_t worker_places_offset;
   std::uint64_t queues_offset;
   std::uint64_t workers_offset;  // Of worker 0's blocks.
   std::uint64_t worker_stride;
@@ -126,6 +127,8 @@ WorkerBlock worker_block(std::span<std::byte> memory, const RegionShape& shape,
                          std::uint32_t worker) noexcept;
 GlobalState& global_state(std::span<std::byte> memory, const RegionShape& shape) noexcept;
 std::span<PortState> port_states(std::span<std::byte> memory, const RegionShape& shape) noexcept;
+std::span<WorkerPlace> worker_places(std::span<std::byte> memory,
+                                     const RegionShape& shape) noexcept;
 std::span<NextHopState> next_hop_states(std::span<std::byte> memory,
                                         const RegionShape& shape) noexcept;
 std::span<NeighbourState> neighbour_states(std::span<std::byte> memory,

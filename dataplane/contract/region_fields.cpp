@@ -36,6 +36,10 @@ std::vector<Block> blocks(const RegionShape& shape) {
        port_state_members(),
        at.port_states_offset,
        {dimension("port", shape.port_count, sizeof(PortState))}},
+      {"worker_place",
+       worker_place_members(),
+       at.worker_places_offset,
+       {dimension("worker", shape.worker_count, sizeof(WorkerPlace))}},
       {"next_hop",
        next_hop_members(),
        at.next_hop_states_offset,
@@ -104,9 +108,10 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(Labels::count)> 
 
 std::size_t field_count() noexcept {
   std::size_t count = 0;
-  for (const auto members : {worker_members(), stage_members(), port_members(), network_members(),
-                             vtep_members(), port_state_members(), next_hop_members(),
-                             neighbour_members(), queue_members(), global_members()}) {
+  for (const auto members :
+       {worker_members(), stage_members(), port_members(), network_members(), vtep_members(),
+        port_state_members(), worker_place_members(), next_hop_members(), neighbour_members(),
+        queue_members(), global_members()}) {
     count += members.size();
   }
   return count;

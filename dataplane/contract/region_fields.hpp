@@ -51,6 +51,7 @@ std::span<const Member> port_members() noexcept;
 std::span<const Member> network_members() noexcept;
 std::span<const Member> vtep_members() noexcept;
 std::span<const Member> port_state_members() noexcept;
+std::span<const Member> worker_place_members() noexcept;
 std::span<const Member> next_hop_members() noexcept;
 std::span<const Member> neighbour_members() noexcept;
 std::span<const Member> queue_members() noexcept;

@@ -195,6 +195,15 @@ constexpr Member port_state_list[] = {
     {"interface_gone", "bool", gauge,
      "1: the kernel's interface that the port stands on was removed.",
      offsetof(PortState, interface_gone)},
+    {"socket", "id", gauge, "NUMA node of the device; 4294967295: none, or not known.",
+     offsetof(PortState, socket)},
+};
+
+constexpr Member worker_place_list[] = {
+    {"core", "id", gauge, "Core that the worker is pinned to; 4294967295: none.",
+     offsetof(WorkerPlace, core)},
+    {"socket", "id", gauge, "NUMA node of that core; 4294967295: none, or not known.",
+     offsetof(WorkerPlace, socket)},
 };
 
 constexpr MemberDimension by_depth{"depth", Labels::depth, depth_slots, depth_slots,
@@ -387,6 +396,10 @@ std::span<const Member> vtep_members() noexcept {
 std::span<const Member> port_state_members() noexcept {
   return port_state_list;
 }
+std::span<const Member> worker_place_members() noexcept {
+  return worker_place_list;
+}
+
 std::span<const Member> next_hop_members() noexcept {
   return next_hop_list;
 }

@@ -331,11 +331,9 @@ void Ports::assign(PortMask ports) {
           defaults_.queue_frames_max);
       queues_[id]->ring_at_home(workers_[queues_[id]->home().value]->bell());
     }
-    // By port and queue alone, so that another port's coming or going moves no queue to another
-    // worker: that could reorder a flow.
     for (std::uint16_t queue = 0; queue < seen_[id].facts.rx_queues; ++queue) {
-      fresh[(id + queue) % fresh.size()]->sources.push_back(
-          {base::PortId{id}, base::QueueId{queue}});
+      const auto reader = contract::reading_worker(base::PortId{id}, queue, fresh.size());
+      fresh[reader.value]->sources.push_back({base::PortId{id}, base::QueueId{queue}});
     }
   });
 

@@ -30,7 +30,25 @@ Publisher::Publisher(CounterRegion& region, const Tables& tables, const Model& m
   set(global.endpoints_capacity, tables.endpoints.capacity());
   set(global.ports_capacity, tables.ports.count());
   set(global.next_hops_capacity, tables.next_hops.count());
+  worker_places(facts.worker_places);
   publish_all();
+}
+
+namespace {
+
+std::uint64_t number_or_nowhere(int number) noexcept {
+  return number < 0 ? contract::nowhere : static_cast<std::uint64_t>(number);
+}
+
+}  // namespace
+
+void Publisher::worker_places(std::span<const WorkerPlace> places) noexcept {
+  const auto published = region_.worker_places();
+  for (std::size_t i = 0; i < published.size(); ++i) {
+    const WorkerPlace place = i < places.size() ? places[i] : WorkerPlace{};
+    set(published[i].core, number_or_nowhere(place.core));
+    set(published[i].socket, number_or_nowhere(place.socket));
+  }
 }
 
 void Publisher::heartbeat() noexcept {
@@ -116,6 +134,7 @@ void Publisher::publish_vlan(std::uint32_t id) {
   set(state.link_up, parent != nullptr && parent->observation.link.up ? 1 : 0);
   if (parent == nullptr) return;
   set(state.link_speed_mbps, parent->observation.link.speed_mbps);
+  set(state.socket, number_or_nowhere(parent->facts.socket));
   for (std::uint64_t* count :
        {&state.rx_queues, &state.tx_queues, &state.rx_descriptors, &state.tx_descriptors}) {
     set(*count, 0);
@@ -145,6 +164,7 @@ void Publisher::publish_port(std::uint32_t id) {
   set(state.link_up, link.up ? 1 : 0);
   set(state.interface_gone, link.gone ? 1 : 0);
   set(state.link_speed_mbps, link.speed_mbps);
+  set(state.socket, number_or_nowhere(seen->facts.socket));
   set(state.rx_queues, seen->facts.rx_queues);
   set(state.tx_queues, seen->facts.tx_queues);
   set(state.rx_descriptors, seen->facts.rx_descriptors);

@@ -9,11 +9,13 @@
 #include "dataplane/housekeeper/ports.hpp"
 #include "dataplane/housekeeper/region.hpp"
 #include "dataplane/neighbour/neighbours.hpp"
+#include "dataplane/worker/place.hpp"
 
 #include <rte_mempool.h>
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace dp {
@@ -25,6 +27,7 @@ class Publisher {
     std::uint64_t boot_id;
     std::uint64_t tsc_hz;
     bool hugepages;
+    std::vector<WorkerPlace> worker_places = {};  // Those that are missing are nowhere.
   };
 
   // All outlive this.
@@ -47,6 +50,7 @@ class Publisher {
   std::vector<contract::LinkChange> changed_links();
 
  private:
+  void worker_places(std::span<const WorkerPlace> places) noexcept;
   void publish_port(std::uint32_t id);
   void publish_vlan(std::uint32_t id);
   // The device at this number is another than before.

@@ -27,6 +27,9 @@ class CounterRegion {
     return contract::worker_block(memory_, shape_, index);
   }
   contract::GlobalState& global() const noexcept { return contract::global_state(memory_, shape_); }
+  std::span<contract::WorkerPlace> worker_places() const noexcept {
+    return contract::worker_places(memory_, shape_);
+  }
   std::span<contract::NextHopState> next_hops() const noexcept {
     return contract::next_hop_states(memory_, shape_);
   }

@@ -166,10 +166,18 @@ std::uint64_t pool_bytes(std::uint32_t mbufs, std::uint32_t mbuf_bytes) noexcept
          (mbuf_bytes + RTE_PKTMBUF_HEADROOM + sizeof(rte_mbuf) + 2 * RTE_CACHE_LINE_SIZE + 64);
 }
 
-base::Result<PacketPool> make_pool(std::uint32_t mbufs, std::uint32_t mbuf_bytes) {
-  PacketPool pool(rte_pktmbuf_pool_create(
-      "packets", mbufs, pool_cache_mbufs, 0,
-      static_cast<std::uint16_t>(mbuf_bytes + RTE_PKTMBUF_HEADROOM), SOCKET_ID_ANY));
+base::Result<PacketPool> make_pool(std::uint32_t mbufs, std::uint32_t mbuf_bytes, int socket) {
+  const auto make_at = [&](int where) {
+    return PacketPool(rte_pktmbuf_pool_create(
+        "packets", mbufs, pool_cache_mbufs, 0,
+        static_cast<std::uint16_t>(mbuf_bytes + RTE_PKTMBUF_HEADROOM), where));
+  };
+  PacketPool pool = make_at(socket);
+  if (!pool && socket != SOCKET_ID_ANY) {
+    LOG(warning, "packets_at_another_socket", {"socket", socket},
+        {"effect", "slower: reserve hugepages at the socket of the workers"});
+    pool = make_at(SOCKET_ID_ANY);
+  }
   if (!pool) {
     return fail(Errc::out_of_memory,
                 "no memory for the packet buffers; lower --mbufs or reserve more hugepages",

@@ -46,6 +46,7 @@ using PacketPool = std::unique_ptr<rte_mempool, FreePool>;
 
 // What the pool takes, a little more rather than less.
 std::uint64_t pool_bytes(std::uint32_t mbufs, std::uint32_t mbuf_bytes) noexcept;
-base::Result<PacketPool> make_pool(std::uint32_t mbufs, std::uint32_t mbuf_bytes);
+// At this socket, where there is memory; SOCKET_ID_ANY: at any.
+base::Result<PacketPool> make_pool(std::uint32_t mbufs, std::uint32_t mbuf_bytes, int socket);
 
 }  // namespace dp

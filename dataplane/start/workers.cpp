@@ -29,6 +29,8 @@ void run_worker(Worker& worker, std::atomic<pid_t>& id) noexcept {
   id.notify_all();
   take_real_time_signals();
   answer_stack_signal();
+  // What it touches first is its own.
+  (void)prefer_sockets({});
   // An lcore number gives the thread a cache of its own in the mbuf pool.
   if (rte_thread_register() != 0) LOG(warning, "worker_without_mbuf_cache");
   worker.run();
@@ -40,9 +42,11 @@ void run_worker(Worker& worker, std::atomic<pid_t>& id) noexcept {
 base::Status WorkerThreads::start(const Config& config, const CountersOf& counters_of,
                                   const MakePipelines& make_pipelines) {
   for (std::uint16_t id = 0; id < config.count; ++id) {
-    trace_rings_.push_back(std::make_unique<TraceRing>());
-    frame_rings_.push_back(std::make_unique<FrameRings>());
-    workers_.push_back(std::make_unique<Worker>(
+    const int socket = id < config.places.size() ? config.places[id].socket : no_socket;
+    trace_rings_.push_back(make_on_socket<TraceRing>(socket));
+    frame_rings_.push_back(make_on_socket<FrameRings>(socket));
+    workers_.push_back(make_on_socket<Worker>(
+        socket,
         Worker::Config{.id = base::WorkerId{id}, .idle = config.idle, .seed = random_seed().low},
         tables_, epoch_, counters_of(id), pool_,
         Worker::Links{

@@ -4,6 +4,8 @@
 
 #include "dataplane/base/error.hpp"
 #include "dataplane/contract/region.hpp"
+#include "dataplane/start/on_socket.hpp"
+#include "dataplane/start/placement.hpp"
 #include "dataplane/worker/worker.hpp"
 
 #include <atomic>
@@ -28,6 +30,7 @@ class WorkerThreads {
     std::uint16_t count;
     std::vector<unsigned> cores;  // Empty: not pinned.
     IdlePolicy idle;
+    std::span<const WorkerPlace> places = {};  // By worker; what is missing is nowhere.
   };
   using MakePipelines = std::function<Pipelines(const Environment&)>;
   using CountersOf = std::function<contract::WorkerBlock(std::uint32_t worker)>;
@@ -54,9 +57,10 @@ class WorkerThreads {
   Epoch& epoch_;
   rte_mempool& pool_;
   TraceBoard& board_;
-  std::vector<std::unique_ptr<TraceRing>> trace_rings_;
-  std::vector<std::unique_ptr<FrameRings>> frame_rings_;
-  std::vector<std::unique_ptr<Worker>> workers_;
+  // Each at the socket of its worker.
+  std::vector<OnSocket<TraceRing>> trace_rings_;
+  std::vector<OnSocket<FrameRings>> frame_rings_;
+  std::vector<OnSocket<Worker>> workers_;
   std::vector<Worker*> worker_list_;
   std::vector<TraceRing*> trace_ring_list_;
   std::vector<FrameRings*> frame_ring_list_;

@@ -166,6 +166,7 @@ base::Status EthdevDevice::set_up() {
     return fail(Errc::device_failed, "the device does not describe itself", -error);
   }
   facts_.driver = contract::to_text<contract::name_bytes>(info.driver_name);
+  facts_.socket = rte_eth_dev_socket_id(dpdk_port_);
   std::uint16_t mtu = request_.mtu;
   if (mtu == 0) mtu = interface_mtu(kernel_interface(request_.device, info));
   if (auto status = choose_queues(info); !status) return status;

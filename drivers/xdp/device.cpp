@@ -110,7 +110,8 @@ base::Status XdpDevice::set_up(const DeviceRequest& request) {
             .ifindex = ifindex_,
             .can_reopen = true,
             .kernel_shares = true,
-            .kernel_keeps_neighbours = true};
+            .kernel_keeps_neighbours = true,
+            .socket = ask_socket(name_.interface)};
   if (auto status = check_mtu(request); !status) return status;
   if (auto status = check_addresses(request); !status) return status;
 

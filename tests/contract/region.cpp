@@ -70,6 +70,7 @@ TEST(Region, describes_every_byte_of_every_block_once) {
   expect_complete("NetworkCounters", network_members(), sizeof(NetworkCounters));
   expect_complete("VtepCounters", vtep_members(), sizeof(VtepCounters));
   expect_complete("PortState", port_state_members(), sizeof(PortState));
+  expect_complete("WorkerPlace", worker_place_members(), sizeof(WorkerPlace));
   expect_complete("NextHopState", next_hop_members(), sizeof(NextHopState));
   expect_complete("NeighbourState", neighbour_members(), sizeof(NeighbourState));
   expect_complete("QueueCounters", queue_members(), sizeof(QueueCounters));

@@ -4,6 +4,7 @@
 
 #include "dataplane/contract/drop_reason.hpp"
 
+#include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 #include <gtest/gtest.h>
 
@@ -196,6 +197,55 @@ TEST_F(ViewsTest, drops_say_what_they_mean) {
     EXPECT_EQ(drops[i].at("packets").as_uint64(), 1 + static_cast<std::uint64_t>(queue_full) + i);
     EXPECT_FALSE(drops[i].at("help").as_string().empty());
   }
+}
+
+// Two sockets: the first worker is at 0, the second at 1, and the third is not pinned.
+TEST(WorkersView, tells_places_and_warns_of_devices_at_another_socket) {
+  const contract::RegionShape shape{.worker_count = 3,
+                                    .port_count = 3,
+                                    .network_count = 1,
+                                    .vtep_count = 1,
+                                    .next_hop_count = 1,
+                                    .neighbour_count = 1,
+                                    .stages = {}};
+  const std::size_t bytes = (contract::lay_out(shape).total_bytes + 63) / 64 * 64;
+  const std::unique_ptr<std::byte, decltype(&std::free)> memory(
+      static_cast<std::byte*>(std::aligned_alloc(64, bytes)), &std::free);
+  const std::span<std::byte> region(memory.get(), bytes);
+  std::memset(memory.get(), 0, bytes);
+  contract::describe_region(region, shape);
+  const auto places = contract::worker_places(region, shape);
+  places[0] = {.core = 4, .socket = 0};
+  places[1] = {.core = 6, .socket = 1};
+  places[2] = {.core = contract::nowhere, .socket = contract::nowhere};
+  const auto ports = contract::port_states(region, shape);
+  const std::array sockets{std::uint64_t{0}, std::uint64_t{1}, contract::nowhere};
+  for (std::size_t port = 0; port < 2; ++port) {
+    ports[port].present = 1;
+    ports[port].rx_queues = 2;
+    ports[port].socket = sockets[port];
+    ports[port].name = contract::to_text<32>("wire" + std::to_string(port));
+  }
+  const auto view = contract::RegionView::open(region);
+  ASSERT_TRUE(view);
+
+  const json::array workers = cp::workers_view(*view).at("workers").as_array();
+
+  ASSERT_EQ(workers.size(), 3u);
+  EXPECT_EQ(workers[0].at("core").to_number<int>(), 4);
+  EXPECT_EQ(workers[0].at("socket").to_number<int>(), 0);
+  EXPECT_TRUE(workers[2].at("core").is_null());
+  EXPECT_TRUE(workers[2].at("socket").is_null());
+  // Queues 0 and 1 of wire0 are read by workers 0 and 1, those of wire1 by 1 and 2.
+  EXPECT_EQ(json::serialize(workers[0].at("ports")), R"([{"port":"wire0","socket":0}])");
+  EXPECT_EQ(json::serialize(workers[1].at("ports")),
+            R"([{"port":"wire0","socket":0},{"port":"wire1","socket":1}])");
+  EXPECT_TRUE(workers[0].at("warnings").as_array().empty());
+  ASSERT_EQ(workers[1].at("warnings").as_array().size(), 1u);
+  EXPECT_EQ(workers[1].at("warnings").as_array()[0].as_string(),
+            "worker 1 is at socket 1, the device of wire0 at socket 0: give --cores of the ports' "
+            "socket");
+  EXPECT_TRUE(workers[2].at("warnings").as_array().empty());
 }
 
 }  // namespace

@@ -52,7 +52,7 @@ base::Result<std::unique_ptr<Ports>> Ports::open(const Options& options) {
                              .no_hugepages = options.no_hugepages});
   if (!eal) return std::unexpected(eal.error());
   ports->eal_.emplace(std::move(*eal));
-  auto pool = dp::make_pool(options.mbufs, options.mbuf_bytes);
+  auto pool = dp::make_pool(options.mbufs, options.mbuf_bytes, SOCKET_ID_ANY);
   if (!pool) return std::unexpected(pool.error());
   ports->pool_.emplace(std::move(*pool));
   if (options.ports.empty()) {
