@@ -275,8 +275,10 @@ class EgressQueue {
   base::WorkerId home_;
   Bell* bell_ = nullptr;  // The home's; nullptr: it never sleeps.
   std::uint32_t frames_max_;
-  std::vector<HandOverRing> rings_;       // By worker; the home's own is never used.
-  std::atomic<bool> is_occupied_{false};  // Frames of other workers may wait here.
+  std::vector<HandOverRing> rings_;  // By worker; the home's own is never used.
+  // From here on the home's. A line of its own: whoever hands over reads what stands before, with
+  // every burst.
+  alignas(64) std::atomic<bool> is_occupied_{false};  // Frames of other workers may wait here.
   FrameFifos fifos_;
   std::array<Class, class_count> classes_;
   Pacer pacer_;

@@ -76,4 +76,7 @@ class HandOverRing {
   alignas(64) std::array<QueuedFrame, capacity> frames_;
 };
 
+// They lie side by side, one of each worker.
+static_assert(alignof(HandOverRing) == 64 && sizeof(HandOverRing) % 64 == 0);
+
 }  // namespace dp

@@ -19,7 +19,8 @@
 
 namespace dp {
 
-class Worker final : public Egress {
+// Aligned, so that no two share a line.
+class alignas(64) Worker final : public Egress {
  public:
   struct Config {
     base::WorkerId id;

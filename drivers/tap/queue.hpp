@@ -55,15 +55,15 @@ class TapQueue {
   rte_mempool& pool_;
 
   // The receiving worker's: room for the largest frame, header first. The first missing_ buffers of
-  // spare_ went with the frame before.
-  VirtioHeader header_{};
+  // spare_ went with the frame before. A line of its own: senders read what stands before.
+  alignas(64) VirtioHeader header_{};
   std::vector<rte_mbuf*> spare_;
   std::vector<iovec> room_;
   std::uint16_t missing_;
 
   // Read by the port thread.
   std::atomic<std::uint64_t> rx_invalid_ = 0;
-  std::atomic<std::uint64_t> tx_refused_ = 0;
+  alignas(64) std::atomic<std::uint64_t> tx_refused_ = 0;
 };
 
 }  // namespace dp

@@ -51,8 +51,10 @@ void XdpQueue::receive(Batch& batch) noexcept {
     while (buffers_missing_ > 0 && fill(std::min(buffers_missing_, fill_portion))) {
     }
   }
-  // Acquire pairs with the release in kick(): the frames are in the ring.
-  if (kick_again_.exchange(false, std::memory_order_acquire)) [[unlikely]] {  // Congestion.
+  // Read first, as each turn would write to the sender's line. Acquire pairs with the release in
+  // kick(): the frames are in the ring.
+  if (kick_again_.load(std::memory_order_relaxed) &&
+      kick_again_.exchange(false, std::memory_order_acquire)) [[unlikely]] {  // Congestion.
     kick();
   }
 }

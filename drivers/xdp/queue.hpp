@@ -101,18 +101,18 @@ class XdpQueue {
   bool zero_copy_ = false;
   std::array<Map, 4> maps_;
 
-  // The receiving worker's.
-  XdpRing<xdp_desc> rx_;
+  // The receiving worker's. A line of its own, like the sending worker's: they may be two.
+  alignas(64) XdpRing<xdp_desc> rx_;
   XdpRing<std::uint64_t> fill_;
   std::uint32_t buffers_missing_ = 0;  // In the kernel's hands there should be so many more.
+  std::atomic<std::uint64_t> unfinished_ = 0;
   // The sending worker's.
-  XdpRing<xdp_desc> tx_;
+  alignas(64) XdpRing<xdp_desc> tx_;
   XdpRing<std::uint64_t> completion_;
   rte_spinlock_t senders_ = RTE_SPINLOCK_INITIALIZER;  // Only with several_senders.
+  std::atomic<std::uint64_t> refused_ = 0;             // Frames longer than a chunk.
   // Set by the sender where the kernel left frames in the ring; the receiver tries again.
-  std::atomic<bool> kick_again_ = false;
-  std::atomic<std::uint64_t> refused_ = 0;  // Frames longer than a chunk.
-  std::atomic<std::uint64_t> unfinished_ = 0;
+  alignas(64) std::atomic<bool> kick_again_ = false;
 };
 
 }  // namespace dp

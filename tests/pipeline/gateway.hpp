@@ -166,6 +166,12 @@ class Gateway {
   dp::Worker& worker(std::uint16_t index) { return *workers_[index]; }
   rte_mempool& pool() { return *pool_; }  // Of frames offered.
   const contract::RegionShape& shape() const { return shape_; }
+  // All that workers write, but for frames, their pool and what this gateway is made of.
+  struct Memory {
+    std::string name;
+    std::span<const std::byte> bytes;
+  };
+  std::vector<Memory> memory_of_workers() const;
 
  private:
   struct PoolDeleter {

@@ -7,6 +7,29 @@
 #include <cstdio>
 
 namespace test {
+namespace {
+
+template <class T>
+Gateway::Memory memory_of(std::string name, const T& object) {
+  return {.name = std::move(name), .bytes = std::as_bytes(std::span(&object, 1))};
+}
+
+}  // namespace
+
+std::vector<Gateway::Memory> Gateway::memory_of_workers() const {
+  std::vector<Memory> memory{{.name = "region", .bytes = region_}, memory_of("traces", board_)};
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    const std::string number = std::to_string(i);
+    memory.push_back(memory_of("worker " + number, *workers_[i]));
+    memory.push_back(memory_of("trace ring " + number, *rings_[i]));
+    memory.push_back(memory_of("frame rings " + number, *frame_rings_[i]));
+  }
+  for (std::size_t port = 0; port < queues_.size(); ++port) {
+    if (queues_[port] == nullptr) continue;
+    memory.push_back(memory_of("egress queue " + std::to_string(port), *queues_[port]));
+  }
+  return memory;
+}
 
 void Gateway::check_sound() const {
   CHECK(mismatch() == 0);
