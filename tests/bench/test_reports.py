@@ -26,6 +26,19 @@ def cold_figures_stand_with_the_warm_ones():
     assert "missing: valgrind" in stages.table(told, {"missing": ["valgrind"]})
 
 
+@test
+def what_is_switched_off_costs_the_look_and_a_share_of_the_timed_bursts():
+    cycles = {"switched_off/observed: with": 0.5, "switched_off/observed: without": 0.4,
+              "switched_off/traced: with": 3.0, "switched_off/traced: without": 1.5,
+              "encap/1k/host_to_wire": 100.0, "encap/1k/host_to_wire observed": 228.0}
+    rows = [{"name": name, "cycles_per_packet": value} for name, value in cycles.items()]
+    found = [(cost["cycles_per_packet"], cost["verdict"]) for cost in stages.switched_off(rows)]
+
+    assert found == [(0.1, "met"), (1.5, "missed"), (0.5, "met")], found
+    assert "at most 1: missed" in stages.table(rows, {})
+    assert stages.switched_off(rows[:1]) == []
+
+
 def xdp_turns(weir, testpmd, waited=0.0):
     return {name: [{"kpps": kpps, "offered_kpps": 500, "waited": waited} for kpps in rates]
             for name, rates in (("Weir", weir), ("testpmd", testpmd))}

@@ -14,6 +14,8 @@ from benchmark import instructions, machine
 
 HUGEPAGE_COUNT = 420
 COLD = ' (cold)'            # Ends the name of a benchmark whose other form has none.
+OFF_CYCLES_MAX = 1.0        # A packet, of each feature that is there and switched off.
+BURSTS_PER_SAMPLE = 256     # Of a worker (dataplane/worker/worker.cpp).
 
 
 def add_arguments(parser):
@@ -84,6 +86,25 @@ def with_cold(rows):
     return list(named.values())
 
 
+def switched_off(rows):
+    """What each feature costs a packet while it is off: the look for it (switched_off.cpp), or, of
+    the cycles of each stage, which a worker takes of one burst in 256, that burst's share."""
+    cycles = {row['name']: row.get('cycles_per_packet') for row in rows}
+    found = []
+    for name, text in (('observed', 'traces and timing of stages: the look, once a burst'),
+                       ('traced', 'traces: the look at each packet that leaves')):
+        pair = [cycles.get(f'switched_off/{name}: {which}') for which in ('with', 'without')]
+        if None not in pair:
+            found.append((text, pair[0] - pair[1]))
+    for name in ('encap/1k/host_to_wire', 'decap/1k/wire_to_host'):
+        pair = [cycles.get(f'{name} observed'), cycles.get(name)]
+        if None not in pair:
+            found.append((f'{name}: one burst in {BURSTS_PER_SAMPLE} is timed stage by stage',
+                          (pair[0] - pair[1]) / BURSTS_PER_SAMPLE))
+    return [{'text': text, 'cycles_per_packet': round(cost, 2),
+             'verdict': 'met' if cost <= OFF_CYCLES_MAX else 'missed'} for text, cost in found]
+
+
 def counted(options):
     """Case → instructions per packet with its budget; or why they could not be counted."""
     if instructions.missing():
@@ -111,6 +132,8 @@ def table(rows, counts):
                      f'instructions per packet, budget {case["budget"]}' +
                      (f': {case["wrong"]}' if case['wrong'] else '')
                      for case in counts.get('cases', [])]
+    lines += [f'switched off: {cost["text"]}: {cost["cycles_per_packet"]:.2f} cycles a packet, at '
+              f'most {OFF_CYCLES_MAX:g}: {cost["verdict"]}' for cost in switched_off(rows)]
     lines += [f'missing: {text}, which counts instructions' for text in counts.get('missing', [])]
     return '\n'.join(lines)
 
@@ -125,7 +148,7 @@ def main(options):
         raise machine.Trouble('no benchmark program, or none with that name')
     rows, counts = with_cold(rows), counted(options)
     report = {'machine': machine.describe(), 'load': machine.load(), 'hugepages': root,
-              'benchmarks': rows, 'instructions': counts}
+              'benchmarks': rows, 'switched_off': switched_off(rows), 'instructions': counts}
     note = '' if root else '\nwithout hugepages (run as root): slower than the product'
     print(json.dumps(report, indent=2) if options.json else table(rows, counts) + note)
     failed = any('error' in row for row in rows) or \
