@@ -164,7 +164,8 @@ constexpr std::array schemas{
                    "properties": {"port": {"type": "string"},
                                   "socket": {"type": ["integer", "null"]}}}},
                  "warnings": {"type": "array", "items": {"type": "string"}},
-                 "busy_ratio": {"type": "number"}}}}}})"},
+                 "busy_ratio": {"type": "number"}, "gap_p99_99": {"type": "string"},
+                 "turns_by_gap": {"type": "object"}}}}}})"},
     Schema{"neighbours", R"({
 "type": "object", "required": ["neighbours"],
 "properties": {"neighbours": {"type": "array", "items": {

@@ -130,6 +130,18 @@ double ratio(double part, double whole) {
   return whole > 0 ? part / whole : 0;
 }
 
+// What that share of the turns came less than so long after the turn before: "24us".
+json::string gap_of(const json::object& turns_by_gap, double share) {
+  double turns = 0;
+  for (const auto& [end, count] : turns_by_gap) turns += static_cast<double>(count.as_uint64());
+  double sum = 0;
+  for (const auto& [end, count] : turns_by_gap) {
+    sum += static_cast<double>(count.as_uint64());
+    if (sum >= turns * share) return json::string(end);
+  }
+  return {};
+}
+
 }  // namespace
 
 json::object stats_view(const RegionView& region, const PositionNames& names) {
@@ -257,6 +269,8 @@ json::object workers_view(const RegionView& region) {
     const double rx = static_cast<double>(read_counter(region, "worker.rx", {"worker", i}));
     worker["packets_per_burst"] = ratio(rx, bursts);
     add_place(worker, region, i, count);
+    const json::value* turns = worker.if_contains("turns_by_gap");
+    if (turns != nullptr) worker["gap_p99_99"] = gap_of(turns->as_object(), 0.9999);
     workers.emplace_back(std::move(worker));
   }
   return {{"workers", std::move(workers)}};

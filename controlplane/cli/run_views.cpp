@@ -199,7 +199,7 @@ std::string place_at(const json::value& worker, std::string_view name) {
 std::string workers_text(const Look& look) {
   std::string warnings;
   Table table({"WORKER>", "CORE>", "SOCKET>", "RX>", "RX/S>", "CREATED>", "TX>", "DROPPED>",
-               "HELD>", "MISMATCH>", "PACKETS/BURST>", "BUSY>", "GENERATION>"});
+               "HELD>", "MISMATCH>", "PACKETS/BURST>", "BUSY>", "GAP P99.99>", "GENERATION>"});
   const json::array& now = list_at(look.now, "workers");
   for (std::size_t i = 0; i < now.size(); ++i) {
     const json::value& worker = now[i];
@@ -218,7 +218,7 @@ std::string workers_text(const Look& look) {
                with_commas(number_at(worker, "held")),
                mismatch == nullptr ? "?" : json::serialize(*mismatch),
                fixed(real_at(worker, "packets_per_burst"), "%.1f"),
-               fixed(real_at(worker, "busy_ratio") * 100, "%.1f %%"),
+               fixed(real_at(worker, "busy_ratio") * 100, "%.1f %%"), text_at(worker, "gap_p99_99"),
                std::to_string(number_at(worker, "generation"))});
   }
   return table.empty() ? "the data plane has no workers\n" : table.text() + warnings;

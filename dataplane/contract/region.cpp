@@ -4,6 +4,7 @@
 #include "dataplane/contract/region.hpp"
 
 #include "dataplane/base/check.hpp"
+#include "dataplane/contract/gaps.hpp"
 #include "dataplane/contract/region_fields.hpp"
 
 namespace contract {
@@ -45,6 +46,7 @@ RegionLayout lay_out(const RegionShape& shape) noexcept {
 
   std::uint64_t worker_end = 0;
   layout.totals_offset = place(worker_end, sizeof(WorkerTotals));
+  place(worker_end, sizeof(WorkerGaps));
   layout.stages_offset = place(worker_end, shape.stages.size() * sizeof(StageCounters));
   layout.ports_offset = place(worker_end, shape.port_count * sizeof(PortCounters));
   layout.networks_offset =

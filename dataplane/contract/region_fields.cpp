@@ -3,6 +3,8 @@
 // block stand in region_members.cpp.
 #include "dataplane/contract/region_fields.hpp"
 
+#include "dataplane/contract/gaps.hpp"
+
 #include <cstring>
 #include <string>
 
@@ -54,6 +56,7 @@ std::vector<Block> blocks(const RegionShape& shape) {
        {dimension("port", shape.port_count, traffic_class_count * sizeof(QueueCounters)),
         dimension("traffic_class", traffic_class_count, sizeof(QueueCounters))}},
       {"worker", worker_members(), workers + at.totals_offset, {worker}},
+      {"worker", gap_members(), workers + gaps_offset(at), {worker}},
       {"stage",
        stage_members(),
        workers + at.stages_offset,
@@ -90,6 +93,25 @@ Field make_field(const Block& block, const Member& member) {
   return field;
 }
 
+// "1us", "1.25us": where each position ends.
+constexpr std::array<Text<16>, gap_slots> gap_names = [] {
+  constexpr std::array<std::string_view, 4> parts{"us", ".25us", ".5us", ".75us"};
+  std::array<Text<16>, gap_slots> names{};
+  for (std::size_t slot = 0; slot + 1 < gap_slots; ++slot) {
+    const std::uint64_t end = gap_end_quarters_us(slot);
+    std::size_t size = 1;
+    for (std::uint64_t rest = end / 40; rest > 0; rest /= 10) ++size;
+    std::uint64_t whole = end / 4;
+    for (std::size_t i = size; i-- > 0; whole /= 10) {
+      names[slot][i] = static_cast<char>('0' + whole % 10);
+    }
+    for (const char c : parts[end % 4]) names[slot][size++] = c;
+  }
+  std::size_t size = 0;
+  for (const char c : std::string_view("unbounded")) names.back()[size++] = c;
+  return names;
+}();
+
 // The names of one dimension's positions, in the order of `Labels`.
 std::array<std::vector<std::string_view>, static_cast<std::size_t>(Labels::count)> label_texts(
     const RegionShape& shape) {
@@ -100,18 +122,19 @@ std::array<std::vector<std::string_view>, static_cast<std::size_t>(Labels::count
   texts[3].assign(shape.stages.begin(), shape.stages.end());
   for (const HostClassText& text : host_classes) texts[4].push_back(text.name);
   texts[5].assign(depth_names.begin(), depth_names.end());
+  for (const Text<16>& name : gap_names) texts[6].push_back(to_view(name));
   return texts;
 }
 
 constexpr std::array<std::string_view, static_cast<std::size_t>(Labels::count)> label_list_names{
-    "drop_reason", "packet_kind", "ecn", "stage", "host_class", "depth"};
+    "drop_reason", "packet_kind", "ecn", "stage", "host_class", "depth", "gap"};
 
 std::size_t field_count() noexcept {
   std::size_t count = 0;
   for (const auto members :
-       {worker_members(), stage_members(), port_members(), network_members(), vtep_members(),
-        port_state_members(), worker_place_members(), next_hop_members(), neighbour_members(),
-        queue_members(), global_members()}) {
+       {worker_members(), gap_members(), stage_members(), port_members(), network_members(),
+        vtep_members(), port_state_members(), worker_place_members(), next_hop_members(),
+        neighbour_members(), queue_members(), global_members()}) {
     count += members.size();
   }
   return count;
@@ -132,7 +155,8 @@ void write(std::span<std::byte> memory, std::uint64_t offset, const T& value) {
 
 std::uint64_t description_bytes(const RegionShape& shape) noexcept {
   const std::size_t labels = drop_reason_count + packet_kind_count + ecn_names.size() +
-                             shape.stages.size() + host_class_count + depth_names.size();
+                             shape.stages.size() + host_class_count + depth_names.size() +
+                             gap_names.size();
   return labels_offset() + labels * label_bytes;
 }
 

@@ -21,6 +21,7 @@ enum class Labels : std::uint32_t {
   stage,
   host_class,
   depth,
+  gap,
   count,
   none = no_labels
 };
@@ -46,6 +47,7 @@ struct Member {
 };
 
 std::span<const Member> worker_members() noexcept;
+std::span<const Member> gap_members() noexcept;
 std::span<const Member> stage_members() noexcept;
 std::span<const Member> port_members() noexcept;
 std::span<const Member> network_members() noexcept;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every member of counters.hpp with unit and help. Forget one and tests/contract says which bytes
 // of which block nobody describes.
+#include "dataplane/contract/gaps.hpp"
 #include "dataplane/contract/region_fields.hpp"
 
 namespace contract {
@@ -68,6 +69,18 @@ constexpr Member worker_list[] = {
      "Packets dropped, by reason.",
      offsetof(WorkerTotals, drops),
      {by_reason}},
+};
+
+constexpr MemberDimension by_gap{"gap", Labels::gap, gap_slots, gap_slots + 2,
+                                 sizeof(std::uint64_t)};
+
+constexpr Member gap_list[] = {
+    {"turns_by_gap",
+     "turns",
+     counter,
+     "Rounds by the time since the round before, sleep not counted: less than so much.",
+     offsetof(WorkerGaps, turns_by_gap),
+     {by_gap}},
 };
 
 constexpr Member stage_list[] = {
@@ -380,6 +393,9 @@ constexpr Member global_list[] = {
 
 std::span<const Member> worker_members() noexcept {
   return worker_list;
+}
+std::span<const Member> gap_members() noexcept {
+  return gap_list;
 }
 std::span<const Member> stage_members() noexcept {
   return stage_list;

@@ -2,6 +2,7 @@
 #include "dataplane/worker/worker.hpp"
 
 #include "dataplane/base/check.hpp"
+#include "dataplane/contract/gaps.hpp"
 
 #include <rte_cycles.h>
 
@@ -37,7 +38,8 @@ Worker::Worker(const Config& config, const Tables& tables, Epoch& epoch,
       exits_(environment_, *this, tracer_, links.frames.to_housekeeper),
       idle_(config.idle),
       tsc_hz_(rte_get_tsc_hz()),
-      twins_rest_cycles_(tsc_hz_ / twin_reads_per_second) {}
+      twins_rest_cycles_(tsc_hz_ / twin_reads_per_second),
+      quarters_us_per_cycle_((std::uint64_t{4'000'000} << 32) / tsc_hz_) {}
 
 void Worker::run() noexcept {
   CHECK(epoch_.register_worker(id_));
@@ -66,6 +68,7 @@ void Worker::rest() noexcept {
     epoch_.offline(id_);
     const Nap::Woken woken = nap_.sleep(sleep_ns);
     epoch_.online(id_);
+    turned_at_ = 0;
     exits_.totals().idle_ns += nap_.slept_ns();
     idle_.woke(woken);
     if (woken == Nap::Woken::by_bell) bell_.hush();
@@ -99,6 +102,7 @@ std::uint64_t Worker::queues_due_in_ns() const noexcept {
 
 std::uint32_t Worker::turn(std::uint64_t later_cycles) noexcept {
   const std::uint64_t started = rte_rdtsc();
+  count_gap(started);
   environment_.generation = epoch_.enter_batch();
   environment_.turn_cycles = started + later_cycles;
   // Acquire pairs with the release in assign().
@@ -200,6 +204,17 @@ Egress::Sent Worker::send(base::PortId port, std::span<rte_mbuf*> frames) noexce
   if (target == nullptr) return {.port_present = false, .count = 0};
   // Every worker has a tx queue of its own, with its own number, on every port.
   return {.port_present = true, .count = dp::send(*target, base::QueueId{id_.value}, frames)};
+}
+
+// A product and a count in a line of its own, once a turn.
+void Worker::count_gap(std::uint64_t started) noexcept {
+  if (turned_at_ != 0) {
+    // A product of more cycles, seconds' worth, may not fit; it ends in the last position.
+    const std::uint64_t cycles = std::min(started - turned_at_, std::uint64_t{1} << 34);
+    const std::size_t slot = contract::gap_slot(cycles * quarters_us_per_cycle_ >> 32);
+    contract::add(contract::worker_gaps(environment_.counters).turns_by_gap[slot], 1);
+  }
+  turned_at_ = started;
 }
 
 void Worker::publish(std::uint32_t frames, std::uint64_t started) noexcept {

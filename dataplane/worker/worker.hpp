@@ -82,6 +82,7 @@ class alignas(64) Worker final : public Egress {
   void rest() noexcept;
   bool watch_all() noexcept;
   void publish(std::uint32_t frames, std::uint64_t started) noexcept;
+  void count_gap(std::uint64_t started) noexcept;
 
   base::WorkerId id_;
   Epoch& epoch_;
@@ -100,7 +101,9 @@ class alignas(64) Worker final : public Egress {
   static constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
   std::uint64_t tsc_hz_;
   std::uint64_t twins_rest_cycles_;
-  std::uint64_t twins_read_at_ = 0;  // TSC.
+  std::uint64_t twins_read_at_ = 0;      // TSC.
+  std::uint64_t turned_at_ = 0;          // TSC of the turn before; 0: it has slept since.
+  std::uint64_t quarters_us_per_cycle_;  // Times 2^32.
   Batch batch_;
 };
 

@@ -176,8 +176,7 @@ def hand_over_is_told_in_cycles_of_both_workers():
 def programming_has_targets_for_what_was_asked_only():
     report = {"endpoints": programming.ENDPOINTS, "changes": programming.CHANGES, "apply_s": 4.0,
               "controlplane_peak_mb": 600, "changes_s": 0.05, "dataplane_bytes_per_endpoint": 24,
-              "machine": {"cores": 4}, "quiet": {"p99_99": 5_000, "lost": 0},
-              "changing": {"p99_99": 26_000, "lost": 0}}
+              "quiet": {"gap_us": 5, "lost": 0}, "changing": {"gap_us": 26, "lost": 0}}
     verdicts = [row["verdict"] for row in programming.targets(report)]
 
     assert verdicts == ["met", "missed", "met", "met", "missed"]
@@ -186,10 +185,21 @@ def programming_has_targets_for_what_was_asked_only():
 
 
 @test
+def gap_is_where_one_turn_in_ten_thousand_is_longer():
+    before = {"1us": 1_000_000, "24us": 5}
+    after = {"1us": 1_019_990, "24us": 14, "unbounded": 1}
+
+    assert programming.gap_between(before, after) == 24
+    assert programming.gap_between({}, {"1us": 10, "unbounded": 1}) == float("inf")
+
+
+@test
 def yaml_of_endpoints_is_yaml():
     import yaml                                  # pylint: disable=import-outside-toplevel
     text = programming.yaml_of({"networks": [{"name": "blue", "vni": 1}]}, [{"mac": "02:00"}] * 2)
 
+    lines = programming.ndjson_of({"networks": []}, [{"mac": "02:00"}] * 2).split("\n")
+    assert lines == ['{"networks": []}', *['{"endpoints": [{"mac": "02:00"}]}'] * 2]
     assert yaml.safe_load(text) == {"networks": [{"name": "blue", "vni": 1}],
                                     "endpoints": [{"mac": "02:00"}] * 2}
 

@@ -117,9 +117,9 @@ TEST_F(HostileRegion, refuses_fields_that_lie_outside) {
       d = {.count = ~0u, .stride_bytes = ~7u, .label_list = no_labels};
     }
   }));
-  EXPECT_TRUE(refuses([](Field& f) {
+  EXPECT_TRUE(refuses([this](Field& f) {
     f.dimension_count = 1;
-    f.dimensions[0] = {.count = 1, .stride_bytes = 8, .label_list = 6};
+    f.dimensions[0] = {.count = 1, .stride_bytes = 8, .label_list = header_.label_list_count};
   }));
   EXPECT_TRUE(refuses([](Field& f) {
     f.kind = FieldKind::text;

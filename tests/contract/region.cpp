@@ -2,6 +2,7 @@
 // The region as writer and reader see it, and that its description leaves no byte out.
 #include "dataplane/contract/region.hpp"
 
+#include "dataplane/contract/gaps.hpp"
 #include "dataplane/contract/region_fields.hpp"
 
 #include <gtest/gtest.h>
@@ -65,6 +66,7 @@ void expect_complete(std::string_view block, std::span<const Member> members, st
 
 TEST(Region, describes_every_byte_of_every_block_once) {
   expect_complete("WorkerTotals", worker_members(), sizeof(WorkerTotals));
+  expect_complete("WorkerGaps", gap_members(), sizeof(WorkerGaps));
   expect_complete("StageCounters", stage_members(), sizeof(StageCounters));
   expect_complete("PortCounters", port_members(), sizeof(PortCounters));
   expect_complete("NetworkCounters", network_members(), sizeof(NetworkCounters));
@@ -88,6 +90,31 @@ TEST(Region, gives_each_field_a_name_a_unit_and_a_help_text_that_fit) {
     EXPECT_NE(to_view(field.unit), "") << to_view(field.name);
     EXPECT_TRUE(to_view(field.help).ends_with('.')) << to_view(field.name) << ": cut or missing";
   }
+}
+
+TEST(Region, a_gap_is_counted_where_its_name_says) {
+  EXPECT_EQ(gap_slot(0), 0u);
+  for (std::size_t slot = 0; slot + 1 < gap_slots; ++slot) {
+    const std::uint64_t end = gap_end_quarters_us(slot);
+    EXPECT_EQ(gap_slot(end - 1), slot) << "the last that is less";
+    EXPECT_EQ(gap_slot(end), slot + 1) << "the next begins there";
+  }
+  EXPECT_EQ(gap_slot(~std::uint64_t{0}), gap_slots - 1);
+
+  AlignedRegion region(small_shape());
+  const WorkerBlock worker = worker_block(region.bytes(), small_shape(), 1);
+  worker_gaps(worker).turns_by_gap[gap_slot(4 * 20)] = 7;
+  const auto view = RegionView::open(region.bytes());
+  const Field* field = view->find("worker.turns_by_gap");
+  ASSERT_NE(field, nullptr);
+  const std::uint32_t labels = field->dimensions[1].label_list;
+  EXPECT_EQ(view->label(labels, 0), "1us");
+  EXPECT_EQ(view->label(labels, 2), "1.5us");
+  EXPECT_EQ(view->label(labels, gap_slot(4 * 20)), "24us");
+  EXPECT_EQ(view->label(labels, gap_slots - 2), "32768us");
+  EXPECT_EQ(view->label(labels, gap_slots - 1), "unbounded");
+  const std::array<std::uint32_t, 2> at{1, static_cast<std::uint32_t>(gap_slot(4 * 20))};
+  EXPECT_EQ(view->value(*field, at), 7u);
 }
 
 TEST(Region, keeps_blocks_apart_and_inside) {

@@ -3,6 +3,7 @@
 #include "controlplane/api/views.hpp"
 
 #include "dataplane/contract/drop_reason.hpp"
+#include "dataplane/contract/gaps.hpp"
 
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
@@ -177,6 +178,24 @@ TEST_F(TrafficClassesTest, a_queue_has_its_counters_as_state) {
 
   EXPECT_EQ(queues[0].at("state").at("marked_packets").as_uint64(), 7u);
   EXPECT_FALSE(queues[1].as_object().contains("state"));
+}
+
+TEST_F(ViewsTest, a_workers_gap_is_what_one_turn_in_ten_thousand_exceeds) {
+  const auto worker = [&] {
+    const auto view = contract::RegionView::open(region());
+    return cp::workers_view(*view).at("workers").as_array().at(0);
+  };
+  EXPECT_EQ(worker().at("gap_p99_99").as_string(), "") << "it has not turned";
+  const contract::WorkerBlock block = contract::worker_block(region(), shape_, 0);
+  auto& turns = contract::worker_gaps(block).turns_by_gap;
+  turns[0] = 19'990;
+  turns[contract::gap_slot(4 * 20)] = 9;
+  turns[contract::gap_slots - 1] = 1;
+
+  EXPECT_EQ(worker().at("gap_p99_99").as_string(), "24us") << "20 us are less than that";
+  EXPECT_EQ(worker().at("turns_by_gap").at("unbounded").as_uint64(), 1u);
+  turns[contract::gap_slots - 1] = 3;
+  EXPECT_EQ(worker().at("gap_p99_99").as_string(), "unbounded");
 }
 
 TEST_F(ViewsTest, drops_say_what_they_mean) {
