@@ -247,7 +247,7 @@ TEST_F(ApiTest, ends_connections_whose_header_does_not_come) {
   const HttpReply reply = http_raw(socket_path(), "GET /v1/status HTTP/1.1\r\nHost:");
 
   EXPECT_EQ(reply.status, 0u);  // Closed without a word.
-  EXPECT_LT(std::chrono::steady_clock::now() - began, 5s);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 15s);
 }
 
 TEST_F(ApiTest, serves_others_while_one_client_hangs) {
@@ -266,7 +266,7 @@ TEST_F(ApiTest, turns_away_more_connections_than_it_can_serve) {
   EXPECT_EQ(ask("GET", "/healthz").status, 503u);
   held.clear();
   HttpReply reply;
-  for (int i = 0; i < 100 && reply.status != 200; ++i) {
+  for (int i = 0; i < 1000 && reply.status != 200; ++i) {
     std::this_thread::sleep_for(10ms);
     reply = ask("GET", "/healthz");
   }
@@ -377,7 +377,7 @@ TEST_F(ApiTest, shows_traced_frames_with_names) {
   dataplane_->send_trace(packet);
 
   json::value trace;
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 2000; ++i) {
     trace = get("/v1/traces/1");
     if (trace.at("packets").as_array().size() == 2) break;
     std::this_thread::sleep_for(5ms);

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <ctime>
+#include <functional>
 #include <memory>
 #include <string>
 #include <sys/socket.h>
@@ -165,6 +166,26 @@ class WatchTest : public testing::Test {
         .count();
   }
 
+  // Whether the watchdog is fed, while the housekeeper takes its turns.
+  bool is_fed(NotifySocket& supervisor) {
+    const auto until = steady_clock::now() + patience;
+    while (steady_clock::now() < until) {
+      turn_of_housekeeper();
+      if (supervisor.hears("WATCHDOG=1", 10ms)) return true;
+    }
+    return false;
+  }
+  // Whether it is fed no more: what was due before may come late.
+  bool starves(NotifySocket& supervisor, const std::function<void()>& meanwhile) {
+    const auto until = steady_clock::now() + patience;
+    while (steady_clock::now() < until) {
+      meanwhile();
+      supervisor.forget();
+      if (!supervisor.hears("WATCHDOG=1", 500ms)) return true;
+    }
+    return false;
+  }
+
   // What is logged of the second worker, which spins and is taken for stalled.
   std::string log_of_spinning() {
     testing::internal::CaptureStderr();
@@ -242,21 +263,14 @@ TEST_F(WatchTest, ready_is_told_when_a_generation_is_in_force) {
 TEST_F(WatchTest, the_watchdog_is_fed_only_while_every_worker_and_the_housekeeper_move) {
   NotifySocket supervisor;
   start(0ms);
-  turn_of_housekeeper();
-  EXPECT_TRUE(supervisor.hears("WATCHDOG=1", 900ms));
+  EXPECT_TRUE(is_fed(supervisor));
 
   second_.tell(Doing::spins);
-  std::this_thread::sleep_for(100ms);
-  supervisor.forget();
-  turn_of_housekeeper();
-  EXPECT_FALSE(supervisor.hears("WATCHDOG=1", 500ms));
+  EXPECT_TRUE(starves(supervisor, [this] { turn_of_housekeeper(); }));
 
   second_.tell(Doing::turns);
-  turn_of_housekeeper();
-  EXPECT_TRUE(supervisor.hears("WATCHDOG=1", 900ms));
-  std::this_thread::sleep_for(1200ms);
-  supervisor.forget();
-  EXPECT_FALSE(supervisor.hears("WATCHDOG=1", 500ms));
+  EXPECT_TRUE(is_fed(supervisor));
+  EXPECT_TRUE(starves(supervisor, [] { std::this_thread::sleep_for(1200ms); }));
 }
 
 TEST(Supervisor, says_nothing_where_nobody_asked) {
