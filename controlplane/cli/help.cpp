@@ -5,11 +5,14 @@
 #include "controlplane/cli/trace_filter.hpp"
 #include "controlplane/cli/tree.hpp"
 #include "controlplane/intent/fields.hpp"
+#include "dataplane/base/roff.hpp"
 
 #include <algorithm>
 
 namespace cp {
 namespace {
+
+using base::roff;
 
 struct Row {
   std::string left;
@@ -129,29 +132,10 @@ std::string overview() {
   return text;
 }
 
-// Roff takes a backslash for itself, and a dot or a quote at a line's start for a request.
-std::string roff(std::string_view text) {
-  std::string result;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\') {
-      result += "\\e";
-    } else if (text[i] == '-') {
-      result += "\\-";
-    } else if (text.substr(i).starts_with("…")) {
-      result += "...";
-      i += std::string_view("…").size() - 1;
-    } else {
-      if (result.empty() && (text[i] == '.' || text[i] == '\'')) result += "\\&";
-      result.push_back(text[i]);
-    }
-  }
-  return result;
-}
-
 std::string roff_rows(const std::vector<Row>& rows) {
   std::string text;
   for (const Row& row : rows) {
-    text += ".TP\n\\fB" + roff(row.left) + "\\fR\n" + roff(row.right) + "\n";
+    text += base::roff_row(row.left, row.right);
   }
   return text;
 }
@@ -209,8 +193,7 @@ std::string manual_page() {
   text += ".SH \"TRACE FILTERS\"\n" + roff_rows(filter_rows());
   text += ".SH \"EXIT STATUS\"\n";
   for (const ExitText& exit : exit_texts()) {
-    text += ".TP\n\\fB" + std::to_string(static_cast<int>(exit.code)) + "\\fR\n" + roff(exit.help) +
-            "\n";
+    text += base::roff_row(std::to_string(static_cast<int>(exit.code)), exit.help);
   }
   text +=
       ".SH ENVIRONMENT\n.TP\n\\fBWEIR_SOCKET\\fR\nSocket of the control plane.\n"

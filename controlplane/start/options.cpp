@@ -2,6 +2,8 @@
 #include "controlplane/start/options.hpp"
 
 #include "dataplane/base/log_options.hpp"
+#include "dataplane/base/manual.hpp"
+#include "dataplane/base/roff.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -25,6 +27,26 @@ std::expected<void, std::string> make_directory(const std::string& path, mode_t 
   return std::unexpected(path + " cannot be created: " + error.message());
 }
 
+base::Manual manual() {
+  using base::roff_row;
+  return {
+      .program = "weir-controlplane",
+      .summary = "keep what a Weir gateway shall be, and program it",
+      .synopsis = "[\\fIOPTIONS\\fR]",
+      .more = {
+          {.title = "EXIT STATUS",
+           .text = roff_row("0", "It was told to end (SIGTERM, SIGINT).") +
+                   roff_row("1", "It could not start, and said why.") +
+                   roff_row("2", "The command line makes no sense.")},
+          {.title = "FILES",
+           .text = roff_row("/run/weir/controlplane.sock", "Where it listens to weir(1).") +
+                   roff_row("/run/weir/dataplane.sock", "Where weir-dataplane listens to it.") +
+                   roff_row("/var/lib/weir/intent.sqlite", "What is wanted, and its history.") +
+                   roff_row("/etc/default/weir-controlplane",
+                            "WEIR_CONTROLPLANE_OPTIONS, which the service takes.")},
+          {.title = "SEE ALSO", .text = "weir(1), weir\\-dataplane(8), weir\\-supervisor(8)\n"}}};
+}
+
 }  // namespace
 
 std::expected<Options, int> read_options(int argc, char** argv) {
@@ -33,12 +55,16 @@ std::expected<Options, int> read_options(int argc, char** argv) {
       "The control plane of Weir: keeps what the operator wants and programs the data "
       "plane with it.",
       "weir-controlplane");
-  app.add_option("--runtime-dir", options.runtime_dir, "Where the sockets are (/run/weir)");
-  app.add_option("--state-dir", options.state_dir, "Where the intent is kept (/var/lib/weir)");
+  app.option_defaults()->always_capture_default();
+  app.add_option("--runtime-dir", options.runtime_dir, "Where the sockets are");
+  app.add_option("--state-dir", options.state_dir, "Where the intent is kept");
   app.add_option("--metrics-listen", options.metrics_listen,
-                 "ADDRESS:PORT for /metrics and /healthz over TCP (off)");
+                 "For /metrics and /healthz over TCP; without it there is none")
+      ->type_name("ADDRESS:PORT");
   base::add_log_options(app, options.log_level, options.log_format);
   app.set_version_flag("--version", "weir-controlplane " WEIR_VERSION);
+  const base::Manual page = manual();
+  base::add_manual_option(app, page);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -2,6 +2,8 @@
 #include "dataplane/start/options.hpp"
 
 #include "dataplane/base/log_options.hpp"
+#include "dataplane/base/manual.hpp"
+#include "dataplane/base/roff.hpp"
 #include "dataplane/contract/limits.hpp"
 
 #include <CLI/CLI.hpp>
@@ -14,6 +16,25 @@ namespace {
 constexpr const char* about =
     "weir-dataplane carries the packets. It forwards nothing until weir-controlplane tells it what "
     "to do, over RUNTIME_DIR/dataplane.sock, and keeps forwarding when that goes away.";
+
+base::Manual manual() {
+  using base::roff_row;
+  return {
+      .program = "weir-dataplane",
+      .summary = "carry the packets of a Weir gateway",
+      .synopsis = "[\\fIOPTIONS\\fR]",
+      .more = {{.title = "EXIT STATUS",
+                .text = roff_row("0", "It was told to end (SIGTERM, SIGINT).") +
+                        roff_row("1", "It could not start, and said why.") +
+                        roff_row("2", "The command line makes no sense.")},
+               {.title = "FILES",
+                .text = roff_row("/run/weir/dataplane.sock", "Where weir-controlplane connects.") +
+                        roff_row("/etc/default/weir-dataplane",
+                                 "WEIR_DATAPLANE_OPTIONS, which the service takes.")},
+               {.title = "SEE ALSO",
+                .text = "weir(1), weir\\-controlplane(8), weir\\-porthelper(8), "
+                        "weir\\-supervisor(8)\n"}}};
+}
 
 void add_sizes(CLI::App& app, Options& options) {
   app.add_option("--mbufs", options.mbufs, "Packet buffers in the pool")
@@ -43,6 +64,8 @@ Options parse_options(int argc, char** argv) {
   CLI::App app(about, "weir-dataplane");
   app.option_defaults()->always_capture_default();
   app.set_version_flag("--version", "weir-dataplane " WEIR_VERSION);
+  const base::Manual page = manual();
+  base::add_manual_option(app, page);
 
   app.add_option("--runtime-dir", options.runtime_dir, "Where the command socket is made");
   app.add_option("--workers", options.workers, "Threads that carry packets")
@@ -67,10 +90,12 @@ Options parse_options(int argc, char** argv) {
       "A socket where a weir-porthelper that others started serves this user; without it "
       "one is started, as a child with the same rights");
   app.add_option("--user", options.user,
-                 "Whom to become, without any capability, before the first port carries a frame");
+                 "Whom to become, without any capability, before the first port carries a frame")
+      ->type_name("NAME");
   app.add_option("--safe-mode", options.safe_mode,
                  "Carry nothing, take no device, and tell weir-controlplane this reason: how a "
-                 "supervisor starts what died again and again");
+                 "supervisor starts what died again and again")
+      ->type_name("WHY");
   app.add_flag("--no-hugepages", options.no_hugepages,
                "Ordinary memory, even where hugepages are free");
   base::add_log_options(app, options.log_level, options.log_format);

@@ -2,6 +2,7 @@
 // weir-porthelper: what takes privilege, and nothing else, for the data plane that started it.
 #include "dataplane/base/log.hpp"
 #include "dataplane/base/log_options.hpp"
+#include "dataplane/base/manual.hpp"
 #include "dataplane/base/privilege.hpp"
 #include "drivers/helper/server.hpp"
 
@@ -21,6 +22,15 @@ constexpr const char* about =
     "weir-porthelper opens XDP sockets, programs and TAPs for the weir-dataplane that started it "
     "and handed it a socket, or that connected to systemd's. It is not started by hand.";
 
+base::Manual manual() {
+  return {.program = "weir-porthelper",
+          .summary = "open what takes privilege for weir-dataplane",
+          .synopsis =
+              "\\fB\\-\\-socket\\fR \\fINUMBER\\fR \\fB\\-\\-bpffs\\fR \\fIPATH\\fR "
+              "[\\fIOPTIONS\\fR]",
+          .more = {{.title = "SEE ALSO", .text = "weir\\-dataplane(8)\n"}}};
+}
+
 struct Options {
   int socket = -1;
   std::string client_user;  // Empty: the client is the parent.
@@ -33,11 +43,14 @@ Options parse_options(int argc, char** argv) {
   Options options;
   CLI::App app(about, "weir-porthelper");
   app.set_version_flag("--version", "weir-porthelper " WEIR_VERSION);
+  const base::Manual page = manual();
+  base::add_manual_option(app, page);
   app.add_option("--socket", options.socket, "Descriptor of the data plane's socket")->required();
   app.add_option("--bpffs", options.bpffs, "Where programs are pinned that outlive the data plane")
       ->required();
   app.add_option("--client-user", options.client_user,
-                 "The data plane is no parent but a process of this user that connected");
+                 "The data plane is no parent but a process of this user that connected")
+      ->type_name("NAME");
   base::add_log_options(app, options.log_level, options.log_format);
   try {
     app.parse(argc, argv);

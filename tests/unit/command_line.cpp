@@ -9,6 +9,7 @@
 #include "controlplane/cli/table.hpp"
 #include "controlplane/cli/trace_filter.hpp"
 #include "controlplane/cli/tree.hpp"
+#include "dataplane/base/roff.hpp"
 
 #include <gtest/gtest.h>
 
@@ -290,6 +291,12 @@ TEST(Table, aligns_columns) {
   table.add({"longer", "7"});
 
   EXPECT_EQ(table.text(), "NAME      PACKETS\na       1,234,567\nlonger          7\n");
+}
+
+TEST(Roff, keeps_text_that_roff_would_take_for_requests) {
+  EXPECT_EQ(base::roff(".TP\n'x a-b"), "\\&.TP\n\\&'x a\\-b");
+  EXPECT_EQ(base::roff("a\\b …\n… c"), "a\\eb ...\n\\&... c");
+  EXPECT_EQ(base::roff(""), "");
 }
 
 }  // namespace

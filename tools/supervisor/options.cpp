@@ -2,6 +2,8 @@
 #include "tools/supervisor/options.hpp"
 
 #include "dataplane/base/log_options.hpp"
+#include "dataplane/base/manual.hpp"
+#include "dataplane/base/roff.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -20,6 +22,22 @@ constexpr const char* about =
 
 using Time = std::chrono::milliseconds;
 
+base::Manual manual() {
+  using base::roff_row;
+  return {
+      .program = "weir-supervisor",
+      .summary = "run a program again when it dies or stands still",
+      .synopsis = "[\\fIOPTIONS\\fR] \\fIPROGRAM\\fR [\\fIARGUMENT\\fR...]",
+      .more = {{.title = "EXIT STATUS",
+                .text = base::roff("That of the program where it ends the supervision; 2 where the "
+                                   "command line makes no sense.\n")},
+               {.title = "EXAMPLES",
+                .text = base::roff_literal(
+                    "weir-supervisor --safe-mode weir-dataplane --user weir-dataplane\n"
+                    "weir-supervisor --watchdog-ms 30000 weir-controlplane\n")},
+               {.title = "SEE ALSO", .text = "weir\\-dataplane(8), weir\\-controlplane(8)\n"}}};
+}
+
 void add_time(CLI::App& app, const std::string& name, Time& time, const std::string& help) {
   app.add_option_function<std::uint32_t>(
          name, [&time](std::uint32_t ms) { time = Time(ms); }, help)
@@ -34,6 +52,8 @@ Options parse_options(int argc, char** argv) {
   CLI::App app(about, "weir-supervisor");
   app.option_defaults()->always_capture_default();
   app.set_version_flag("--version", "weir-supervisor " WEIR_VERSION);
+  const base::Manual page = manual();
+  base::add_manual_option(app, page);
   app.prefix_command();
 
   app.add_option("--pid-file", options.pid_file, "Has the program's PID while it runs");

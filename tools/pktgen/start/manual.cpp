@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/pktgen/start/manual.hpp"
 
+#include "dataplane/base/roff.hpp"
 #include "tools/pktgen/profile/fields.hpp"
 #include "tools/pktgen/profile/read.hpp"
 
@@ -9,68 +10,6 @@
 
 namespace pktgen {
 namespace {
-
-// Roff takes a backslash for itself, a hyphen for a place to break at, and a dot or a quote at a
-// line's start for a request.
-std::string roff(std::string_view text) {
-  std::string result;
-  bool begins = true;
-  for (const char c : text) {
-    if (begins && (c == '.' || c == '\'')) result += "\\&";
-    if (c == '\\') {
-      result += "\\e";
-    } else if (c == '-') {
-      result += "\\-";
-    } else {
-      result.push_back(c);
-    }
-    begins = c == '\n';
-  }
-  return result;
-}
-
-std::string literal(const std::string& text) {
-  return ".nf\n" + roff(text) + ".fi\n";
-}
-
-std::string row(const std::string& left, const std::string& right) {
-  return ".TP\n\\fB" + roff(left) + "\\fR\n" + roff(right) + "\n";
-}
-
-// The words between which an option chooses; none where it does not.
-std::string choices_of(const CLI::Option& option) {
-  const std::string type = option.get_type_name();
-  const std::size_t open = type.find('{');
-  if (open == std::string::npos) return "";
-  std::string words = type.substr(open + 1, type.find('}') - open - 1);
-  std::ranges::replace(words, ',', ' ');
-  return words;
-}
-
-bool takes_value(const CLI::Option& option) {
-  return option.get_items_expected_max() > 0;
-}
-
-// "NAME", "left|right", "number".
-std::string value_of(const CLI::Option& option) {
-  std::string words = choices_of(option);
-  std::ranges::replace(words, ' ', '|');
-  if (!words.empty()) return words;
-  const std::string type = option.get_type_name();
-  if (type.starts_with("UINT")) return "NUMBER";
-  return type == "TEXT" ? "PATH" : type;
-}
-
-std::string option_row(const CLI::Option& option) {
-  std::string left = option.get_name(false, true);
-  std::string right = option.get_description();
-  if (takes_value(option)) {
-    left += " " + value_of(option);
-    const std::string initial = option.get_default_str();
-    if (!initial.empty()) right += " (" + initial + ")";
-  }
-  return row(left, right + ".");
-}
 
 std::string names_of_profiles() {
   std::string names;
@@ -82,24 +21,22 @@ std::string names_of_profiles() {
 
 }  // namespace
 
-std::string manual_page(const CLI::App& app, const std::string& examples) {
-  std::string text =
-      ".\\\" Made by `weir-pktgen --man` from its options and fields; do not edit.\n"
-      ".TH WEIR-PKTGEN 1 \"\" \"Weir " WEIR_VERSION
-      "\" \"User Commands\"\n"
-      ".SH NAME\nweir\\-pktgen \\- send RoCEv2, and say what became of it\n"
-      ".SH SYNOPSIS\n\\fBweir\\-pktgen\\fR [\\fIOPTIONS\\fR] [\\fIPROFILE\\fR]\n"
-      ".SH DESCRIPTION\n" +
-      roff(app.get_description()) + "\n.SH OPTIONS\n";
-  for (const CLI::Option* option : app.get_options()) text += option_row(*option);
-  text += ".SH PROFILES\nA profile is a YAML file. These come along:\n";
+base::Manual manual(const std::string& examples) {
+  std::string profiles = "A profile is a YAML file. These come along:\n";
   for (const ShippedProfile& shipped : shipped_profiles()) {
     const auto profile = read_profile(shipped.text, std::string(shipped.name));
-    text += row(std::string(shipped.name), profile ? profile->description : "");
+    profiles += base::roff_row(shipped.name, profile ? profile->description : "");
   }
-  text += ".SH \"FIELDS OF A PROFILE\"\nWith their defaults:\n.PP\n" + literal(fields_text());
-  text += ".SH EXAMPLES AND EXIT STATUS\n" + literal(examples + "\n");
-  return text;
+  return {.program = "weir-pktgen",
+          .section = 1,
+          .summary = "send RoCEv2, and say what became of it",
+          .synopsis = "[\\fIOPTIONS\\fR] [\\fIPROFILE\\fR]",
+          .more = {
+              {.title = "PROFILES", .text = std::move(profiles)},
+              {.title = "FIELDS OF A PROFILE",
+               .text = "With their defaults:\n.PP\n" + base::roff_literal(fields_text())},
+              {.title = "EXAMPLES AND EXIT STATUS", .text = base::roff_literal(examples + "\n")},
+          }};
 }
 
 std::string bash_completion(const CLI::App& app) {
@@ -111,9 +48,9 @@ std::string bash_completion(const CLI::App& app) {
     std::string words = names;
     std::ranges::replace(words, ',', ' ');
     options += (options.empty() ? "" : " ") + words;
-    if (!takes_value(*option)) continue;
+    if (!base::takes_value(*option)) continue;
     std::ranges::replace(names, ',', '|');
-    const std::string choices = names == "--show" ? names_of_profiles() : choices_of(*option);
+    const std::string choices = names == "--show" ? names_of_profiles() : base::choices_of(*option);
     cases += "    " + names + ") words='" + choices + "' ;;\n";
   }
   return "# bash completion for weir-pktgen; made by `weir-pktgen --bash-completion`\n"

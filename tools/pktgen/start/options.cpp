@@ -154,7 +154,6 @@ Options parse_options(int argc, char** argv) {
   Options options;
   bool list = false;
   bool fields = false;
-  bool man = false;
   bool completion = false;
   std::string show;
   CLI::App app(about, "weir-pktgen");
@@ -166,7 +165,8 @@ Options parse_options(int argc, char** argv) {
   app.add_flag("--list", list, "The profiles that the program brings along");
   app.add_option("--show", show, "Prints one of them")->type_name("NAME");
   app.add_flag("--fields", fields, "Prints all fields of a profile, with help and defaults");
-  app.add_flag("--man", man, "Prints the manual page (roff)");
+  const base::Manual page = manual(examples);
+  base::add_manual_option(app, page);
   app.add_flag("--bash-completion", completion, "Prints what bash needs to complete words");
   add_ports(app, options);
   add_traffic(app, options);
@@ -177,7 +177,6 @@ Options parse_options(int argc, char** argv) {
   try {
     app.parse(argc, argv);
     if (list) list_profiles();
-    if (man) print_and_end(manual_page(app, examples));
     if (completion) print_and_end(bash_completion(app));
     if (fields) print_and_end(fields_text());
     if (!show.empty()) show_profile(show);
