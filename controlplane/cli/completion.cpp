@@ -6,11 +6,62 @@
 #include "controlplane/intent/fields.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace cp {
 namespace {
 
 using Words = std::vector<std::string>;
+
+struct Script {
+  std::string_view shell;
+  std::string_view text;
+};
+constexpr std::array scripts{
+    // Colons stand in MACs and would split words: they are joined before and cut off after.
+    Script{"bash", R"(# bash completion for weir; made by `weir completion bash`
+_weir() {
+  local cur words cword
+  if declare -F _get_comp_words_by_ref >/dev/null; then
+    _get_comp_words_by_ref -n : cur words cword
+  else
+    cur=${COMP_WORDS[COMP_CWORD]} words=("${COMP_WORDS[@]}") cword=$COMP_CWORD
+  fi
+  local IFS=$'\n'
+  mapfile -t COMPREPLY < <("${words[0]}" --complete "${words[@]:1:cword}" 2>/dev/null)
+  if declare -F __ltrim_colon_completions >/dev/null; then
+    __ltrim_colon_completions "$cur"
+  fi
+}
+complete -o default -F _weir weir
+)"},
+    // Read at the first use where it lies in $fpath, or sourced.
+    Script{"zsh", R"zsh(#compdef weir
+# zsh completion for weir; made by `weir completion zsh`
+_weir() {
+  local -a found
+  found=(${(f)"$(command "${words[1]}" --complete "${(@)words[2,CURRENT]}" 2>/dev/null)"})
+  if (( $#found )); then
+    compadd -a found
+  else
+    _files
+  fi
+}
+if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
+  _weir "$@"
+else
+  compdef _weir weir
+fi
+)zsh"},
+    Script{"fish", R"(# fish completion for weir; made by `weir completion fish`
+function __weir_complete
+    set -l typed (commandline -opc) (commandline -ct)
+    command $typed[1] --complete $typed[2..-1] 2>/dev/null
+end
+complete -c weir -f -a '(__weir_complete)'
+complete -c weir -n 'not count (__weir_complete) >/dev/null' -F
+)"},
+};
 
 void add_values(const FieldInfo& field, const NameSource& names, Words& out) {
   for (const std::string_view choice : field.choices) out.emplace_back(choice);
@@ -81,7 +132,7 @@ void add_arguments(const Command& command, const Words& typed, const NameSource&
         case Expects::settings: add_settings(command, inner, names, out); break;
         case Expects::filter: add_filter(inner, names, out); break;
         case Expects::state: out = names.states(); break;
-        case Expects::shell: out.emplace_back("bash"); break;
+        case Expects::shell: out.assign(shells().begin(), shells().end()); break;
         case Expects::file:  // The shell knows files better.
         case Expects::number: break;
       }
@@ -131,24 +182,17 @@ std::vector<std::string> complete(const std::vector<std::string>& words, const N
   return candidates;
 }
 
-std::string bash_script() {
-  // Colons stand in MACs and would split words: they are joined before and cut off after.
-  return R"(# bash completion for weir; made by `weir completion bash`
-_weir() {
-  local cur words cword
-  if declare -F _get_comp_words_by_ref >/dev/null; then
-    _get_comp_words_by_ref -n : cur words cword
-  else
-    cur=${COMP_WORDS[COMP_CWORD]} words=("${COMP_WORDS[@]}") cword=$COMP_CWORD
-  fi
-  local IFS=$'\n'
-  mapfile -t COMPREPLY < <("${words[0]}" --complete "${words[@]:1:cword}" 2>/dev/null)
-  if declare -F __ltrim_colon_completions >/dev/null; then
-    __ltrim_colon_completions "$cur"
-  fi
+std::span<const std::string_view> shells() {
+  static constexpr std::array<std::string_view, scripts.size()> names{
+      scripts[0].shell, scripts[1].shell, scripts[2].shell};
+  return names;
 }
-complete -o default -F _weir weir
-)";
+
+std::string_view completion_script(std::string_view shell) {
+  for (const Script& script : scripts) {
+    if (script.shell == shell) return script.text;
+  }
+  return "";
 }
 
 }  // namespace cp

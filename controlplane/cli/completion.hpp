@@ -5,6 +5,7 @@
 #include "controlplane/intent/model.hpp"
 
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,7 +22,9 @@ struct NameSource {
 // whole words that start with it.
 std::vector<std::string> complete(const std::vector<std::string>& words, const NameSource& names);
 
-// For bash; calls `weir --complete WORDS…`.
-std::string bash_script();
+// The shells that there are scripts for.
+std::span<const std::string_view> shells();
+// Such a script, which calls `weir --complete WORDS…`; empty for other shells.
+std::string_view completion_script(std::string_view shell);
 
 }  // namespace cp

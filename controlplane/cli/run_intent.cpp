@@ -114,10 +114,16 @@ ExitCode run_object_edit(const Client& client, const Invocation& invocation) {
 }
 
 ExitCode run_completion(const Client&, const Invocation& invocation) {
-  if (invocation.words[0] != "bash") {
-    return complain(ExitCode::usage, "only bash can be completed; write: weir completion bash");
+  const std::string_view script = completion_script(invocation.words[0]);
+  if (script.empty()) {
+    std::string known;
+    for (const std::string_view shell : shells()) {
+      known += (known.empty() ? "" : ", ") + std::string(shell);
+    }
+    return complain(ExitCode::usage,
+                    "no completion for " + invocation.words[0] + " (known: " + known + ")");
   }
-  print(bash_script());
+  print(std::string(script));
   return ExitCode::ok;
 }
 

@@ -338,13 +338,12 @@ std::vector<Command> make_commands() {
   add_queue_watch(list);
   add_views(list);
   add_traces(list);
-  list.push_back({.noun = "completion",
-                  .help = "Print the script that completes words in a shell.",
-                  .example = "completion bash > /usr/share/bash-completion/completions/weir",
-                  .arguments = {{.name = "bash",
-                                 .help = "The shell; bash is the only one.",
-                                 .expects = Expects::shell}},
-                  .run = run_completion});
+  list.push_back(
+      {.noun = "completion",
+       .help = "Print the script that completes words in a shell.",
+       .example = "completion bash > /usr/share/bash-completion/completions/weir",
+       .arguments = {{.name = "SHELL", .help = "bash, zsh or fish.", .expects = Expects::shell}},
+       .run = run_completion});
   return list;
 }
 

@@ -199,6 +199,16 @@ class WeirCommand(unittest.TestCase):
                               check=True, env={**os.environ, "WEIR_SOCKET": str(self.socket)})
         self.assertEqual(said.stdout, "wire0\ncomplete -o default -F _weir weir\n")
 
+    def test_has_a_script_for_each_shell_and_refuses_others(self):
+        for shell, registers in (("bash", "complete -o default -F _weir weir"),
+                                 ("zsh", "compdef _weir weir"), ("fish", "complete -c weir")):
+            done = self.weir("completion", shell)
+            self.assertIn(registers, done.stdout)
+            self.assertIn(" --complete ", done.stdout)
+        other = self.weir("completion", "csh")
+        self.assertEqual((other.returncode, other.stdout), (2, ""))
+        self.assertIn("no completion for csh (known: bash, zsh, fish)", other.stderr)
+
     def test_refuses_a_second_control_plane(self):
         second = subprocess.run([*CONTROLPLANE, *self.options[:2], "--state-dir",
                                  str(self.root / "other")], capture_output=True, text=True,
