@@ -4,6 +4,7 @@
 #include "controlplane/api/server.hpp"
 #include "controlplane/metrics/text.hpp"
 #include "controlplane/start/options.hpp"
+#include "controlplane/start/system_calls.hpp"
 #include "dataplane/base/log.hpp"
 #include "dataplane/base/supervisor.hpp"
 
@@ -71,10 +72,12 @@ int serve(const Options& options) {
             configuration);
   configuration.use(link);
   configuration.start(io.get_executor());
+  base::SeccompMode seccomp = base::SeccompMode::off;  // In force.
   Api api({.configuration = configuration,
            .link = link,
            .events = events,
            .traces = traces,
+           .seccomp = seccomp,
            .metrics = [&] {
              return metrics_of(configuration, link);
            }});
@@ -102,6 +105,10 @@ int serve(const Options& options) {
   boost::asio::co_spawn(io, link.run(), boost::asio::detached);
   base::Supervisor supervisor = base::Supervisor::from_environment();
   boost::asio::co_spawn(io, tell_that_it_lives(supervisor), boost::asio::detached);
+  const auto mode = restrict_system_calls(options.seccomp);
+  if (!mode) return refuse(to_error(mode.error()).message);
+  seccomp = *mode;
+  LOG(info, "system_calls_restricted", {"seccomp", base::name(seccomp)});
   (void)supervisor.ready("answers on its socket");
   LOG(info, "started", {"release", WEIR_VERSION});
   io.run();

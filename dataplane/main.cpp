@@ -10,6 +10,7 @@
 #include "dataplane/start/process.hpp"
 #include "dataplane/start/rights.hpp"
 #include "dataplane/start/stack.hpp"
+#include "dataplane/start/system_calls.hpp"
 #include "dataplane/start/tables.hpp"
 #include "dataplane/start/watch.hpp"
 #include "dataplane/start/workers.hpp"
@@ -76,6 +77,20 @@ base::Result<dp::PortHelper> find_helper(const dp::Options& options) {
                                 .log_format = options.log_format});
 }
 
+// What every kind of start ends with, for good.
+base::Status end_start(const dp::Rights& rights, base::SeccompMode wanted) {
+  if (auto given = rights.give_up(); !given) return given;
+  const auto mode = base::allow_only(dp::system_calls(::geteuid() == 0), wanted);
+  if (!mode) return std::unexpected(mode.error());
+  LOG(info, "system_calls_restricted", {"seccomp", base::name(*mode)});
+  return {};
+}
+
+dp::Opener::StartEnd start_end(const dp::Rights& rights, base::SeccompMode wanted) {
+  return {.end = [&rights, wanted] { return end_start(rights, wanted); },
+          .rights_go = rights.will_go()};
+}
+
 // What every kind of start begins with.
 struct Entry {
   int stop;  // Readable when the process shall end.
@@ -84,6 +99,9 @@ struct Entry {
 };
 
 base::Result<Entry> enter(const dp::Options& options) {
+  if (auto works = base::seccomp_works(options.seccomp); !works) {
+    return std::unexpected(works.error());
+  }
   const auto stop = dp::signals_as_descriptor();
   if (!stop) return std::unexpected(stop.error());
   auto rights = dp::Rights::of_user(options.user);
@@ -138,7 +156,7 @@ base::Status run(const dp::Options& options) {
                    .limit = options.stall_limit,
                    .recycle = std::abort});
 
-  dp::Opener opener(**pool, *helper, rights.give_up());
+  dp::Opener opener(**pool, *helper, start_end(rights, options.seccomp));
   dp::Housekeeper housekeeper(std::move(entry->socket),
                               {.tables = *tables,
                                .epoch = *epoch,
@@ -168,9 +186,7 @@ base::Status run_safely(const dp::Options& options) {
   auto entry = enter(options);
   if (!entry) return std::unexpected(entry.error());
   if (auto handed = entry->rights.hand_over(options.runtime_dir); !handed) return handed;
-  if (const auto give_up = entry->rights.give_up()) {
-    if (auto given = give_up(); !given) return given;
-  }
+  if (auto ended = end_start(entry->rights, options.seccomp); !ended) return ended;
   return dp::run_safe_mode(std::move(entry->socket), options.safe_mode, entry->stop);
 }
 

@@ -8,6 +8,7 @@
 #include "controlplane/api/http.hpp"
 #include "controlplane/api/traces.hpp"
 #include "controlplane/link/link.hpp"
+#include "dataplane/base/seccomp.hpp"
 
 #include <boost/asio/awaitable.hpp>
 
@@ -28,6 +29,7 @@ class Api {
     Link& link;
     Events& events;
     Traces& traces;
+    const base::SeccompMode& seccomp;
     Metrics metrics;
   };
   explicit Api(Parts parts) : parts_(std::move(parts)) {}

@@ -67,10 +67,12 @@ Api::Answer Api::get_status(Call&) {
   if (const auto& unconfirmed = parts_.configuration.unconfirmed()) {
     wanted["unconfirmed"] = to_json(*unconfirmed);
   }
-  co_return json_answer(
-      200, {{"controlplane", json::object{{"release", WEIR_VERSION}, {"pid", ::getpid()}}},
-            {"dataplane", std::move(dataplane)},
-            {"intent", std::move(wanted)}});
+  co_return json_answer(200,
+                        {{"controlplane", json::object{{"release", WEIR_VERSION},
+                                                       {"pid", ::getpid()},
+                                                       {"seccomp", base::name(parts_.seccomp)}}},
+                         {"dataplane", std::move(dataplane)},
+                         {"intent", std::move(wanted)}});
 }
 
 Api::Answer Api::get_stats(Call&) {

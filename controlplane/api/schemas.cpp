@@ -99,7 +99,8 @@ constexpr std::array schemas{
     Schema{"status", R"({
 "type": "object", "required": ["controlplane", "dataplane", "intent"],
 "properties": {
-  "controlplane": {"type": "object", "required": ["release", "pid"]},
+  "controlplane": {"type": "object", "required": ["release", "pid", "seccomp"],
+    "properties": {"seccomp": {"enum": ["off", "log", "kill"]}}},
   "dataplane": {"type": "object", "required": ["state", "since", "generation", "last_error"],
     "properties": {
       "state": {"enum": ["disconnected", "programming", "waiting", "refused", "in_sync"]},

@@ -243,8 +243,11 @@ std::string neighbours_text(const Look& look) {
 std::string status_text(const json::value& status) {
   const std::string state = text_at(status, "dataplane.state");
   std::string text = "control plane  " + text_at(status, "controlplane.release") + ", pid " +
-                     std::to_string(number_at(status, "controlplane.pid")) + "\n";
-  text += "data plane     " + state + " since " + text_at(status, "dataplane.since");
+                     std::to_string(number_at(status, "controlplane.pid"));
+  // Of an older control plane nothing is known.
+  const std::string seccomp = text_at(status, "controlplane.seccomp");
+  if (!seccomp.empty()) text += ", seccomp " + seccomp;
+  text += "\ndata plane     " + state + " since " + text_at(status, "dataplane.since");
   if (state != "disconnected") {
     text += ", release " + text_at(status, "dataplane.release") + ", pid " +
             std::to_string(number_at(status, "dataplane.pid")) + ", " +

@@ -4,6 +4,7 @@
 #include "dataplane/base/log_options.hpp"
 #include "dataplane/base/manual.hpp"
 #include "dataplane/base/roff.hpp"
+#include "dataplane/base/seccomp_option.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -61,6 +62,7 @@ std::expected<Options, int> read_options(int argc, char** argv) {
   app.add_option("--metrics-listen", options.metrics_listen,
                  "For /metrics and /healthz over TCP; without it there is none")
       ->type_name("ADDRESS:PORT");
+  base::add_seccomp_option(app, options.seccomp);
   base::add_log_options(app, options.log_level, options.log_format);
   app.set_version_flag("--version", "weir-controlplane " WEIR_VERSION);
   const base::Manual page = manual();

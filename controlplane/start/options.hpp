@@ -3,6 +3,7 @@
 #pragma once
 
 #include "dataplane/base/log.hpp"
+#include "dataplane/base/seccomp.hpp"
 
 #include <expected>
 #include <string>
@@ -13,6 +14,7 @@ struct Options {
   std::string runtime_dir = "/run/weir";
   std::string state_dir = "/var/lib/weir";
   std::string metrics_listen;  // Empty: no TCP.
+  base::SeccompMode seccomp = base::SeccompMode::kill;
   base::LogLevel log_level = base::LogLevel::info;
   base::LogFormat log_format = base::LogFormat::text;
 };

@@ -4,6 +4,7 @@
 #include "dataplane/base/log_options.hpp"
 #include "dataplane/base/manual.hpp"
 #include "dataplane/base/roff.hpp"
+#include "dataplane/base/seccomp_option.hpp"
 #include "dataplane/contract/limits.hpp"
 
 #include <CLI/CLI.hpp>
@@ -98,6 +99,7 @@ Options parse_options(int argc, char** argv) {
       ->type_name("WHY");
   app.add_flag("--no-hugepages", options.no_hugepages,
                "Ordinary memory, even where hugepages are free");
+  base::add_seccomp_option(app, options.seccomp);
   base::add_log_options(app, options.log_level, options.log_format);
 
   try {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "dataplane/base/log.hpp"
+#include "dataplane/base/seccomp.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -32,6 +33,7 @@ struct Options {
   std::string user;         // Empty: stays who it was started as.
   std::string safe_mode;    // Why nothing is carried; empty: it is.
   bool no_hugepages = false;
+  base::SeccompMode seccomp = base::SeccompMode::kill;
   base::LogLevel log_level = base::LogLevel::info;
   base::LogFormat log_format = base::LogFormat::text;
 };

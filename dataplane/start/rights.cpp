@@ -51,15 +51,13 @@ base::Status Rights::bound() const noexcept {
   return user_ ? base::empty_bounding_set() : base::Status();
 }
 
-std::function<base::Status()> Rights::give_up() const {
+base::Status Rights::give_up() const {
   if (!user_) return {};
-  return [user = *user_, signal = death_signal_]() -> base::Status {
-    if (auto status = base::become(user); !status) return status;
-    // Another user is no longer killed with its supervisor, unless one of its threads asks for it.
-    (void)::prctl(PR_SET_PDEATHSIG, signal);
-    LOG(info, "rights_given_up", {"user", user.name}, {"uid", user.uid}, {"gid", user.gid});
-    return {};
-  };
+  if (auto status = base::become(*user_); !status) return status;
+  // Another user is no longer killed with its supervisor, unless one of its threads asks for it.
+  (void)::prctl(PR_SET_PDEATHSIG, death_signal_);
+  LOG(info, "rights_given_up", {"user", user_->name}, {"uid", user_->uid}, {"gid", user_->gid});
+  return {};
 }
 
 }  // namespace dp

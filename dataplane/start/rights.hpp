@@ -5,7 +5,6 @@
 #include "dataplane/base/error.hpp"
 #include "dataplane/base/privilege.hpp"
 
-#include <functional>
 #include <optional>
 #include <string>
 
@@ -25,7 +24,7 @@ class Rights {
   // Threads that are started from here on gain nothing by starting programs.
   base::Status bound() const noexcept;
   // The rest, of all threads; nothing where all are kept.
-  std::function<base::Status()> give_up() const;
+  base::Status give_up() const;
 
  private:
   explicit Rights(std::optional<base::User> user) : user_(std::move(user)) {}

@@ -171,6 +171,7 @@ class Testbed:
         self.processes = []
         self.cores = itertools.count(os.getpid())  # Others may run beside us.
         self.closed = False
+        self.forbidden = []                      # Who ended by a system call outside its list.
         remove_leftovers()
         self.folder = Path(tempfile.mkdtemp(prefix=f"{self.prefix}-"))
         # The processes may die here, the machine does not: nothing has to wait for a disk.
@@ -188,6 +189,9 @@ class Testbed:
         if failed and self.keep_logs:
             self.save_logs()
         self.close()
+        if kind is None and self.forbidden:
+            raise TestbedError(f"ended by a forbidden system call: {', '.join(self.forbidden)}; "
+                               "the kernel's log names it (type=1326)")
 
     def namespace(self, name, **keywords):
         made = Namespace(f"{self.prefix}-{name}", **keywords)
@@ -249,6 +253,8 @@ class Testbed:
         for process in reversed(self.processes):
             with contextlib.suppress(Exception):
                 process.stop(3.0)
+            if process.popen.returncode == -signal.SIGSYS or 'how="signal 31' in process.log():
+                self.forbidden.append(process.name)
         for namespace in self.namespaces:
             end_processes_in(namespace.name)
             with contextlib.suppress(Exception):

@@ -48,7 +48,7 @@ class ApiTest : public testing::Test {
         : store(cp::Store::open(directory + "/intent.sqlite").value()),
           configuration(store, events, traces),
           link(io.get_executor(), options(directory), configuration),
-          api({configuration, link, events, traces,
+          api({configuration, link, events, traces, seccomp,
                [] {
                  return std::string("metrics\n");
                }}),
@@ -76,6 +76,7 @@ class ApiTest : public testing::Test {
     cp::Store store;
     cp::Events events;
     cp::Traces traces;
+    base::SeccompMode seccomp = base::SeccompMode::off;
     boost::asio::io_context io;
     cp::Configuration configuration;
     cp::Link link;

@@ -93,6 +93,15 @@ def a_killed_program_is_started_again_at_once():
 
 
 @test
+def a_forbidden_system_call_is_called_one():
+    with Supervised(["sleep", "60"]) as it:
+        os.kill(it.pid(), signal.SIGSYS)  # What the kernel's filter ends it by.
+        died, = it.wait_for_lines("program_died", 1)
+        assert "signal 31, a system call outside its list" in died, died
+        assert "--seccomp=log" in died, died
+
+
+@test
 def the_end_of_the_supervisor_is_the_end_of_the_program():
     with Supervised(["sleep", "60"]) as it:
         pid = it.pid()

@@ -28,6 +28,8 @@ class WeirCommand(unittest.TestCase):
         self.root = Path(self.folder.name)
         self.options = ["--runtime-dir", str(self.root / "run"),
                         "--state-dir", str(self.root / "state")]
+        if EMULATOR:
+            self.options.append("--seccomp=off")  # Which it cannot be asked to do.
         self.process = subprocess.Popen([*CONTROLPLANE, *self.options, "--log-level", "error"])
         self.socket = self.root / "run" / "controlplane.sock"
         deadline = time.monotonic() + 20

@@ -21,6 +21,11 @@ constexpr int status_done = 0;
 constexpr int status_usage = 2;
 
 std::string how(int status) {
+  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) {
+    return "signal " + std::to_string(SIGSYS) +
+           ", a system call outside its list: the kernel's log names it (type=1326), and "
+           "--seccomp=log lets it through";
+  }
   return WIFSIGNALED(status) ? "signal " + std::to_string(WTERMSIG(status))
                              : "status " + std::to_string(WEXITSTATUS(status));
 }

@@ -68,7 +68,7 @@ base::Result<std::unique_ptr<Ports>> Ports::open(const Options& options) {
 }
 
 base::Status Ports::open_devices(const Options& options) {
-  opener_.emplace(**pool_, *helper_, dp::Opener::GiveUp{});
+  opener_.emplace(**pool_, *helper_, dp::Opener::StartEnd{});
   for (const std::string& name : options.ports) {
     // A tenant's port: all frames are ours.
     auto device = opener_->open({.device = completed(name),
