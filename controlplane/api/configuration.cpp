@@ -213,10 +213,10 @@ asio::awaitable<Result<bool>> Configuration::program(const Intent& next, const P
   if (link_->in_sync() && plan.empty()) co_return true;
   std::expected<std::uint64_t, Error> generation = 0;
   if (link_->in_sync()) {
-    generation = co_await link_->transact(plan, false);
+    generation = co_await link_->transact(plan, contract::replace_nothing);
   } else {
     const Plan everything = plan_all(allocation_, next);
-    generation = co_await link_->transact(everything, true);
+    generation = co_await link_->transact(everything, contract::replace_all);
   }
   if (generation) co_return true;
   if (is_unknown(generation.error())) co_return false;

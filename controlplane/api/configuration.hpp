@@ -91,7 +91,7 @@ class Configuration : public LinkOwner {
   void on_limits(const Limits& limits) override;
   void on_in_force(const contract::Digests& digests) override;
   std::optional<contract::Digests> wanted_digests() override;
-  Plan everything() override;
+  Plan everything(contract::TableSet tables) override;
   const Allocation& names() override { return allocation_; }
   void on_event(const contract::FrameView& event) override;
   void on_status(const LinkStatus& status) override;

@@ -49,8 +49,8 @@ void Configuration::note_applied(const LinkStatus& status) {
   applied_ = applied;
 }
 
-Plan Configuration::everything() {
-  return plan_all(allocation_, intent_);
+Plan Configuration::everything(contract::TableSet tables) {
+  return plan_all(allocation_, intent_, tables);
 }
 
 void Configuration::on_in_force(const contract::Digests& digests) {

@@ -86,10 +86,10 @@ struct Titles {
 
 }  // namespace
 
-std::vector<TransactionFrame> make_frames(const Plan& plan, bool replace_all,
+std::vector<TransactionFrame> make_frames(const Plan& plan, std::uint32_t replace,
                                           std::uint32_t transaction, std::uint32_t& sequence) {
   std::vector<TransactionFrame> frames;
-  const contract::Begin begin{.replace_all = replace_all ? 1u : 0u};
+  const contract::Begin begin{.replace = replace};
   frames.push_back({make_command(contract::Verb::begin, transaction, sequence++, begin), 0});
   std::size_t first_record = 0;
   plan.for_each_group([&]<contract::Record T>(contract::Verb verb, std::span<const T> records) {

@@ -24,7 +24,8 @@ struct TransactionFrame {
 };
 
 // begin, the plan's records in their order with as many to a frame as fit, commit.
-std::vector<TransactionFrame> make_frames(const Plan& plan, bool replace_all,
+// `replace` as in contract::Begin.
+std::vector<TransactionFrame> make_frames(const Plan& plan, std::uint32_t replace,
                                           std::uint32_t transaction, std::uint32_t& sequence);
 
 // "endpoint blue/02:…": what record `record` of the plan is about.

@@ -34,6 +34,36 @@ Frame hello_frame(std::uint32_t sequence) {
   return make_command(contract::Verb::hello, 0, sequence, hello);
 }
 
+struct Missing {
+  contract::TableSet tables;  // That must be sent.
+  std::uint32_t replace;      // As in contract::Begin.
+};
+
+// An empty data plane is told all, as by every release. What another has is replaced, table by
+// table where it can; endpoints that it lacks altogether are not looked for among those it has.
+Missing find_missing(const contract::Digests& found, const contract::Digests& wanted,
+                     bool by_table) noexcept {
+  if (found == contract::Digests{}) return {contract::all_tables, contract::replace_nothing};
+  if (!by_table) return {contract::all_tables, contract::replace_all};
+  const contract::TableSet tables = contract::difference(found, wanted);
+  const bool has_endpoints = found.endpoints != 0;
+  return {tables, has_endpoints
+                      ? tables
+                      : tables & ~static_cast<contract::TableSet>(contract::Table::endpoints)};
+}
+
+std::string to_text(contract::TableSet tables) {
+  std::string text;
+  const auto add = [&](contract::Table table, const char* name) {
+    if (contract::has(tables, table)) text += (text.empty() ? "" : ",") + std::string(name);
+  };
+  add(contract::Table::ports, "ports");
+  add(contract::Table::networks, "networks");
+  add(contract::Table::vteps, "vteps");
+  add(contract::Table::endpoints, "endpoints");
+  return text;
+}
+
 }  // namespace
 
 std::string_view name(LinkState state) noexcept {
@@ -145,6 +175,7 @@ std::optional<Error> Link::accept_hello(Message message) {
 
   region_.emplace(std::move(*region));
   digests_ = reply.digests;
+  replaces_tables_ = (reply.features & contract::feature_replace_tables) != 0;
   status_.boot_id = reply.boot_id;
   status_.generation = reply.generation;
   status_.pid = reply.pid;
@@ -179,15 +210,18 @@ asio::awaitable<void> Link::keep_in_sync() {
 asio::awaitable<void> Link::tell_that_it_is_all() {
   if (status_.generation != 0) co_return;
   const Turns::Turn turn = co_await turns_.take();
-  if (status_.generation == 0) (void)co_await transact_now(Plan{}, false);
+  if (status_.generation == 0) (void)co_await transact_now(Plan{}, contract::replace_nothing);
 }
 
 asio::awaitable<void> Link::synchronise() {
   const Turns::Turn turn = co_await turns_.take();
   // A change may have gone through while we waited.
-  if (digests_ == owner_.wanted_digests()) co_return wake();
-  const Plan plan = owner_.everything();
-  auto generation = co_await transact_now(plan, status_.generation != 0);
+  const auto wanted = owner_.wanted_digests();
+  if (!wanted || digests_ == *wanted) co_return wake();
+  const Missing missing = find_missing(digests_, *wanted, replaces_tables_);
+  LOG(info, "tables_differ", {"tables", to_text(missing.tables)});
+  const Plan plan = owner_.everything(missing.tables);
+  auto generation = co_await transact_now(plan, missing.replace);
   if (!exchange_->open()) co_return;
   if (!generation) {
     set_state(LinkState::refused, to_string(generation.error()));
@@ -200,22 +234,21 @@ asio::awaitable<void> Link::synchronise() {
 }
 
 asio::awaitable<std::expected<std::uint64_t, Error>> Link::transact(const Plan& plan,
-                                                                    bool replace_all) {
+                                                                    std::uint32_t replace) {
   const Turns::Turn turn = co_await turns_.take();
-  auto generation = co_await transact_now(plan, replace_all);
+  auto generation = co_await transact_now(plan, replace);
   // The owner makes it what is wanted as soon as it knows; then we look again.
   if (generation) wake();
   co_return generation;
 }
 
 asio::awaitable<std::expected<std::uint64_t, Error>> Link::transact_now(const Plan& plan,
-                                                                        bool replace_all) {
+                                                                        std::uint32_t replace) {
   if (!exchange_ || !region_ || !exchange_->open()) {
     co_return std::unexpected(make_error(Errc::closed, "the data plane is not connected"));
   }
   const std::uint32_t transaction = next_transaction_++;
-  std::vector<TransactionFrame> frames =
-      make_frames(plan, replace_all, transaction, next_sequence_);
+  std::vector<TransactionFrame> frames = make_frames(plan, replace, transaction, next_sequence_);
   auto last = co_await exchange_->transact(std::move(frames), options_.reply_timeout);
   if (!last) {
     Exchange::Refusal& refusal = last.error();

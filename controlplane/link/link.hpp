@@ -57,8 +57,8 @@ class LinkOwner {
   virtual void on_in_force(const contract::Digests& digests) = 0;
   // What its tables must add up to; nullopt: nobody has said what is wanted. Asked often.
   virtual std::optional<contract::Digests> wanted_digests() = 0;
-  // The commands that lead there from nothing.
-  virtual Plan everything() = 0;
+  // The commands that lead there from nothing, those of these tables.
+  virtual Plan everything(contract::TableSet tables) = 0;
   // Names of what a refused record is about.
   virtual const Allocation& names() = 0;
   virtual void on_event(const contract::FrameView& event) = 0;
@@ -85,10 +85,11 @@ class Link {
   boost::asio::awaitable<void> run();
   void close();
 
-  // Puts `plan` in force, whole or not at all, and returns the generation. With Errc::closed and
-  // timed_out nobody knows which of both: the link finds out when it has reconnected.
+  // Puts `plan` in force, whole or not at all, and returns the generation; `replace` as in
+  // contract::Begin. With Errc::closed and timed_out nobody knows which of both: the link finds out
+  // when it has reconnected.
   boost::asio::awaitable<std::expected<std::uint64_t, Error>> transact(const Plan& plan,
-                                                                       bool replace_all);
+                                                                       std::uint32_t replace);
   // One command outside of transactions.
   template <contract::Record T>
   boost::asio::awaitable<std::optional<Error>> command(contract::Verb verb, T record) {
@@ -112,7 +113,7 @@ class Link {
   boost::asio::awaitable<void> tell_that_it_is_all();
   boost::asio::awaitable<void> synchronise();
   boost::asio::awaitable<std::expected<std::uint64_t, Error>> transact_now(const Plan& plan,
-                                                                           bool replace_all);
+                                                                           std::uint32_t replace);
   boost::asio::awaitable<std::optional<Error>> call(Frame frame);
   boost::asio::awaitable<void> sleep(std::chrono::milliseconds time);
   void set_state(LinkState state, std::string error = {});
@@ -123,8 +124,9 @@ class Link {
   LinkStatus status_;
   std::optional<Exchange> exchange_;
   std::optional<RegionMap> region_;
-  contract::Digests digests_{};  // In force in the data plane.
-  Turns turns_;                  // Of those who use exchange_.
+  contract::Digests digests_{};   // In force in the data plane.
+  bool replaces_tables_ = false;  // It has feature_replace_tables.
+  Turns turns_;                   // Of those who use exchange_.
   boost::asio::steady_timer wake_;
   bool woken_ = false;
   bool closing_ = false;

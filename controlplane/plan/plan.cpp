@@ -26,14 +26,19 @@ class Planner {
         before_(applied, allocation),
         after_(wanted, allocation) {}
 
-  Plan run() {
-    plan_ports();
-    plan_next_hops();
-    plan_vteps();
-    plan_networks();
-    plan_endpoints();
-    plan_host_rules();
-    plan_queues();
+  // By the digests in which their records count.
+  Plan run(contract::TableSet tables) {
+    if (contract::has(tables, contract::Table::ports)) {
+      plan_ports();
+      plan_host_rules();
+      plan_queues();
+    }
+    if (contract::has(tables, contract::Table::vteps)) {
+      plan_next_hops();
+      plan_vteps();
+    }
+    if (contract::has(tables, contract::Table::networks)) plan_networks();
+    if (contract::has(tables, contract::Table::endpoints)) plan_endpoints();
     return std::move(plan_);
   }
 
@@ -188,11 +193,11 @@ std::size_t Plan::record_count() const noexcept {
 }
 
 Plan make_plan(const Allocation& allocation, const Intent& applied, const Intent& wanted) {
-  return Planner(allocation, applied, wanted).run();
+  return Planner(allocation, applied, wanted).run(contract::all_tables);
 }
 
-Plan plan_all(const Allocation& allocation, const Intent& wanted) {
-  return make_plan(allocation, Intent{}, wanted);
+Plan plan_all(const Allocation& allocation, const Intent& wanted, contract::TableSet tables) {
+  return Planner(allocation, Intent{}, wanted).run(tables);
 }
 
 }  // namespace cp

@@ -12,6 +12,7 @@
 #include "controlplane/intent/model.hpp"
 #include "controlplane/plan/allocation.hpp"
 #include "dataplane/contract/command.hpp"
+#include "dataplane/contract/digest.hpp"
 
 #include <cstddef>
 #include <span>
@@ -48,8 +49,9 @@ struct Plan {
 // Both intents are valid and sorted, and all their names have numbers (Allocation::take_all).
 Plan make_plan(const Allocation& allocation, const Intent& applied, const Intent& wanted);
 
-// Everything, for a data plane that starts empty or is told to replace all.
-Plan plan_all(const Allocation& allocation, const Intent& wanted);
+// Everything of these tables, for a data plane where they are empty, or replaced.
+Plan plan_all(const Allocation& allocation, const Intent& wanted,
+              contract::TableSet tables = contract::all_tables);
 
 template <class F>
 void Plan::for_each_group(F&& f) const {

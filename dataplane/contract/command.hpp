@@ -59,10 +59,14 @@ struct Hello {
 };
 
 struct Begin {
-  // Everything that is not set again in this transaction goes at its commit: how a control plane
-  // brings an unknown state to a known one.
-  std::uint32_t replace_all;  // 0 or 1.
+  // Of these tables everything that is not set again in this transaction goes at its commit: how a
+  // control plane brings an unknown state to a known one. A TableSet (digest.hpp), for a data plane
+  // with feature_replace_tables, or one of the two below.
+  std::uint32_t replace;
 };
+
+inline constexpr std::uint32_t replace_nothing = 0;
+inline constexpr std::uint32_t replace_all = 1;  // What every release knows.
 
 struct Commit {
   std::uint32_t reserved;

@@ -21,6 +21,31 @@ struct Digests {
   friend bool operator==(const Digests&, const Digests&) = default;
 };
 
+// One table of them, and a set of some.
+enum class Table : std::uint32_t {
+  ports = 1 << 1,  // Bit 0 is Begin's.
+  networks = 1 << 2,
+  vteps = 1 << 3,
+  endpoints = 1 << 4,
+};
+using TableSet = std::uint32_t;
+inline constexpr TableSet all_tables = 0b1'1110;
+
+constexpr bool has(TableSet set, Table table) noexcept {
+  return (set & static_cast<TableSet>(table)) != 0;
+}
+
+// The tables in which they differ.
+constexpr TableSet difference(const Digests& left, const Digests& right) noexcept {
+  const auto where = [](bool differs, Table table) {
+    return differs ? static_cast<TableSet>(table) : TableSet{0};
+  };
+  return where(left.ports != right.ports, Table::ports) |
+         where(left.networks != right.networks, Table::networks) |
+         where(left.vteps != right.vteps, Table::vteps) |
+         where(left.endpoints != right.endpoints, Table::endpoints);
+}
+
 // Mixes each 8 bytes by multiply and shift; against accidents, not forgery: both sides are ours.
 // Zero words at the end do not count, so that a record that grew digests as before in both releases
 // while its new fields are 0.

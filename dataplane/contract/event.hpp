@@ -27,8 +27,8 @@ struct HelloReply {
   std::uint16_t version;  // The one both will speak.
   std::uint16_t worker_count;
   std::uint32_t pid;
-  std::uint64_t features;
-  std::uint64_t boot_id;  // Random per start of the data plane.
+  std::uint64_t features;  // Bits of what this data plane can, as below.
+  std::uint64_t boot_id;   // Random per start of the data plane.
   std::uint64_t generation;
   Digests digests;
   std::uint64_t region_bytes;
@@ -40,6 +40,9 @@ struct HelloReply {
   std::uint32_t next_hop_capacity;
   std::uint32_t reserved;
 };
+
+// Begin::replace may name single tables. One that lacks it refuses all but 0 and 1.
+inline constexpr std::uint64_t feature_replace_tables = 1;
 
 struct Reply {
   std::uint16_t status;          // A base::Errc.

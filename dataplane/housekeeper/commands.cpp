@@ -118,7 +118,7 @@ void Housekeeper::greet(const contract::FrameView& frame) {
       .version = std::min(hello.version_max, contract::version_now),
       .worker_count = static_cast<std::uint16_t>(parts_.workers.size()),
       .pid = static_cast<std::uint32_t>(::getpid()),
-      .features = 0,
+      .features = contract::feature_replace_tables,
       .boot_id = publisher_.boot_id(),
       .generation = parts_.epoch.current(),
       .digests = model_.digests_in_force(),
@@ -155,11 +155,13 @@ base::Status Housekeeper::control(const contract::FrameView& frame) {
     case Verb::begin: {
       // Without a record: all of it zero.
       const auto begin = frame.record_count() == 1 ? frame.record<contract::Begin>(0)
-                                                   : contract::Begin{.replace_all = 0};
-      if (begin.replace_all > 1) {
-        return fail(Errc::invalid_argument, "replace_all is 0 or 1");
+                                                   : contract::Begin{.replace = 0};
+      const auto replaced =
+          begin.replace == contract::replace_all ? contract::all_tables : begin.replace;
+      if ((replaced & ~contract::all_tables) != 0) {
+        return fail(Errc::unsupported, "begin replaces a table that this release does not know");
       }
-      return transaction_.begin(header.transaction, begin.replace_all == 1);
+      return transaction_.begin(header.transaction, replaced);
     }
     case Verb::commit:
       if (!transaction_.open() || header.transaction != transaction_.id()) {

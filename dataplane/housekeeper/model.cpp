@@ -130,7 +130,7 @@ base::Status Model::set(const contract::PortAdd& record) {
   if (current.present && !will_go(current)) {
     return fail(Errc::already_exists, "a port of this number exists; remove it first");
   }
-  // Of a port that a replace_all keeps, the settings count only when they are set again.
+  // Of a port that a replacement keeps, the settings count only when they are set again.
   remove_port(record.port.value);
   auto& slot = touch(ports_, ports_undo_, record.port.value);
   slot.present = true;

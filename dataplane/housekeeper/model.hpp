@@ -3,7 +3,7 @@
 // ports, next hops, networks and VTEPs, stages endpoints and keys in the tables at once, and can
 // take the whole transaction back. Knows no socket and no device.
 //
-// One transaction: begin; set and remove…; sweep until it says false (replace_all only); check
+// One transaction: begin; set and remove…; sweep until it says false (where it replaces); check
 // until it says false; then derive (derive.cpp); then keep or restore. What is staged in tables is
 // aborted or settled by Transaction, which knows when the workers have passed.
 #pragma once
@@ -16,6 +16,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 namespace dp {
@@ -46,7 +47,8 @@ class Model {
   // `tables` outlive this; their sizes are the capacities.
   explicit Model(Tables& tables);
 
-  void begin(base::Generation next, bool replace_all);
+  // `replaced`: of these, what is not set again goes.
+  void begin(base::Generation next, contract::TableSet replaced);
 
   base::Status set(const contract::PortAdd& record);
   base::Status set(const contract::PortSet& record);
@@ -64,7 +66,7 @@ class Model {
   base::Status remove(const contract::HostRuleRemove& record);
   base::Status remove(const contract::QueueRemove& record);
 
-  // Removes what a replace_all did not set again; true: call again.
+  // Removes what was not set again of what is replaced; true: call again.
   bool sweep();
   // Do the references hold, seen from both ends? true: call again.
   base::Result<bool> check();
@@ -162,10 +164,22 @@ class Model {
   bool vtep_exists(base::VtepId id) const noexcept;
   bool next_hop_exists(base::NextHopId id) const noexcept;
   bool is_underlay(base::PortId id) const noexcept;
+  // In whose digest a record counts.
+  template <class Record>
+  static constexpr contract::Table table_of() noexcept {
+    if constexpr (std::is_same_v<Record, contract::NetworkSet>) {
+      return contract::Table::networks;
+    } else if constexpr (std::is_same_v<Record, contract::VtepSet> ||
+                         std::is_same_v<Record, contract::NextHopSet>) {
+      return contract::Table::vteps;
+    } else {
+      return contract::Table::ports;
+    }
+  }
   // May a key that another object holds be taken over: will that object be swept?
   template <class Record>
   bool will_go(const ModelSlot<Record>& slot) const noexcept {
-    return replace_all_ && !slot.touched;
+    return contract::has(replaced_, table_of<Record>()) && !slot.touched;
   }
 
   base::Status check_device(const contract::PortAdd& record) const;
@@ -210,7 +224,7 @@ class Model {
   Counts now_;
   Counts before_;
   base::Generation next_ = 0;
-  bool replace_all_ = false;
+  contract::TableSet replaced_ = 0;
   bool objects_touched_ = false;
   std::uint32_t cursor_ = 0;  // Of sweep() and check().
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The end of a transaction: what a replace_all leaves out, whether the references hold, and taking
+// The end of a transaction: what a replacement leaves out, whether the references hold, and taking
 // it back. References are looked at from both ends: what was set must find its targets, and what
 // was removed must not be a target any more.
 #include "dataplane/housekeeper/model.hpp"
@@ -21,16 +21,16 @@ constexpr std::uint32_t endpoints_per_slice = 16 * 1024;
 
 }  // namespace
 
-void Model::begin(base::Generation next, bool replace_all) {
+void Model::begin(base::Generation next, contract::TableSet replaced) {
   next_ = next;
-  replace_all_ = replace_all;
-  objects_touched_ = replace_all;
+  replaced_ = replaced;
+  objects_touched_ = replaced != 0;
   cursor_ = 0;
   before_ = now_;
 }
 
 bool Model::sweep() {
-  if (!replace_all_) return false;
+  if (replaced_ == 0) return false;
   const auto removed = [this](std::uint64_t key, std::uint32_t value) {
     count_endpoint(key, value, false);
   };
@@ -57,7 +57,7 @@ bool Model::sweep() {
   }
   if (cursor_ < objects) return true;
   cursor_ = 0;
-  replace_all_ = false;
+  replaced_ = 0;
   return false;
 }
 
@@ -244,7 +244,7 @@ void Model::keep() {
   keep(host_rules_, host_rules_undo_);
   keep(queues_, queues_undo_);
   before_ = now_;
-  replace_all_ = false;
+  replaced_ = 0;
   objects_touched_ = false;
   cursor_ = 0;
 }
@@ -257,7 +257,7 @@ void Model::restore() {
   restore(host_rules_, host_rules_undo_);
   restore(queues_, queues_undo_);
   now_ = before_;
-  replace_all_ = false;
+  replaced_ = 0;
   objects_touched_ = false;
   cursor_ = 0;
 }

@@ -36,7 +36,7 @@ bool Transaction::waiting() const noexcept {
          phase_ == Phase::undo_ports;
 }
 
-base::Status Transaction::begin(std::uint32_t id, bool replace_all) {
+base::Status Transaction::begin(std::uint32_t id, contract::TableSet replaced) {
   if (phase_ != Phase::idle) {
     return base::fail(base::Errc::wrong_state, "a transaction is open; commit or abort it first");
   }
@@ -44,8 +44,8 @@ base::Status Transaction::begin(std::uint32_t id, bool replace_all) {
     return base::fail(base::Errc::invalid_argument, "a transaction's number is not 0");
   }
   next_ = epoch_.current() + 1;
-  model_.begin(next_, replace_all);
-  if (replace_all) {
+  model_.begin(next_, replaced);
+  if (contract::has(replaced, contract::Table::endpoints)) {
     if (auto status = tables_.endpoints.begin_replace(next_); !status) return status;
   }
   id_ = id;

@@ -47,7 +47,7 @@ class Transaction {
   std::uint32_t id() const noexcept { return id_; }
   bool refused() const noexcept { return refused_; }
 
-  base::Status begin(std::uint32_t id, bool replace_all);
+  base::Status begin(std::uint32_t id, contract::TableSet replaced);
   // A record was refused: only an abort can follow.
   void refuse() noexcept { refused_ = true; }
   void commit();

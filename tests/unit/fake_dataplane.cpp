@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <utility>
 
 using contract::EventType;
 using contract::FrameView;
@@ -58,13 +59,21 @@ void erase(const FrameView& frame, std::map<std::string, std::uint64_t>& table) 
   for (std::size_t i = 0; i < frame.record_count(); ++i) table.erase(key_of(frame.record<T>(i)));
 }
 
+contract::Table table_of(const std::string& key) {
+  if (key.starts_with("port")) return contract::Table::ports;
+  if (key.starts_with("network")) return contract::Table::networks;
+  return key.starts_with("vtep") ? contract::Table::vteps : contract::Table::endpoints;
+}
+
 contract::Digests sum(const std::map<std::string, std::uint64_t>& table) {
   contract::Digests digests{};
   for (const auto& [key, digest] : table) {
-    if (key.starts_with("port")) digests.ports += digest;
-    if (key.starts_with("network")) digests.networks += digest;
-    if (key.starts_with("vtep")) digests.vteps += digest;
-    if (key.starts_with("endpoint")) digests.endpoints += digest;
+    switch (table_of(key)) {
+      case contract::Table::ports: digests.ports += digest; break;
+      case contract::Table::networks: digests.networks += digest; break;
+      case contract::Table::vteps: digests.vteps += digest; break;
+      case contract::Table::endpoints: digests.endpoints += digest; break;
+    }
   }
   return digests;
 }
@@ -127,7 +136,7 @@ void FakeDataplane::stop() {
   thread_.join();
   ::close(listener_);
   const std::lock_guard lock(mutex_);
-  in_force_.clear();
+  dead_ = std::exchange(in_force_, {});
   generation_ = 0;
 }
 
@@ -165,9 +174,7 @@ bool FakeDataplane::answer(const FrameView& frame) {
     verbs_.push_back(verb);
     records_[verb] += frame.header().record_count;
     if (verb == Verb::begin) {
-      next_ = frame.record<contract::Begin>(0).replace_all != 0
-                  ? std::map<std::string, std::uint64_t>()
-                  : in_force_;
+      begin(frame.record<contract::Begin>(0).replace);
     }
   }
   if (faults_.silent) return true;
@@ -197,6 +204,24 @@ bool FakeDataplane::answer(const FrameView& frame) {
   }
   send(event(EventType::commit_reply, frame, commit));
   return true;
+}
+
+void FakeDataplane::begin(std::uint32_t replace) {
+  CHECK(replace <= contract::replace_all || faults_.replaces_tables);
+  const contract::TableSet tables =
+      replace == contract::replace_all ? contract::all_tables : replace;
+  next_ = in_force_;
+  std::erase_if(next_, [tables](const auto& record) {
+    return contract::has(tables, table_of(record.first));
+  });
+}
+
+void FakeDataplane::adopt(bool all) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& record : dead_) {
+    if (table_of(record.first) == contract::Table::endpoints) in_force_.insert(record);
+  }
+  if (!all) in_force_.erase(in_force_.begin());
 }
 
 void FakeDataplane::take_records(const FrameView& frame, contract::Reply& reply) {
@@ -242,6 +267,7 @@ void FakeDataplane::send_hello() {
   hello.boot_id = 42;
   hello.generation = generation_;
   hello.digests = digests();
+  hello.features = faults_.replaces_tables ? contract::feature_replace_tables : 0;
   hello.region_bytes = region_.size();
   hello.network_capacity = hello.vtep_capacity = 4096;
   hello.endpoint_capacity = 1'000'000;

@@ -24,6 +24,7 @@ struct FakeFaults {
   std::uint32_t refuse_endpoint = 0;  // The Nth endpoint_set of its life; 0: none.
   bool refuse_commits = false;
   bool dies_at_commit = false;
+  bool replaces_tables = true;  // False: it knows nothing but all or nothing.
 };
 
 class FakeDataplane {
@@ -34,6 +35,8 @@ class FakeDataplane {
   void start();
   // As kill -9 would: the connection ends, what it knew is lost.
   void stop();
+  // The next start() finds the endpoints of the last as they were, or one of them less.
+  void adopt(bool all);
 
   std::vector<contract::Verb> verbs() const;  // Of all frames since the first start.
   std::uint32_t records(contract::Verb verb) const;
@@ -48,6 +51,7 @@ class FakeDataplane {
   std::atomic<std::uint16_t> refused_port = 0;  // As its reply to a refused commit has it.
 
  private:
+  void begin(std::uint32_t replace);
   void serve();
   void serve_connection();
   bool answer(const contract::FrameView& frame);
@@ -70,5 +74,6 @@ class FakeDataplane {
   std::map<contract::Verb, std::uint32_t> records_;
   std::map<std::string, std::uint64_t> in_force_;  // Key of a record → its digest.
   std::map<std::string, std::uint64_t> next_;      // The open transaction's.
+  std::map<std::string, std::uint64_t> dead_;      // In force when it was stopped.
   std::atomic<std::uint64_t> generation_ = 0;
 };

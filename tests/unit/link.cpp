@@ -33,7 +33,9 @@ class Owner : public cp::LinkOwner {
     if (!said) return std::nullopt;
     return cp::digests_of(intent_, allocation);
   }
-  cp::Plan everything() override { return cp::plan_all(allocation, intent_); }
+  cp::Plan everything(contract::TableSet tables) override {
+    return cp::plan_all(allocation, intent_, tables);
+  }
   const cp::Allocation& names() override { return allocation; }
   void on_event(const contract::FrameView& event) override {
     events.push_back(event.header().type);
@@ -101,10 +103,11 @@ class LinkTest : public testing::Test {
 
   std::expected<std::uint64_t, cp::Error> transact(const cp::Plan& plan, const cp::Intent& next) {
     std::optional<std::expected<std::uint64_t, cp::Error>> result;
-    boost::asio::co_spawn(io, link->transact(plan, false), [&](std::exception_ptr, auto outcome) {
-      if (outcome) owner->want(next);
-      result = std::move(outcome);
-    });
+    boost::asio::co_spawn(io, link->transact(plan, contract::replace_nothing),
+                          [&](std::exception_ptr, auto outcome) {
+                            if (outcome) owner->want(next);
+                            result = std::move(outcome);
+                          });
     EXPECT_TRUE(reaches([&] { return result.has_value(); }));
     return std::move(*result);
   }
@@ -161,6 +164,76 @@ TEST_F(LinkTest, reprograms_a_data_plane_that_was_restarted) {
   ASSERT_TRUE(reaches_state(LinkState::in_sync));
   EXPECT_EQ(dataplane.digests(), owner->wanted_digests());
   EXPECT_EQ(link->status().connections, 2u);
+}
+
+TEST_F(LinkTest, sends_no_endpoint_to_a_restarted_data_plane_that_has_them) {
+  FakeDataplane dataplane(path());
+  dataplane.start();
+  start(sample_intent());
+  ASSERT_TRUE(reaches_state(LinkState::in_sync));
+  const std::uint32_t endpoints = dataplane.records(Verb::endpoint_set);
+  const std::uint32_t ports = dataplane.records(Verb::port_add);
+  dataplane.stop();
+  ASSERT_TRUE(reaches_state(LinkState::disconnected));
+  dataplane.adopt(true);
+
+  dataplane.start();
+
+  ASSERT_TRUE(reaches_state(LinkState::in_sync));
+  EXPECT_EQ(dataplane.digests(), owner->wanted_digests());
+  EXPECT_EQ(dataplane.records(Verb::endpoint_set), endpoints);
+  EXPECT_EQ(dataplane.records(Verb::port_add), 2 * ports);
+}
+
+TEST_F(LinkTest, replaces_endpoints_that_are_not_those_that_are_wanted) {
+  FakeDataplane dataplane(path());
+  dataplane.start();
+  start(sample_intent());
+  ASSERT_TRUE(reaches_state(LinkState::in_sync));
+  const std::uint32_t endpoints = dataplane.records(Verb::endpoint_set);
+  dataplane.stop();
+  ASSERT_TRUE(reaches_state(LinkState::disconnected));
+  dataplane.adopt(false);
+
+  dataplane.start();
+
+  ASSERT_TRUE(reaches_state(LinkState::in_sync));
+  EXPECT_EQ(dataplane.digests(), owner->wanted_digests());
+  EXPECT_EQ(dataplane.records(Verb::endpoint_set), 2 * endpoints);
+}
+
+TEST_F(LinkTest, sends_a_running_data_plane_the_tables_that_differ) {
+  FakeDataplane dataplane(path());
+  dataplane.start();
+  start(sample_intent());
+  ASSERT_TRUE(reaches_state(LinkState::in_sync));
+  const std::uint32_t vteps = dataplane.records(Verb::vtep_set);
+  const std::uint32_t networks = dataplane.records(Verb::network_set);
+  cp::Intent next = sample_intent();
+  next.networks[0].vni += 1;
+
+  owner->want(next);
+  link->wake();
+
+  ASSERT_TRUE(reaches([&] { return dataplane.digests() == owner->wanted_digests(); }));
+  EXPECT_EQ(dataplane.records(Verb::network_set), 2 * networks);
+  EXPECT_EQ(dataplane.records(Verb::vtep_set), vteps);
+  EXPECT_EQ(dataplane.records(Verb::port_add), 2u);
+}
+
+TEST_F(LinkTest, replaces_all_of_a_data_plane_of_a_release_that_knows_no_tables) {
+  FakeDataplane dataplane(path(), {.replaces_tables = false});
+  dataplane.start();
+  start(sample_intent());
+  ASSERT_TRUE(reaches_state(LinkState::in_sync));
+  cp::Intent next = sample_intent();
+  next.networks[0].vni += 1;
+
+  owner->want(next);
+  link->wake();
+
+  ASSERT_TRUE(reaches([&] { return dataplane.digests() == owner->wanted_digests(); }));
+  EXPECT_EQ(dataplane.records(Verb::port_add), 4u);
 }
 
 TEST_F(LinkTest, sends_one_record_for_one_endpoint_among_100000) {

@@ -214,8 +214,8 @@ Answer Controller::hello() {
                               .program = contract::to_text<32>("test"),
                               .release = contract::to_text<32>("0")});
 }
-Answer Controller::begin(std::uint32_t transaction, bool replace_all) {
-  return send(Verb::begin, transaction, contract::Begin{.replace_all = replace_all ? 1U : 0U});
+Answer Controller::begin(std::uint32_t transaction, std::uint32_t replace) {
+  return send(Verb::begin, transaction, contract::Begin{.replace = replace});
 }
 Answer Controller::commit(std::uint32_t transaction) {
   return send(Verb::commit, transaction, contract::Commit{});

@@ -40,7 +40,8 @@ class Controller {
 
   bool connected() const noexcept { return static_cast<bool>(socket_); }
   Answer hello();
-  Answer begin(std::uint32_t transaction, bool replace_all = false);
+  // `replace` as in contract::Begin.
+  Answer begin(std::uint32_t transaction, std::uint32_t replace = contract::replace_nothing);
   Answer commit(std::uint32_t transaction);
   Answer abort(std::uint32_t transaction);
 

@@ -237,7 +237,7 @@ TEST_F(NextHopsTest, of_a_refused_transaction_leave_everything_as_it_was) {
 
 TEST_F(NextHopsTest, that_are_not_set_again_go_with_a_replace_all) {
   ASSERT_TRUE(change(3, {static_hop(1, 1), static_hop(2, 2)}).ok());
-  ASSERT_TRUE(controller_.begin(4, true).ok());
+  ASSERT_TRUE(controller_.begin(4, contract::replace_all).ok());
   ASSERT_TRUE(controller_.send(Verb::port_add, 4, port_add(1, "memory1")).ok());
   ASSERT_TRUE(controller_.send(Verb::port_set, 4, port_set(1, contract::PortRole::underlay)).ok());
   ASSERT_TRUE(controller_.send(Verb::next_hop_set, 4, static_hop(2, 1)).ok());

@@ -57,9 +57,9 @@ class Queues : public HousekeeperTest {
     CHECK(port != nullptr);
     return port->queueing_ports;
   }
-  Answer transact(auto&& fill, bool replace_all = false) {
+  Answer transact(auto&& fill, std::uint32_t replace = contract::replace_nothing) {
     const std::uint32_t transaction = ++transaction_;
-    EXPECT_TRUE(controller_.begin(transaction, replace_all).ok());
+    EXPECT_TRUE(controller_.begin(transaction, replace).ok());
     fill(transaction);
     return controller_.commit(transaction);
   }

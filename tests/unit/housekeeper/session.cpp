@@ -266,7 +266,7 @@ TEST_F(Session, a_port_that_is_gone_refuses_no_commit_and_returns_with_the_new_s
   EXPECT_EQ(shown(region_.ports()[0].mtu), 4000U);
 
   ASSERT_TRUE(lose_both());
-  ASSERT_TRUE(controller.begin(3, true).ok());
+  ASSERT_TRUE(controller.begin(3, contract::replace_all).ok());
   ASSERT_TRUE(controller.commit(3).ok());
   opener_.absent.store(false);
   ::usleep(1'200'000);  // Longer than it takes to try again.

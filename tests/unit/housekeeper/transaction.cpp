@@ -321,7 +321,7 @@ TEST_F(Transactions, replace_all_removes_what_is_not_set_again) {
   ASSERT_TRUE(controller_.commit(2).ok());
 
   // The same VNI and address under other numbers, one port and one endpoint less.
-  ASSERT_TRUE(controller_.begin(3, true).ok());
+  ASSERT_TRUE(controller_.begin(3, contract::replace_all).ok());
   ASSERT_TRUE(controller_.send(Verb::port_add, 3, port_add(1, "memory1")).ok());
   ASSERT_TRUE(controller_.send(Verb::port_set, 3, port_set(1, PortRole::underlay)).ok());
   ASSERT_TRUE(
@@ -349,18 +349,60 @@ TEST_F(Transactions, replace_all_removes_what_is_not_set_again) {
   expected.endpoints = contract::record_digest(endpoint(4, 1, EndpointPlace::vtep, 6));
   EXPECT_EQ(answer.commit.digests, expected);
 
-  ASSERT_TRUE(controller_.begin(4, true).ok());
+  ASSERT_TRUE(controller_.begin(4, contract::replace_all).ok());
   const Answer nothing = controller_.commit(4);
   ASSERT_TRUE(nothing.ok()) << nothing.text;
   EXPECT_EQ(nothing.commit.digests, contract::Digests{});
   expect_open(0);
 }
 
+TEST_F(Transactions, replaces_the_named_tables_alone) {
+  configure(controller_, 1);
+  ASSERT_TRUE(controller_.begin(2).ok());
+  ASSERT_TRUE(controller_.send(Verb::endpoint_set, 2, endpoint(1, 1, EndpointPlace::vtep, 2)).ok());
+  ASSERT_TRUE(controller_.send(Verb::network_set, 2, network(2, 200)).ok());
+  const contract::Digests before = controller_.commit(2).commit.digests;
+
+  // Another VNI for one network, the other goes; ports, VTEPs and endpoints are not told again.
+  ASSERT_TRUE(controller_.begin(3, static_cast<std::uint32_t>(contract::Table::networks)).ok());
+  ASSERT_TRUE(controller_.send(Verb::network_set, 3, network(1, 101, {2})).ok());
+  const Answer answer = controller_.commit(3);
+
+  ASSERT_TRUE(answer.ok()) << answer.text;
+  contract::Digests expected = before;
+  expected.networks = contract::record_digest(network(1, 101, {2}));
+  EXPECT_EQ(answer.commit.digests, expected);
+  expect_open(2);
+  EXPECT_EQ(opener_.opened.load(std::memory_order_relaxed), 2) << "both stayed open";
+  EXPECT_EQ(tables_.endpoints.size(), 1U);
+  EXPECT_EQ(tables_.network_by_vni.lookup(dp::vni_key(101), 3), 1U);
+  EXPECT_EQ(tables_.network_by_vni.lookup(dp::vni_key(200), 3), dp::no_value);
+
+  ASSERT_TRUE(controller_.begin(4, static_cast<std::uint32_t>(contract::Table::endpoints)).ok());
+  const Answer emptied = controller_.commit(4);
+  ASSERT_TRUE(emptied.ok()) << emptied.text;
+  expected.endpoints = 0;
+  EXPECT_EQ(emptied.commit.digests, expected);
+}
+
+TEST_F(Transactions, refuses_to_replace_a_table_that_others_still_need) {
+  configure(controller_, 1);
+  const contract::Digests before = controller_.hello().hello.digests;
+
+  ASSERT_TRUE(controller_.begin(2, static_cast<std::uint32_t>(contract::Table::vteps)).ok());
+  const Answer answer = controller_.commit(2);
+
+  EXPECT_EQ(answer.code(), Errc::in_use) << answer.text;
+  EXPECT_EQ(answer.commit.digests, before);
+  EXPECT_EQ(controller_.begin(3, 1U << 5).code(), Errc::unsupported);
+  EXPECT_EQ(controller_.begin(3, contract::replace_all | 2U).code(), Errc::unsupported);
+}
+
 TEST_F(Transactions, aborted_replace_all_takes_nothing_away) {
   configure(controller_, 1);
   const auto before = controller_.hello().hello.digests;
 
-  ASSERT_TRUE(controller_.begin(2, true).ok());
+  ASSERT_TRUE(controller_.begin(2, contract::replace_all).ok());
   ASSERT_TRUE(controller_.send(Verb::port_add, 2, port_add(0, "memory0")).ok());
   ASSERT_TRUE(controller_.send(Verb::network_set, 2, network(9, 100)).ok());
   ASSERT_TRUE(controller_.abort(2).ok());
@@ -428,7 +470,7 @@ TEST_F(ManyEndpoints, commit_of_100_000_takes_many_turns_and_none_a_long_one) {
   ASSERT_TRUE(controller_.begin(2).ok());
   set_endpoints(2, 100'000, EndpointPlace::vtep, 2);
   ASSERT_TRUE(controller_.commit(2).ok());
-  ASSERT_TRUE(controller_.begin(3, true).ok());
+  ASSERT_TRUE(controller_.begin(3, contract::replace_all).ok());
   ASSERT_TRUE(controller_.send(Verb::port_add, 3, port_add(0, "memory0")).ok());
   ASSERT_TRUE(controller_.abort(3).ok());
   ASSERT_TRUE(controller_.begin(4).ok());

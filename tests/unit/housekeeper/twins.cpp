@@ -173,7 +173,7 @@ TEST_F(Twins, replacing_all_forgets_rules_that_are_not_set_again) {
   ASSERT_TRUE(
       transact(2, [&] { ASSERT_TRUE(controller_.send(Verb::host_rule_set, 2, set).ok()); }).ok());
 
-  ASSERT_TRUE(controller_.begin(3, true).ok());
+  ASSERT_TRUE(controller_.begin(3, contract::replace_all).ok());
   const Answer answer = controller_.commit(3);
 
   ASSERT_TRUE(answer.ok()) << answer.text;
