@@ -156,6 +156,7 @@ base::Status run(const dp::Options& options) {
                    .limit = options.stall_limit,
                    .recycle = std::abort});
 
+  auto table_file = dp::open_table_file(options.runtime_dir, !options.no_adoption);
   dp::Opener opener(**pool, *helper, start_end(rights, options.seccomp));
   dp::Housekeeper housekeeper(std::move(entry->socket),
                               {.tables = *tables,
@@ -166,7 +167,8 @@ base::Status run(const dp::Options& options) {
                                .trace_board = traces,
                                .trace_rings = workers.trace_rings(),
                                .frame_rings = workers.frame_rings(),
-                               .pool = **pool},
+                               .pool = **pool,
+                               .table_file = table_file ? &*table_file : nullptr},
                               {.boot_id = dp::make_boot_id(),
                                .tsc_hz = rte_get_tsc_hz(),
                                .hugepages = eal->hugepages(),

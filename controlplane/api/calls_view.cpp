@@ -3,6 +3,7 @@
 #include "controlplane/api/answer.hpp"
 #include "controlplane/api/api.hpp"
 #include "controlplane/api/change_answer.hpp"
+#include "controlplane/api/counters.hpp"
 #include "controlplane/api/schemas.hpp"
 #include "controlplane/api/views.hpp"
 #include "controlplane/intent/edit.hpp"
@@ -63,6 +64,10 @@ Api::Answer Api::get_status(Call&) {
                                                    {"networks", link.limits.networks},
                                                    {"endpoints", link.limits.endpoints}}},
                          {"last_error", link.last_error}};
+  if (const contract::RegionView* region = parts_.link.region()) {
+    dataplane["endpoints_adopted"] = read_counter(*region, "global.endpoints_adopted");
+    dataplane["table_file_bytes"] = read_counter(*region, "global.table_file_bytes");
+  }
   json::object wanted{{"objects", std::move(objects)}};
   if (const auto& unconfirmed = parts_.configuration.unconfirmed()) {
     wanted["unconfirmed"] = to_json(*unconfirmed);

@@ -106,6 +106,7 @@ constexpr std::array schemas{
       "state": {"enum": ["disconnected", "programming", "waiting", "refused", "in_sync"]},
       "since": {"type": "string"}, "generation": {"type": "integer"},
       "workers": {"type": "integer"}, "capacity": {"type": "object"},
+      "endpoints_adopted": {"type": "integer"}, "table_file_bytes": {"type": "integer"},
       "last_error": {"type": "string"}}},
   "intent": {"type": "object", "required": ["objects"], "properties": {
     "unconfirmed": {"type": "object", "required": ["number", "until", "seconds_left"]}}}}})"},

@@ -254,6 +254,9 @@ std::string status_text(const json::value& status) {
             std::to_string(number_at(status, "dataplane.workers")) + " workers";
   }
   text += "\ngeneration     " + std::to_string(number_at(status, "dataplane.generation")) + "\n";
+  if (const std::uint64_t adopted = number_at(status, "dataplane.endpoints_adopted")) {
+    text += "adopted        " + with_commas(adopted) + " endpoints of the process before\n";
+  }
   text += "intent         " + one_line(object_at(status, "intent.objects")) + "\n";
   const std::string error = text_at(status, "dataplane.last_error");
   if (!error.empty()) text += "last error     " + error + "\n";

@@ -228,6 +228,8 @@ struct GlobalState {
   std::uint64_t neighbour_unsent;      // Questions and answers for which no buffer was free.
   std::uint64_t neighbour_duplicates;  // Addresses of ours that somebody had before us.
   std::uint64_t neighbours_unlisted;   // For which the region has no NeighbourState.
+  std::uint64_t endpoints_adopted;     // From the file of the process before, at start.
+  std::uint64_t table_file_bytes;      // Memory that file takes now; 0: there is none.
 };
 
 // For single-writer counters in shared memory: a plain load, add and store, which a reader on

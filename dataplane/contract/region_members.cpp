@@ -387,6 +387,12 @@ constexpr Member global_list[] = {
     {"neighbours_unlisted", "neighbours", gauge,
      "Neighbours for which this region has no room: they work, but are not listed.",
      offsetof(GlobalState, neighbours_unlisted)},
+    {"endpoints_adopted", "entries", gauge,
+     "Endpoints taken over at the start from the table file of the process before.",
+     offsetof(GlobalState, endpoints_adopted)},
+    {"table_file_bytes", "bytes", gauge,
+     "Memory of the file that keeps endpoints for the next process; 0: there is none.",
+     offsetof(GlobalState, table_file_bytes)},
 };
 
 }  // namespace

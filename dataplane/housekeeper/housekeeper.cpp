@@ -5,6 +5,7 @@
 
 #include "dataplane/base/clock.hpp"
 #include "dataplane/base/log.hpp"
+#include "dataplane/housekeeper/adoption.hpp"
 
 #include <algorithm>
 #include <array>
@@ -45,7 +46,11 @@ Housekeeper::Housekeeper(CommandSocket socket, const Parts& parts, const Publish
       traces_(parts.trace_board, parts.trace_rings, parts.epoch),
       resolver_(model_, ports_, next_hops_,
                 {.rings = parts.frame_rings, .pool = parts.pool, .seed = facts.boot_id}),
-      neighbour_list_(parts.region, model_, resolver_) {}
+      neighbour_list_(parts.region, model_, resolver_) {
+  if (parts.table_file == nullptr) return;
+  publisher_.adopted(adopt_endpoints(*parts.table_file, parts.tables, model_));
+  transaction_.save_to(*parts.table_file);
+}
 
 void Housekeeper::run(int stop) {
   while (turn(stop)) {
@@ -147,6 +152,7 @@ void Housekeeper::watch() {
     next_publish_ns_ = now + publish_interval_ns;
     publisher_.controller(socket_.connected());
     publisher_.traces_lost(traces_.lost());
+    if (parts_.table_file != nullptr) publisher_.table_file(parts_.table_file->bytes());
     publisher_.neighbours(resolver_.counters(), resolver_.unsent());
     publisher_.publish_all();
     neighbour_list_.publish();

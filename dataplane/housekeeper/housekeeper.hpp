@@ -21,6 +21,7 @@
 #include "dataplane/housekeeper/socket.hpp"
 #include "dataplane/housekeeper/traces.hpp"
 #include "dataplane/housekeeper/transaction.hpp"
+#include "dataplane/table/table_file.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -41,6 +42,7 @@ class Housekeeper {
     std::span<TraceRing* const> trace_rings;   // One per worker.
     std::span<FrameRings* const> frame_rings;  // The same.
     rte_mempool& pool;
+    TableFile* table_file = nullptr;  // Null: nothing is adopted, and nothing kept.
   };
 
   Housekeeper(CommandSocket socket, const Parts& parts, const Publisher::Facts& facts,

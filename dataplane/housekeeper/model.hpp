@@ -66,6 +66,11 @@ class Model {
   base::Status remove(const contract::HostRuleRemove& record);
   base::Status remove(const contract::QueueRemove& record);
 
+  // What the endpoint table holds already, before the first transaction; false: of networks, VTEPs
+  // or ports that there can never be.
+  bool count_endpoints();
+  void forget_endpoints();
+
   // Removes what was not set again of what is replaced; true: call again.
   bool sweep();
   // Do the references hold, seen from both ends? true: call again.

@@ -29,6 +29,29 @@ void Model::begin(base::Generation next, contract::TableSet replaced) {
   before_ = now_;
 }
 
+bool Model::count_endpoints() {
+  bool is_known = true;
+  tables_.endpoints.for_each([&](std::uint64_t key, std::uint32_t value) {
+    const std::uint64_t network = key >> 48;
+    const EndpointValue endpoint = EndpointValue::decode(value);
+    const std::size_t targets =
+        endpoint.place == contract::EndpointPlace::vtep ? vteps_.size() : ports_.size();
+    is_known = is_known && network < networks_.size() && endpoint.target < targets &&
+               value == endpoint.encode();
+    if (is_known) count_endpoint(key, value, true);
+  });
+  before_ = now_;
+  return is_known;
+}
+
+void Model::forget_endpoints() {
+  now_.digests.endpoints = 0;
+  now_.port_endpoints = {};
+  std::ranges::fill(now_.network_endpoints, 0);
+  std::ranges::fill(now_.vtep_endpoints, 0);
+  before_ = now_;
+}
+
 bool Model::sweep() {
   if (replaced_ == 0) return false;
   const auto removed = [this](std::uint64_t key, std::uint32_t value) {

@@ -69,6 +69,14 @@ void Publisher::traces_lost(std::uint64_t total) noexcept {
   set(region_.global().traces_lost, total);
 }
 
+void Publisher::adopted(std::uint32_t endpoints) noexcept {
+  set(region_.global().endpoints_adopted, endpoints);
+}
+
+void Publisher::table_file(std::uint64_t bytes) noexcept {
+  set(region_.global().table_file_bytes, bytes);
+}
+
 void Publisher::neighbours(const NeighbourCounters& counters, std::uint64_t unsent) noexcept {
   contract::GlobalState& global = region_.global();
   std::uint64_t faults = 0;

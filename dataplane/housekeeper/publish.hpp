@@ -41,6 +41,8 @@ class Publisher {
   void controller(bool connected) noexcept;
   void commit(base::Generation generation, bool refused) noexcept;
   void traces_lost(std::uint64_t total) noexcept;
+  void adopted(std::uint32_t endpoints) noexcept;
+  void table_file(std::uint64_t bytes) noexcept;
   void neighbours(const NeighbourCounters& counters, std::uint64_t unsent) noexcept;
 
   // Once a second and on events.

@@ -6,6 +6,8 @@
 #include "dataplane/base/log.hpp"
 #include "dataplane/housekeeper/publish.hpp"
 
+#include <cstring>
+
 namespace dp {
 namespace {
 
@@ -42,6 +44,10 @@ base::Status Transaction::begin(std::uint32_t id, contract::TableSet replaced) {
   }
   if (id == 0) {
     return base::fail(base::Errc::invalid_argument, "a transaction's number is not 0");
+  }
+  // Who names no table before the first generation takes all for empty, and knows of no adoption.
+  if (replaced == 0 && epoch_.current() == 0 && tables_.endpoints.size() != 0) {
+    replaced = static_cast<contract::TableSet>(contract::Table::endpoints);
   }
   next_ = epoch_.current() + 1;
   model_.begin(next_, replaced);
@@ -128,6 +134,9 @@ std::optional<Transaction::Answer> Transaction::step() {
       phase_ = Phase::settle;
       return Answer{.is_commit = true, .status = {}};
     case Phase::settle: return settle();
+    case Phase::save:
+      if (!save()) phase_ = Phase::finish_ports;
+      break;
     case Phase::finish_ports:
       if (!ports_.finish()) phase_ = Phase::idle;
       break;
@@ -149,9 +158,20 @@ void Transaction::complain_of_late_workers() {
 
 std::optional<Transaction::Answer> Transaction::settle() {
   if (!any_table(tables_, [](auto& table) { return table.settle(slots_per_slice); })) {
-    phase_ = Phase::finish_ports;
+    phase_ = Phase::save;
   }
   return std::nullopt;
+}
+
+// After the answer, as settling: what a process that dies here leaves is thrown away.
+bool Transaction::save() {
+  if (file_ == nullptr) return false;
+  const bool more = file_->save(tables_.endpoints, next_, model_.digests_in_force().endpoints);
+  if (file_->usable()) return more;
+  LOG(error, "table_file_lost", {"reason", std::strerror(file_->error_number())},
+      {"effect", "after a restart the control plane sends all endpoints"});
+  file_ = nullptr;
+  return false;
 }
 
 std::optional<Transaction::Answer> Transaction::undo_tables() {

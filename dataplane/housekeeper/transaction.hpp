@@ -3,7 +3,7 @@
 // it stages is seen by a packet before the flip; after a refusal everything is as it was.
 //
 //   commit: sweep ─► check ─► ports up ─► derive ─► flip ─► all workers passed ─► (answered)
-//           ─► settle tables ─► removed ports closed ─► done
+//           ─► settle tables ─► save endpoints ─► removed ports closed ─► done
 //   abort, or a refused commit: ports as before ─► tables aborted ─► model restored ─► done
 #pragma once
 
@@ -13,6 +13,7 @@
 #include "dataplane/housekeeper/next_hops.hpp"
 #include "dataplane/housekeeper/ports.hpp"
 #include "dataplane/table/epoch.hpp"
+#include "dataplane/table/table_file.hpp"
 #include "dataplane/table/tables.hpp"
 
 #include <cstdint>
@@ -38,6 +39,9 @@ class Transaction {
         ports_(ports),
         next_hops_(next_hops),
         derivation_(tsc_hz) {}
+
+  // Where endpoints are kept for the next process; outlives this.
+  void save_to(TableFile& file) noexcept { file_ = &file; }
 
   bool open() const noexcept { return phase_ == Phase::staging; }
   // A commit or abort is under way: step() until it is not.
@@ -65,6 +69,7 @@ class Transaction {
     derive,
     pass,
     settle,
+    save,
     finish_ports,
     undo_ports,
     undo_tables,
@@ -73,6 +78,7 @@ class Transaction {
   void complain_of_late_workers();
   std::optional<Answer> settle();
   std::optional<Answer> undo_tables();
+  bool save();
   void fail(const base::Error& error);
 
   Tables& tables_;
@@ -81,6 +87,7 @@ class Transaction {
   Ports& ports_;
   NextHops& next_hops_;
   Derivation derivation_;
+  TableFile* file_ = nullptr;
   Phase phase_ = Phase::idle;
   std::uint32_t id_ = 0;
   bool refused_ = false;

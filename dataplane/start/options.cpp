@@ -99,6 +99,9 @@ Options parse_options(int argc, char** argv) {
       ->type_name("WHY");
   app.add_flag("--no-hugepages", options.no_hugepages,
                "Ordinary memory, even where hugepages are free");
+  app.add_flag("--no-adoption", options.no_adoption,
+               "Keep no endpoints for the next start, in RUNTIME-DIR/endpoints.table (24 bytes for "
+               "each that there is room for), and take none over from the last");
   base::add_seccomp_option(app, options.seccomp);
   base::add_log_options(app, options.log_level, options.log_format);
 

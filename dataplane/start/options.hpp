@@ -33,6 +33,7 @@ struct Options {
   std::string user;         // Empty: stays who it was started as.
   std::string safe_mode;    // Why nothing is carried; empty: it is.
   bool no_hugepages = false;
+  bool no_adoption = false;  // No table file is read or written.
   base::SeccompMode seccomp = base::SeccompMode::kill;
   base::LogLevel log_level = base::LogLevel::info;
   base::LogFormat log_format = base::LogFormat::text;

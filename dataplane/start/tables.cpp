@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/start/tables.hpp"
 
+#include "dataplane/base/log.hpp"
+
+#include <cstring>
 #include <utility>
 
 namespace dp {
@@ -39,6 +42,20 @@ base::Result<Tables> make_tables(const TableSizes& sizes) {
                 .next_hops = std::move(*next_hops),
                 .host_rules = std::move(*host_rules),
                 .queues = std::move(*queues)};
+}
+
+std::optional<TableFile> open_table_file(const std::string& directory, bool is_wanted) {
+  const std::string path = directory + "/endpoints.table";
+  if (!is_wanted) {
+    TableFile::remove(path);
+    return std::nullopt;
+  }
+  auto file = TableFile::open(path);
+  if (file) return std::move(*file);
+  LOG(warning, "no_table_file", {"reason", file.error().text},
+      {"system", std::strerror(file.error().error_number)},
+      {"effect", "after a restart the control plane sends all endpoints"});
+  return std::nullopt;
 }
 
 }  // namespace dp

@@ -3,9 +3,12 @@
 #pragma once
 
 #include "dataplane/base/error.hpp"
+#include "dataplane/table/table_file.hpp"
 #include "dataplane/table/tables.hpp"
 
 #include <cstdint>
+#include <optional>
+#include <string>
 
 namespace dp {
 
@@ -17,5 +20,9 @@ struct TableSizes {
 };
 
 base::Result<Tables> make_tables(const TableSizes& sizes);
+
+// What is kept for the next process; nothing where it cannot be, with a warning, and where it is
+// not wanted: then that of the last is gone, too.
+std::optional<TableFile> open_table_file(const std::string& directory, bool is_wanted);
 
 }  // namespace dp

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <utility>
+#include <vector>
 
 namespace dp {
 
@@ -30,45 +32,26 @@ std::size_t ExactMatch::bytes_for(std::uint32_t capacity) noexcept {
   return (std::size_t{shape.main_buckets} + shape.overflow_buckets) * sizeof(Bucket);
 }
 
-ExactMatch::ExactMatch(std::uint32_t capacity, HashSeed seed, std::span<std::byte> memory,
-                       TableMemory owned, Changes changes) noexcept
-    : buckets_(reinterpret_cast<Bucket*>(memory.data())),
-      owned_(std::move(owned)),
+ExactMatch::ExactMatch(std::uint32_t capacity, HashSeed seed, TableMemory memory,
+                       Changes changes) noexcept
+    : memory_(std::move(memory)),
+      buckets_(reinterpret_cast<Bucket*>(memory_.get())),
       hash_(seed),
       shape_(shape_for(capacity)),
       capacity_(capacity),
-      changes_(std::move(changes)) {}
+      changes_(std::move(changes)),
+      seed_(seed) {}
 
 base::Result<ExactMatch> ExactMatch::make(std::uint32_t capacity, HashSeed seed) noexcept {
   if (capacity == 0 || capacity > capacity_max) {
     return base::fail(base::Errc::invalid_argument, "a table holds 1 to 100,000,000 entries");
   }
-  const std::size_t bytes = bytes_for(capacity);
-  auto memory = map_table_memory(bytes);
+  auto memory = map_table_memory(bytes_for(capacity));
   if (!memory) return std::unexpected(memory.error());
-  const std::span<std::byte> span(memory->get(), bytes);
-  return make_in(capacity, seed, span, std::move(*memory));
-}
-
-base::Result<ExactMatch> ExactMatch::make(std::uint32_t capacity, HashSeed seed,
-                                          std::span<std::byte> memory) noexcept {
-  if (capacity == 0 || capacity > capacity_max) {
-    return base::fail(base::Errc::invalid_argument, "a table holds 1 to 100,000,000 entries");
-  }
-  const bool aligned = reinterpret_cast<std::uintptr_t>(memory.data()) % alignof(Bucket) == 0;
-  if (!aligned || memory.size() < bytes_for(capacity)) {
-    return base::fail(base::Errc::invalid_argument, "a table's memory is too small or unaligned");
-  }
-  return make_in(capacity, seed, memory, TableMemory());
-}
-
-base::Result<ExactMatch> ExactMatch::make_in(std::uint32_t capacity, HashSeed seed,
-                                             std::span<std::byte> memory,
-                                             TableMemory owned) noexcept {
   const Shape shape = shape_for(capacity);
   auto changes = Changes::make((shape.main_buckets + shape.overflow_buckets) * entries_per_bucket);
   if (!changes) return std::unexpected(changes.error());
-  return ExactMatch(capacity, seed, memory, std::move(owned), std::move(*changes));
+  return ExactMatch(capacity, seed, std::move(*memory), std::move(*changes));
 }
 
 inline std::uint32_t ExactMatch::primary_of(std::uint64_t hash) const noexcept {
@@ -95,11 +78,13 @@ std::uint32_t ExactMatch::next_overflow(std::uint32_t bucket) const noexcept {
 void ExactMatch::store_version(std::uint32_t slot, Version version) noexcept {
   std::uint64_t& word = buckets_[slot / entries_per_bucket].entries[slot % entries_per_bucket].word;
   std::atomic_ref(word).store(version.word(), std::memory_order_relaxed);
+  note_change(slot);
 }
 
 void ExactMatch::store_key(std::uint32_t slot, std::uint64_t key) noexcept {
   std::uint64_t& field = buckets_[slot / entries_per_bucket].entries[slot % entries_per_bucket].key;
   std::atomic_ref(field).store(key, std::memory_order_relaxed);
+  note_change(slot);
 }
 
 // Without branches: which of the four matches is as good as random to a branch predictor.
@@ -336,6 +321,67 @@ void ExactMatch::count_note(std::uint32_t bucket, std::uint32_t entry, bool up) 
   if (version.note() == Version::note_max) return;
   const std::uint32_t note = up ? version.note() + 1 : version.note() - 1;
   store_version(bucket * entries_per_bucket + entry, version.with_note(note));
+}
+
+base::Status ExactMatch::note_changes() noexcept {
+  auto memory = map_table_memory(changed_words() * sizeof(std::uint64_t));
+  if (!memory) return std::unexpected(memory.error());
+  changed_memory_ = std::move(*memory);
+  changed_ = reinterpret_cast<std::uint64_t*>(changed_memory_.get());
+  return {};
+}
+
+void ExactMatch::clear() noexcept {
+  std::memset(memory_.get(), 0, bytes());
+  size_ = 0;
+}
+
+// Counts size_ on the way. Each entry must be settled and be the one that a lookup finds, so that
+// no key is there twice; and no note may say less than there is, or a later removal would hide what
+// others still have there. One that says more costs lookups a look, and nothing else.
+bool ExactMatch::is_sound() {
+  const std::uint32_t buckets = shape_.main_buckets + shape_.overflow_buckets;
+  std::vector<std::uint8_t> displaced(shape_.main_buckets);  // Counts that end at note_max.
+  std::vector<std::uint8_t> overflown(shape_.main_buckets);
+  // Of overflow buckets: how many more entries begin to pass here than at the one before.
+  std::vector<std::int64_t> passing(shape_.overflow_buckets + 1);
+  const auto count = [](std::uint8_t& of) {
+    if (of < Version::note_max) ++of;
+  };
+
+  size_ = 0;
+  for (std::uint32_t slot = 0; slot < slot_count(); ++slot) {
+    const std::uint32_t bucket = slot / entries_per_bucket;
+    const std::uint64_t key = key_of(bucket, slot % entries_per_bucket);
+    const Version version = version_at(slot);
+    if (version.changed() || version.kept() || version.empty() != (key == 0)) return false;
+    if (key == 0) continue;
+    if (find_slot(key) != slot) return false;
+    ++size_;
+    const Home home = home_of(key);
+    if (bucket == home.primary) continue;
+    count(displaced[home.primary]);
+    if (bucket == home.secondary) continue;
+    count(overflown[home.primary]);
+    // From its first overflow bucket up to the one before its own, around the end.
+    if (home.overflow > bucket) ++passing[0];
+    ++passing[home.overflow - shape_.main_buckets];
+    --passing[bucket - shape_.main_buckets];
+  }
+  if (size_ > capacity_) return false;
+
+  std::int64_t passed = 0;
+  for (std::uint32_t bucket = 0; bucket < buckets; ++bucket) {
+    const std::uint32_t note = version_of(bucket, 0).note();
+    if (bucket < shape_.main_buckets) {
+      if (note < displaced[bucket]) return false;
+      if (version_of(bucket, 1).note() < overflown[bucket]) return false;
+      continue;
+    }
+    passed += passing[bucket - shape_.main_buckets];
+    if (note < std::min<std::int64_t>(passed, Version::note_max)) return false;
+  }
+  return true;
 }
 
 }  // namespace dp

@@ -39,7 +39,9 @@
 #include "dataplane/table/memory.hpp"
 #include "dataplane/table/version.hpp"
 
+#include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -56,9 +58,6 @@ class ExactMatch {
 
   // `capacity` entries always fit for keys chosen without knowing the seed.
   static base::Result<ExactMatch> make(std::uint32_t capacity, HashSeed seed) noexcept;
-  // In zeroed memory of the caller, 64-byte aligned, bytes_for(capacity) long, which outlives this.
-  static base::Result<ExactMatch> make(std::uint32_t capacity, HashSeed seed,
-                                       std::span<std::byte> memory) noexcept;
   static std::size_t bytes_for(std::uint32_t capacity) noexcept;
 
   // Workers. `generation` is what Epoch::enter_batch returned, the same for the whole batch.
@@ -100,12 +99,28 @@ class ExactMatch {
   std::uint32_t size() const noexcept { return size_; }
   std::uint32_t capacity() const noexcept { return capacity_; }
   std::size_t bytes() const noexcept { return bytes_for(capacity_); }
+  HashSeed seed() const noexcept { return seed_; }
   // f(key, value) for each of them, in no order.
   template <class F>
   void for_each(F&& f) const noexcept;
 
+  // A successor's table, before anybody looks anything up; this one is empty. `fill(memory)` brings
+  // what another process had in a table of this capacity and that seed. Refused unless it is what
+  // set() and settle() leave behind, entry by entry; then this is empty as before. Allocates.
+  template <class F>
+  base::Status adopt(HashSeed seed, F&& fill);
+  // Back to empty; nobody looks anything up.
+  void clear() noexcept;
+  // From here on what changes is noted, for take_changed(): 1 bit per KiB.
+  base::Status note_changes() noexcept;
+  // visit(offset, bytes) for a stretch of memory, up to 64 KiB, that changed since it was last
+  // visited; false: there is none, and nothing was visited.
+  template <class F>
+  bool take_changed(F&& visit) noexcept;
+
  private:
   static constexpr std::uint32_t entries_per_bucket = 4;
+  static constexpr std::uint32_t slots_per_part = 64;  // 1 KiB, the grain of take_changed().
   static constexpr std::uint32_t no_slot = std::numeric_limits<std::uint32_t>::max();
 
   // Written by the housekeeper, read by workers, through the atomic accessors below only.
@@ -128,10 +143,7 @@ class ExactMatch {
     std::uint32_t overflow;   // Where the search in the overflow begins.
   };
 
-  ExactMatch(std::uint32_t capacity, HashSeed seed, std::span<std::byte> memory, TableMemory owned,
-             Changes changes) noexcept;
-  static base::Result<ExactMatch> make_in(std::uint32_t capacity, HashSeed seed,
-                                          std::span<std::byte> memory, TableMemory owned) noexcept;
+  ExactMatch(std::uint32_t capacity, HashSeed seed, TableMemory memory, Changes changes) noexcept;
   static Shape shape_for(std::uint32_t capacity) noexcept;
 
   Home home_of(std::uint64_t key) const noexcept { return home_of_hash(hash_(key)); }
@@ -152,6 +164,19 @@ class ExactMatch {
   }
   void store_version(std::uint32_t slot, Version version) noexcept;
   void store_key(std::uint32_t slot, std::uint64_t key) noexcept;
+  void note_change(std::uint32_t slot) noexcept {
+    if (changed_ == nullptr) return;
+    const std::uint32_t part = slot / slots_per_part;
+    changed_[part / 64] |= std::uint64_t{1} << part % 64;
+  }
+  // The words of changed_.
+  std::uint32_t changed_words() const noexcept {
+    return (slot_count() + 64 * slots_per_part - 1) / (64 * slots_per_part);
+  }
+  std::uint32_t slot_count() const noexcept {
+    return (shape_.main_buckets + shape_.overflow_buckets) * entries_per_bucket;
+  }
+  bool is_sound();
 
   static Version find_word(const Bucket& bucket, std::uint64_t key) noexcept;
   void find_absent(const std::uint64_t* keys, std::span<const std::uint8_t> absent,
@@ -170,8 +195,8 @@ class ExactMatch {
   void stage(std::uint32_t slot, Version before, Version after) noexcept;
   void finish_slot(std::uint32_t slot, Version before, Version after) noexcept;
 
-  Bucket* buckets_;  // In owned_, or the caller's.
-  TableMemory owned_;
+  TableMemory memory_;
+  Bucket* buckets_;  // In memory_.
   KeyedHash hash_;
   Shape shape_;
   std::uint32_t capacity_;
@@ -181,12 +206,17 @@ class ExactMatch {
   std::uint32_t kept_ = 0;          // Entries set since begin_replace().
   std::uint32_t sweep_cursor_ = 0;  // The next slot that sweep() looks at.
   bool replacing_ = false;
+
+  HashSeed seed_;
+  TableMemory changed_memory_;
+  std::uint64_t* changed_ = nullptr;  // In changed_memory_; a bit per part. Null: nobody asks.
+  std::uint32_t changed_cursor_ = 0;
 };
 
 template <class F>
 bool ExactMatch::sweep(base::Generation next, std::uint32_t slots_max, F&& removed) noexcept {
   if (!replacing_) return false;
-  const std::uint32_t end = (shape_.main_buckets + shape_.overflow_buckets) * entries_per_bucket;
+  const std::uint32_t end = slot_count();
   for (; sweep_cursor_ < end && slots_max > 0; ++sweep_cursor_, --slots_max) {
     const Version before = version_at(sweep_cursor_);
     if (before.newer() == no_value || before.kept()) continue;
@@ -202,6 +232,41 @@ bool ExactMatch::sweep(base::Generation next, std::uint32_t slots_max, F&& remov
   if (sweep_cursor_ < end) return true;
   replacing_ = false;
   return false;
+}
+
+template <class F>
+base::Status ExactMatch::adopt(HashSeed seed, F&& fill) {
+  const HashSeed own = seed_;
+  seed_ = seed;
+  hash_ = KeyedHash(seed);
+  base::Status status = fill(std::span<std::byte>(memory_.get(), bytes()));
+  if (status && !is_sound()) status = base::fail(base::Errc::malformed, "holds no sound table");
+  if (status) return status;
+  clear();
+  seed_ = own;
+  hash_ = KeyedHash(own);
+  return status;
+}
+
+template <class F>
+bool ExactMatch::take_changed(F&& visit) noexcept {
+  const std::uint32_t words = changed_ != nullptr ? changed_words() : 0;
+  while (changed_cursor_ < words && changed_[changed_cursor_] == 0) ++changed_cursor_;
+  if (changed_cursor_ == words) {
+    changed_cursor_ = 0;
+    return false;
+  }
+  std::uint64_t& word = changed_[changed_cursor_];
+  const auto first = static_cast<std::size_t>(std::countr_zero(word));
+  const auto count = static_cast<std::size_t>(std::countr_one(word >> first));
+  // Two shifts, as one by 64 has no meaning.
+  word &= ~(~std::uint64_t{0} >> (64 - count) << first);
+
+  constexpr std::size_t part_bytes = slots_per_part * sizeof(Entry);
+  const std::size_t offset = (std::size_t{changed_cursor_} * 64 + first) * part_bytes;
+  const std::size_t size = std::min(count * part_bytes, bytes() - offset);
+  visit(offset, std::span<const std::byte>(memory_.get() + offset, size));
+  return true;
 }
 
 template <class F>

@@ -18,14 +18,19 @@ def mac_of(tenant, side):
     return f"02:00:00:{list(TENANTS).index(tenant):02x}:0{side.number}:01"
 
 
+def mac_among_many(number):
+    """Of blue where the number is even."""
+    return "06:00:" + ":".join(f"{byte:02x}" for byte in number.to_bytes(4))
+
+
 class TwoTenants:
-    def __init__(self, bed, *, endpoints, **keywords):
+    def __init__(self, bed, *, endpoints, options=(), **keywords):
         self.bed = bed
         self.queues = shape()[1]
         room = 1024
         while room < endpoints + 16:
             room *= 2
-        options = ("--bpffs", bed.bpffs(), "--endpoints", room)
+        options = ("--bpffs", bed.bpffs(), "--endpoints", room, *options)
         self.gateways = [Gateway(bed, f"gw{side.number}", options=options, **keywords)
                          for side in SIDES]
         near, far = self.gateways
@@ -58,8 +63,7 @@ class TwoTenants:
             endpoints += [{"network": tenant, "mac": mac_of(tenant, side), "port": f"{tenant}0"},
                           {"network": tenant, "mac": mac_of(tenant, peer), "vtep": "peer"}]
         names = list(TENANTS)
-        endpoints += [{"network": names[number % 2], "vtep": "peer",
-                       "mac": "06:00:" + ":".join(f"{byte:02x}" for byte in number.to_bytes(4))}
+        endpoints += [{"network": names[number % 2], "vtep": "peer", "mac": mac_among_many(number)}
                       for number in range(many)]
         return {"ports": ports,
                 "vteps": [{"name": "self", "kind": "local", "address": side.vtep, "port": "wire0"},

@@ -23,7 +23,7 @@ from scenario import (SIDES, UNDERLAY_MTU, VNI, TenantHost, TwoGateways, all_sho
 from stops import Stops, overlaps  # noqa: E402
 from tagged import TaggedPort, tag  # noqa: E402
 from tap import Skip, run, test  # noqa: E402
-from tenants import TwoTenants  # noqa: E402
+from tenants import TwoTenants, mac_among_many  # noqa: E402
 from testbed import (ROOT, USER, Gateway, Namespace, Testbed, TestbedError,  # noqa: E402
                      build_folder, command, find_program, shape, wait_for)
 from traffic import Direction, InNamespace, RawPort, Replay, Shot  # noqa: E402
@@ -34,8 +34,8 @@ __all__ = [
     "Namespace", "OvsPeer", "Pulse", "RawPort", "Replay", "Shot", "Skip", "Stops", "TaggedPort",
     "TenantHost", "Testbed", "TestbedError", "TwoGateways", "TwoTenants", "all_shots",
     "build_folder", "check_gateways", "check_replay", "command", "find_program", "intent_of",
-    "overlaps", "ping", "roce", "run", "settle", "shape", "sockets_lost", "stall", "tag", "test",
-    "wait_for"]
+    "mac_among_many", "overlaps", "ping", "roce", "run", "settle", "shape", "sockets_lost",
+    "stall", "tag", "test", "wait_for"]
 
 
 def check_replay(replay):

@@ -218,19 +218,4 @@ TEST(ExactMatch, settles_a_bulk_load_in_bounded_slices) {
   for (std::uint64_t key = 1; key <= entries; ++key) ASSERT_EQ(table.lookup(key, 2), 1U);
 }
 
-TEST(ExactMatch, lives_in_memory_of_the_caller) {
-  const std::size_t bytes = ExactMatch::bytes_for(100);
-  std::vector<std::byte> memory(bytes + 64);
-  auto* aligned = reinterpret_cast<std::byte*>(
-      (reinterpret_cast<std::uintptr_t>(memory.data()) + 63) & ~std::uintptr_t{63});
-
-  EXPECT_FALSE(ExactMatch::make(100, seed, {aligned, bytes - 1}));
-  EXPECT_FALSE(ExactMatch::make(100, seed, {aligned + 8, bytes - 8}));
-  auto table = ExactMatch::make(100, seed, {aligned, bytes});
-  ASSERT_TRUE(table);
-
-  ASSERT_TRUE(table->set(5, 6, 1));
-  EXPECT_EQ(table->lookup(5, 1), 6U);
-}
-
 }  // namespace

@@ -254,6 +254,7 @@ HousekeeperTest::HousekeeperTest(const HousekeeperOptions& options)
     frame_ring_list_.push_back(frame_rings_.back().get());
     worker_threads_.emplace_back([worker = workers_.back().get()] { worker->run(); });
   }
+  if (!options.table_file.empty()) table_file_ = must(dp::TableFile::open(options.table_file));
   housekeeper_ = std::make_unique<dp::Housekeeper>(
       must(dp::CommandSocket::listen(path())),
       dp::Housekeeper::Parts{.tables = tables_,
@@ -264,7 +265,8 @@ HousekeeperTest::HousekeeperTest(const HousekeeperOptions& options)
                              .trace_board = board_,
                              .trace_rings = ring_list_,
                              .frame_rings = frame_ring_list_,
-                             .pool = *pool_},
+                             .pool = *pool_,
+                             .table_file = table_file_ ? &*table_file_ : nullptr},
       dp::Publisher::Facts{.boot_id = 42, .tsc_hz = 2'000'000'000, .hugepages = false},
       dp::Ports::Defaults{});
   thread_ = std::thread([this] { housekeeper_->run(stop_); });

@@ -98,6 +98,7 @@ struct HousekeeperOptions {
   std::uint32_t next_hops = 8;
   std::uint32_t endpoints = 1000;
   std::uint16_t workers = 1;
+  std::string table_file{};  // Its path; empty: none.
 };
 
 // A number in the region, which the housekeeper's thread may be writing. Relaxed: it stands for
@@ -141,6 +142,7 @@ class HousekeeperTest : public testing::Test {
   std::vector<dp::Worker*> worker_list_;
   std::vector<dp::TraceRing*> ring_list_;
   std::vector<dp::FrameRings*> frame_ring_list_;
+  std::optional<dp::TableFile> table_file_;
   MemoryOpener opener_;
   std::vector<std::thread> worker_threads_;
   int stop_;
