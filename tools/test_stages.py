@@ -39,9 +39,7 @@ class Stage(NamedTuple):
 
 
 STAGES = {
-    # What runs beside others mostly waits (tests/system/meson.build).
     "release": Stage("build", ["-Dtests=true", "-Dbench=true"], seconds=3000,
-                     test_options=[f"--num-processes={(os.cpu_count() or 1) + 1}"],
                      patient=["lint_slow", "packages"]),
     # One build for tests and fuzz targets: ASan, UBSan and coverage. g++ 12 takes three minutes for
     # one file of Asio coroutines under both sanitizers, clang half of it.
