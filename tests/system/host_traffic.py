@@ -289,7 +289,8 @@ def without_its_twin_a_port_carries_tunnels_alone():
         peer.give_twin_addresses()
         assert peer.reaches(peer.peer, WEIR.vtep)
         assert host_counters(peer.gateway)["icmp"]["passed"] == passed + 5
-        peer.check(but=("protocol_not_handled", "wrong_destination_mac"))
+        # The host reports its groups (MLD) before anybody has asked for the next hop.
+        peer.check(but=("protocol_not_handled", "wrong_destination_mac", "next_hop_unresolved"))
 
 
 @test
