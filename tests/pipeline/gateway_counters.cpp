@@ -40,7 +40,7 @@ void Gateway::check_sound() const {
       for (const auto& [key, count] : stage_drops()) {
         if (key.first != name || stage.may_drop.contain(key.second)) continue;
         std::fprintf(stderr, "%s dropped for %s\n", name.c_str(),
-                     contract::name(key.second).data());
+                     std::string(contract::name(key.second)).c_str());
         CHECK(!"a stage drops only for reasons that it declares");
       }
     }
