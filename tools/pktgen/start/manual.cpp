@@ -51,7 +51,7 @@ std::string bash_completion(const CLI::App& app) {
     if (!base::takes_value(*option)) continue;
     std::ranges::replace(names, ',', '|');
     const std::string choices = names == "--show" ? names_of_profiles() : base::choices_of(*option);
-    cases += "    " + names + ") words='" + choices + "' ;;\n";
+    cases.append("    ").append(names).append(") words='").append(choices).append("' ;;\n");
   }
   return "# bash completion for weir-pktgen; made by `weir-pktgen --bash-completion`\n"
          "_weir_pktgen() {\n"
