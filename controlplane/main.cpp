@@ -58,7 +58,25 @@ boost::asio::awaitable<void> tell_that_it_lives(base::Supervisor& supervisor) {
   }
 }
 
+std::expected<Access, std::string> access_of(const Options& options) {
+  Access access;
+  const auto find = [](const char* option, const std::string& name,
+                       std::optional<Group>& group) -> std::expected<void, std::string> {
+    if (name.empty()) return {};
+    auto found = find_group(name);
+    if (!found) return std::unexpected(std::string(option) + ": " + found.error());
+    group = std::move(*found);
+    return {};
+  };
+  auto found = find("--socket-group", options.socket_group, access.socket_group);
+  if (found) found = find("--admin-group", options.admin_group, access.admin_group);
+  if (!found) return std::unexpected(found.error());
+  return access;
+}
+
 int serve(const Options& options) {
+  auto access = access_of(options);
+  if (!access) return refuse(access.error());
   auto store = Store::open(options.state_dir + "/intent.sqlite");
   if (!store) return refuse(to_string(store.error().front()));
 
@@ -87,8 +105,9 @@ int serve(const Options& options) {
     return api.handle_public(std::move(request));
   });
 
-  if (auto listens = server.listen_unix(options.runtime_dir + "/controlplane.sock"); !listens) {
-    return refuse(to_error(listens.error()).message);
+  const std::string socket_path = options.runtime_dir + "/controlplane.sock";
+  if (auto listens = server.listen_unix(socket_path, std::move(*access)); !listens) {
+    return refuse(socket_path + ": " + to_error(listens.error()).message);
   }
   if (!options.metrics_listen.empty()) {
     if (auto listens = metrics_server.listen_tcp(options.metrics_listen); !listens) {

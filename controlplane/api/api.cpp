@@ -12,75 +12,87 @@ namespace cp {
 namespace asio = boost::asio;
 
 struct Api::RouteList {
+  using enum Right;
   static constexpr std::array all{
-      Route{"GET", "/v1/intent",
+      Route{"GET", "/v1/intent", read,
             "The whole intent; ?format=yaml as a file, ?state=running as the data plane has it.",
             "intent", &Api::get_intent},
       Route{
-          "PUT", "/v1/intent",
+          "PUT", "/v1/intent", change,
           "Put the body in the place of what the file owns; ?takeover=true of everything. As with "
           "every change, ?dry_run=true only plans, and ?confirm_within=120s undoes it then unless "
           "it is confirmed.",
           "change", &Api::put_intent},
-      Route{"PATCH", "/v1/intent", "Edit the intent by a JSON patch (RFC 6902).", "change",
+      Route{"PATCH", "/v1/intent", change, "Edit the intent by a JSON patch (RFC 6902).", "change",
             &Api::patch_intent},
-      Route{"POST", "/v1/intent/check", "Whether the body could be applied.", "check",
+      Route{"POST", "/v1/intent/check", read, "Whether the body could be applied.", "check",
             &Api::check_intent},
-      Route{"POST", "/v1/intent/diff", "What applying the body would change.", "change",
+      Route{"POST", "/v1/intent/diff", read, "What applying the body would change.", "change",
             &Api::diff_intent},
-      Route{"POST", "/v1/batch", "Several edits as one transaction.", "change", &Api::batch},
-      Route{"POST", "/v1/confirm", "Keep the change that waits for it.", "message", &Api::confirm},
-      Route{"POST", "/v1/rollback",
+      Route{"POST", "/v1/batch", change, "Several edits as one transaction.", "change",
+            &Api::batch},
+      Route{"POST", "/v1/confirm", change, "Keep the change that waits for it.", "message",
+            &Api::confirm},
+      Route{"POST", "/v1/rollback", change,
             "Go back to what ?to= names: a change, whose state it is, or a saved state; left out: "
             "undo the last change.",
             "change", &Api::rollback},
-      Route{"GET", "/v1/history", "Who changed what, the newest first; ?limit=, ?before=.",
+      Route{"GET", "/v1/history", read, "Who changed what, the newest first; ?limit=, ?before=.",
             "history", &Api::get_history},
-      Route{"GET", "/v1/saved", "States that have names.", "saved", &Api::get_saved},
-      Route{"PUT", "/v1/saved/{name}", "Give the state a name.", "message", &Api::put_saved},
-      Route{"DELETE", "/v1/saved/{name}", "Forget a saved state.", "message", &Api::delete_saved},
-      Route{"GET", "/v1/keys/{kinds}", "What the objects of a kind are called.", "keys",
+      Route{"GET", "/v1/saved", read, "States that have names.", "saved", &Api::get_saved},
+      Route{"PUT", "/v1/saved/{name}", change, "Give the state a name.", "message",
+            &Api::put_saved},
+      Route{"DELETE", "/v1/saved/{name}", change, "Forget a saved state.", "message",
+            &Api::delete_saved},
+      Route{"GET", "/v1/keys/{kinds}", read, "What the objects of a kind are called.", "keys",
             &Api::get_keys},
-      Route{"GET", "/v1/status", "Whether the data plane has what is wanted.", "status",
+      Route{"GET", "/v1/status", read, "Whether the data plane has what is wanted.", "status",
             &Api::get_status},
-      Route{"GET", "/v1/stats", "Counters of ports, networks, VTEPs; drops; tables.", "stats",
+      Route{"GET", "/v1/stats", read, "Counters of ports, networks, VTEPs; drops; tables.", "stats",
             &Api::get_stats},
-      Route{"GET", "/v1/drops", "Dropped packets by reason and place.", "drops", &Api::get_drops},
-      Route{"GET", "/v1/pipelines", "Stages in order, with packets, drops and cycles.", "pipelines",
-            &Api::get_pipelines},
-      Route{"GET", "/v1/workers", "What each worker does.", "workers", &Api::get_workers},
-      Route{"GET", "/v1/traffic_classes",
+      Route{"GET", "/v1/drops", read, "Dropped packets by reason and place.", "drops",
+            &Api::get_drops},
+      Route{"GET", "/v1/pipelines", read, "Stages in order, with packets, drops and cycles.",
+            "pipelines", &Api::get_pipelines},
+      Route{"GET", "/v1/workers", read, "What each worker does.", "workers", &Api::get_workers},
+      Route{"GET", "/v1/traffic_classes", read,
             "Egress queues by port and class: settings, depth, marks, drops; ?port=, "
             "?traffic_class=.",
             "traffic_classes", &Api::get_traffic_classes},
-      Route{"GET", "/v1/neighbours", "Addresses of this gateway and next hops, by ARP and ND.",
-            "neighbours", &Api::get_neighbours},
-      Route{"GET", "/v1/events", "What happens, one JSON document a line, without end.", "event",
-            &Api::get_events},
-      Route{"GET", "/v1/traces", "All traces with their frames.", "traces", &Api::get_traces},
-      Route{"POST", "/v1/traces", "Follow the next frames that match.", "trace", &Api::post_trace},
-      Route{"DELETE", "/v1/traces", "Stop and forget all traces.", "message", &Api::delete_traces},
-      Route{"GET", "/v1/traces/{id}", "One trace with its frames.", "trace", &Api::get_traces},
-      Route{"DELETE", "/v1/traces/{id}", "Stop and forget one trace.", "message",
+      Route{"GET", "/v1/neighbours", read,
+            "Addresses of this gateway and next hops, by ARP and ND.", "neighbours",
+            &Api::get_neighbours},
+      Route{"GET", "/v1/events", read, "What happens, one JSON document a line, without end.",
+            "event", &Api::get_events},
+      Route{"GET", "/v1/traces", read, "All traces with their frames.", "traces", &Api::get_traces},
+      Route{"POST", "/v1/traces", change, "Follow the next frames that match.", "trace",
+            &Api::post_trace},
+      Route{"DELETE", "/v1/traces", change, "Stop and forget all traces.", "message",
             &Api::delete_traces},
-      Route{"GET", "/v1/schema/{kind}", "The JSON Schema of an answer or object.", "",
+      Route{"GET", "/v1/traces/{id}", read, "One trace with its frames.", "trace",
+            &Api::get_traces},
+      Route{"DELETE", "/v1/traces/{id}", change, "Stop and forget one trace.", "message",
+            &Api::delete_traces},
+      Route{"GET", "/v1/schema/{kind}", read, "The JSON Schema of an answer or object.", "",
             &Api::get_schema},
-      Route{"GET", "/v1/openapi.json", "This list.", "", &Api::get_openapi},
-      Route{"GET", "/metrics", "All counters as Prometheus text.", "", &Api::get_metrics},
-      Route{"GET", "/healthz", "200 while this process answers.", "", &Api::get_health},
+      Route{"GET", "/v1/openapi.json", read, "This list.", "", &Api::get_openapi},
+      Route{"GET", "/metrics", read, "All counters as Prometheus text.", "", &Api::get_metrics},
+      Route{"GET", "/healthz", read, "200 while this process answers.", "", &Api::get_health},
       // Last: the names above are no kinds of objects.
-      Route{"GET", "/v1/{kinds}", "All objects of a kind; ?state=true adds counters.", "objects",
-            &Api::get_objects},
-      Route{"POST", "/v1/{kinds}", "Add an object.", "change", &Api::post_object},
-      Route{"GET", "/v1/{kinds}/{key}", "One object.", "object", &Api::get_object},
-      Route{"PUT", "/v1/{kinds}/{key}", "Add or replace an object.", "change", &Api::put_object},
-      Route{"DELETE", "/v1/{kinds}/{key}", "Remove an object.", "change", &Api::delete_object},
-      Route{"GET", "/v1/{kinds}/{key}/{part}", "One endpoint or queue.", "object",
-            &Api::get_object},
-      Route{"PUT", "/v1/{kinds}/{key}/{part}", "Add or replace an endpoint or a queue.", "change",
+      Route{"GET", "/v1/{kinds}", read, "All objects of a kind; ?state=true adds counters.",
+            "objects", &Api::get_objects},
+      Route{"POST", "/v1/{kinds}", change, "Add an object.", "change", &Api::post_object},
+      Route{"GET", "/v1/{kinds}/{key}", read, "One object.", "object", &Api::get_object},
+      Route{"PUT", "/v1/{kinds}/{key}", change, "Add or replace an object.", "change",
             &Api::put_object},
-      Route{"DELETE", "/v1/{kinds}/{key}/{part}", "Remove an endpoint or a queue.", "change",
+      Route{"DELETE", "/v1/{kinds}/{key}", change, "Remove an object.", "change",
             &Api::delete_object},
+      Route{"GET", "/v1/{kinds}/{key}/{part}", read, "One endpoint or queue.", "object",
+            &Api::get_object},
+      Route{"PUT", "/v1/{kinds}/{key}/{part}", change, "Add or replace an endpoint or a queue.",
+            "change", &Api::put_object},
+      Route{"DELETE", "/v1/{kinds}/{key}/{part}", change, "Remove an endpoint or a queue.",
+            "change", &Api::delete_object},
   };
 };
 
@@ -135,6 +147,20 @@ HttpResponse no_route(const HttpRequest& request, const std::string& allowed) {
   return response;
 }
 
+// What the client is called in the log and to its face: "uid 1000".
+std::string title_of(const Peer& peer) {
+  return peer.uid ? "uid " + std::to_string(*peer.uid) : "whoever asks over TCP";
+}
+
+HttpResponse not_permitted(const HttpRequest& request) {
+  LOG(warning, "change_refused", {"who", title_of(request.peer)}, {"method", request.method},
+      {"path", request.path});
+  return error_answer(403, "not_permitted",
+                      request.method + " " + request.path + " changes something, and " +
+                          title_of(request.peer) + " may only read; it takes " +
+                          request.peer.change_takes);
+}
+
 }  // namespace
 
 bool Api::Call::asks(std::string_view flag) const {
@@ -155,7 +181,10 @@ asio::awaitable<HttpResponse> Api::handle(HttpRequest request) {
   std::string allowed;
   for (const Route& route : routes()) {
     if (!matches(route.pattern, path, call.parts)) continue;
-    if (route.method == call.request.method) co_return co_await (this->*route.handler)(call);
+    if (route.method == call.request.method) {
+      if (route.needs > call.request.peer.right) co_return not_permitted(call.request);
+      co_return co_await (this->*route.handler)(call);
+    }
     if (!allowed.empty()) allowed += ", ";
     allowed += route.method;
   }

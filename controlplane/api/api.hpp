@@ -51,6 +51,7 @@ class Api {
   struct Route {
     std::string_view method;
     std::string_view pattern;  // "/v1/{kinds}/{key}": a placeholder is one part.
+    Right needs;               // `change` of all that others notice, be it a trace of packets.
     std::string_view summary;  // For the OpenAPI document.
     std::string_view schema;   // Of the answer: a name for GET /v1/schema/…, or empty.
     Answer (Api::*handler)(Call&);

@@ -5,6 +5,7 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -14,10 +15,15 @@
 
 namespace cp {
 
-// Who asks: the kernel's word (SO_PEERCRED), not the client's. Nobody over TCP.
+// What a client may do, and what a route takes.
+enum class Right : std::uint8_t { read, change };
+
+// Who asks: the kernel's word, not the client's (access.hpp). Nobody over TCP.
 struct Peer {
   std::optional<uid_t> uid;
   pid_t pid = 0;
+  Right right = Right::read;
+  std::string change_takes;  // Whom it would have to be to change something: "the group adm".
 };
 
 struct HttpRequest {

@@ -262,9 +262,14 @@ json::object operation_of(const Api::Route& route) {
       {"content",
        json::object{{"application/json",
                      json::object{{"schema", json::object{{"$ref", "/v1/schema/error"}}}}}}}};
-  json::object operation{
-      {"summary", route.summary},
-      {"responses", json::object{{"200", std::move(answer)}, {"default", std::move(wrong)}}}};
+  json::object responses{{"200", std::move(answer)}};
+  if (route.needs == Right::change) {
+    json::object not_permitted = wrong;
+    not_permitted["description"] = "Refused: the client may only read.";
+    responses["403"] = std::move(not_permitted);
+  }
+  responses["default"] = std::move(wrong);
+  json::object operation{{"summary", route.summary}, {"responses", std::move(responses)}};
   json::array parameters;
   std::string_view rest = route.pattern;
   for (std::size_t open = rest.find('{'); open != rest.npos; open = rest.find('{')) {

@@ -18,10 +18,12 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 
+#include <cerrno>
 #include <charconv>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 namespace cp {
 
@@ -38,30 +40,17 @@ namespace {
 
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 
-Peer read_peer(Stream& stream) {
-  ucred credentials{};
-  socklen_t size = sizeof credentials;
-  const int fd = stream.socket().native_handle();
-  Peer peer;
-  // On TCP the kernel answers with uid -1: nobody.
-  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0 && credentials.pid > 0) {
-    peer.uid = credentials.uid;
-    peer.pid = credentials.pid;
-  }
-  return peer;
-}
-
 // One client's connection: requests one after the other.
 class Session {
  public:
-  Session(Stream stream, const HttpLimits& limits, const HttpHandler& handler,
+  Session(Stream stream, Peer peer, const HttpLimits& limits, const HttpHandler& handler,
           std::uint64_t& bodies_bytes)
       : stream_(std::move(stream)),
         limits_(limits),
         handler_(handler),
         bodies_bytes_(bodies_bytes),
         buffer_(limits.header_bytes + (64u << 10)),
-        peer_(read_peer(stream_)) {}
+        peer_(std::move(peer)) {}
 
   asio::awaitable<void> run() {
     while (co_await serve_one()) {
@@ -218,21 +207,47 @@ class Session {
 HttpServer::HttpServer(asio::any_io_executor executor, HttpLimits limits, HttpHandler handler)
     : executor_(std::move(executor)), limits_(limits), handler_(std::move(handler)) {}
 
-base::Status HttpServer::listen(const Endpoint& endpoint) {
+base::Status HttpServer::bind(const Endpoint& endpoint) {
   auto acceptor = std::make_unique<Acceptor>(executor_);
   beast::error_code error;
   // Each returns `error` once more.
   (void)acceptor->open(endpoint.protocol(), error);
   if (!error) (void)acceptor->set_option(asio::socket_base::reuse_address(true), error);
   if (!error) (void)acceptor->bind(endpoint, error);
-  if (!error) (void)acceptor->listen(asio::socket_base::max_listen_connections, error);
   if (error) return fail(Errc::io, "the address cannot be listened on", error.value());
   acceptors_.push_back(std::move(acceptor));
-  asio::co_spawn(executor_, accept_forever(*acceptors_.back()), asio::detached);
   return {};
 }
 
-base::Status HttpServer::listen_unix(const std::string& path) {
+// At the address that was bound last.
+base::Status HttpServer::listen() {
+  Acceptor& acceptor = *acceptors_.back();
+  beast::error_code error;
+  (void)acceptor.listen(asio::socket_base::max_listen_connections, error);
+  if (error) return fail(Errc::io, "the address cannot be listened on", error.value());
+  asio::co_spawn(executor_, accept_forever(acceptor), asio::detached);
+  return {};
+}
+
+// Members of the group may use it, others not, from the first moment on.
+base::Status HttpServer::bind_unix(const std::string& path, const Endpoint& endpoint) {
+  const mode_t before = ::umask(access_.socket_group ? 0177 : 0117);
+  auto status = bind(endpoint);
+  ::umask(before);
+  if (!status || !access_.socket_group) return status;
+  const gid_t group = access_.socket_group->id;
+  if (::chown(path.c_str(), static_cast<uid_t>(-1), group) == 0 &&
+      ::chmod(path.c_str(), 0660) == 0) {
+    return {};
+  }
+  const int error = errno;
+  ::unlink(path.c_str());
+  return fail(Errc::io,
+              "the socket cannot be given to that group: be a member of it, or start as root",
+              error);
+}
+
+base::Status HttpServer::listen_unix(const std::string& path, Access access) {
   if (path.size() >= sizeof(sockaddr_un::sun_path)) {
     return fail(Errc::invalid_argument, "the runtime directory's path is too long for a socket");
   }
@@ -243,12 +258,10 @@ base::Status HttpServer::listen_unix(const std::string& path) {
                 "another weir-controlplane serves this runtime directory; stop it first");
   }
   ::unlink(path.c_str());
-  // Group members may use it, others not; the umask decides the moment between bind and chmod.
-  const mode_t before = ::umask(0117);
-  auto status = listen(Endpoint(endpoint));
-  ::umask(before);
-  if (status) unix_path_ = path;
-  return status;
+  access_ = std::move(access);
+  if (auto bound = bind_unix(path, Endpoint(endpoint)); !bound) return bound;
+  unix_path_ = path;
+  return listen();
 }
 
 base::Status HttpServer::listen_tcp(const std::string& address) {
@@ -267,7 +280,9 @@ base::Status HttpServer::listen_tcp(const std::string& address) {
   if (std::from_chars(port_text.data(), end, port).ptr != end || port == 0 || port > 65535) {
     return fail(Errc::invalid_argument, "--metrics-listen wants a port of 1..65535");
   }
-  return listen(Endpoint(asio::ip::tcp::endpoint(ip, static_cast<std::uint16_t>(port))));
+  const asio::ip::tcp::endpoint endpoint(ip, static_cast<std::uint16_t>(port));
+  if (auto bound = bind(Endpoint(endpoint)); !bound) return bound;
+  return listen();
 }
 
 void HttpServer::close() {
@@ -299,7 +314,8 @@ asio::awaitable<void> HttpServer::accept_forever(Acceptor& acceptor) {
 asio::awaitable<void> HttpServer::serve(Socket socket) {
   // Counted by hand, not by a guard: frames that never finish are destroyed after the server.
   ++connections_;
-  Session session(Stream(std::move(socket)), limits_, handler_, bodies_bytes_);
+  Peer peer = access_.peer_of(socket.native_handle());
+  Session session(Stream(std::move(socket)), std::move(peer), limits_, handler_, bodies_bytes_);
   try {
     if (connections_ > limits_.connections) {
       (void)co_await session.refuse(

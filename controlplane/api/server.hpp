@@ -3,6 +3,7 @@
 // The only code of the server side that includes Beast.
 #pragma once
 
+#include "controlplane/api/access.hpp"
 #include "controlplane/api/http.hpp"
 #include "controlplane/intent/limits.hpp"
 #include "dataplane/base/error.hpp"
@@ -32,8 +33,9 @@ class HttpServer {
  public:
   HttpServer(boost::asio::any_io_executor executor, HttpLimits limits, HttpHandler handler);
 
-  // Removes a socket that nobody listens on any more; refuses where somebody does.
-  base::Status listen_unix(const std::string& path);
+  // Removes a socket that nobody listens on any more; refuses where somebody does. `access` says
+  // whose the socket is, and what its clients may do.
+  base::Status listen_unix(const std::string& path, Access access = {});
   // "127.0.0.1:9111" or "[::1]:9111".
   base::Status listen_tcp(const std::string& address);
   void close();
@@ -43,13 +45,16 @@ class HttpServer {
   using Socket = boost::asio::generic::stream_protocol::socket;
   using Acceptor = boost::asio::basic_socket_acceptor<boost::asio::generic::stream_protocol>;
 
-  base::Status listen(const Endpoint& endpoint);
+  base::Status bind(const Endpoint& endpoint);
+  base::Status bind_unix(const std::string& path, const Endpoint& endpoint);
+  base::Status listen();
   boost::asio::awaitable<void> accept_forever(Acceptor& acceptor);
   boost::asio::awaitable<void> serve(Socket socket);
 
   boost::asio::any_io_executor executor_;
   HttpLimits limits_;
   HttpHandler handler_;
+  Access access_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   std::string unix_path_;  // Of the socket file that goes with the server.
   std::size_t connections_ = 0;

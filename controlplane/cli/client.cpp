@@ -7,6 +7,9 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 
+#include <grp.h>
+#include <sys/stat.h>
+
 namespace cp {
 
 namespace asio = boost::asio;
@@ -97,10 +100,19 @@ http::request<http::string_body> make_request(const std::string& method, const s
   return request;
 }
 
+// Whom it takes to use that socket: "membership in its group netops".
+std::string whom_it_takes(const std::string& path) {
+  struct stat socket{};
+  if (::stat(path.c_str(), &socket) != 0) return "a folder that lets you pass";
+  const group* found = ::getgrgid(socket.st_gid);
+  return "membership in its group " +
+         (found != nullptr ? std::string(found->gr_name) : std::to_string(socket.st_gid));
+}
+
 ClientError cannot_connect(const std::string& path, beast::error_code error) {
   std::string message = "cannot connect to " + path + ": " + error.message() + "; ";
   if (error == asio::error::access_denied) {
-    message += "ask for membership in the socket's group, or become root";
+    message += "it takes " + whom_it_takes(path) + ", or root";
   } else {
     message += "start weir-controlplane, or name its socket with -s or WEIR_SOCKET";
   }

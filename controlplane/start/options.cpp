@@ -59,6 +59,15 @@ std::expected<Options, int> read_options(int argc, char** argv) {
   app.option_defaults()->always_capture_default();
   app.add_option("--runtime-dir", options.runtime_dir, "Where the sockets are");
   app.add_option("--state-dir", options.state_dir, "Where the intent is kept");
+  app.add_option("--socket-group", options.socket_group,
+                 "Group whose members may use the socket, which else is that of the process's own "
+                 "group")
+      ->type_name("GROUP");
+  app.add_option("--admin-group", options.admin_group,
+                 "Group whose members, of those who may use the socket, may change something; the "
+                 "others may read then. Without it all of them may change everything. root and "
+                 "the process's own user always may")
+      ->type_name("GROUP");
   app.add_option("--metrics-listen", options.metrics_listen,
                  "For /metrics and /healthz over TCP; without it there is none")
       ->type_name("ADDRESS:PORT");
@@ -76,7 +85,8 @@ std::expected<Options, int> read_options(int argc, char** argv) {
 }
 
 std::expected<void, std::string> make_directories(const Options& options) {
-  if (auto made = make_directory(options.runtime_dir, 0750); !made) return made;
+  const mode_t mode = options.socket_group.empty() ? 0750 : 0751;
+  if (auto made = make_directory(options.runtime_dir, mode); !made) return made;
   return make_directory(options.state_dir, 0700);
 }
 

@@ -13,6 +13,8 @@ namespace cp {
 struct Options {
   std::string runtime_dir = "/run/weir";
   std::string state_dir = "/var/lib/weir";
+  std::string socket_group;    // Empty: the process's own.
+  std::string admin_group;     // Empty: whoever reaches the socket may change everything.
   std::string metrics_listen;  // Empty: no TCP.
   base::SeccompMode seccomp = base::SeccompMode::kill;
   base::LogLevel log_level = base::LogLevel::info;
@@ -22,7 +24,8 @@ struct Options {
 // The error is the exit status: 0 after --help and --version, 2 where it makes no sense.
 std::expected<Options, int> read_options(int argc, char** argv);
 
-// The runtime directory as 0750, the state directory as 0700; existing ones stay as they are.
+// The runtime directory as 0750, or 0751 where the socket in it has a group of its own, whose
+// members have to come by; the state directory as 0700. Existing ones stay as they are.
 std::expected<void, std::string> make_directories(const Options& options);
 
 }  // namespace cp
