@@ -156,7 +156,7 @@ def lintian_finds_nothing():
 @test
 def they_install_and_enable_what_is_a_service():
     before = files()
-    install()
+    said = install()
     new = files() - before
     assert {"/usr/bin/weir", "/usr/bin/weir-dataplane", "/usr/bin/weir-controlplane",
             "/usr/bin/weir-porthelper", "/usr/bin/weir-supervisor", "/usr/bin/weir-pktgen",
@@ -169,7 +169,8 @@ def they_install_and_enable_what_is_a_service():
     passwd = (MACHINE / "etc/passwd").read_text(encoding="utf-8")
     for user in USERS:
         assert re.search(rf"^{user}:.*:/usr/sbin/nologin$", passwd, re.MULTILINE), user
-    # The data plane begins with the control plane, which wants it: nobody waits for it here.
+    # The data plane begins with the machine, or when the operator says so.
+    assert "systemctl start weir-dataplane" in said, said
     started = calls()
     assert "deb-systemd-invoke start weir-controlplane.service" in started, started
     assert not any("weir-dataplane" in call for call in started), started

@@ -86,4 +86,13 @@ def every_service_is_started_again_and_watched():
             assert f"\n{line}" in text, f"{unit} has no {line}"
 
 
+@test
+def a_data_plane_that_was_stopped_stays_so():
+    # Starts and restarts of a unit start what it wants.
+    for unit in UNITS.iterdir():
+        for line in unit.read_text().splitlines():
+            if line.startswith(("Wants=", "Requires=", "BindsTo=", "Upholds=")):
+                assert "weir-dataplane.service" not in line.split("=")[1].split(), unit.name
+
+
 run()
