@@ -180,6 +180,35 @@ class Checks(unittest.TestCase):
                 if parts and check not in ("scripts.py",):
                     self.assertIn(f"{len(parts)} finding(s)", output)
 
+    def test_what_a_release_wrote_stays(self):
+        with tempfile.TemporaryDirectory() as root:
+            folder = pathlib.Path(root, "tests/contract/golden/1.0.0")
+            folder.mkdir(parents=True)
+            for name in ("old", "older"):
+                (folder / name).write_text("a\nb\nc\n")
+
+            def git(*words):
+                subprocess.run(["git", "-C", root, "-c", "user.name=n", "-c", "user.email=e",
+                                *words], check=True, capture_output=True)
+
+            def check(parts):
+                done = subprocess.run([HERE / "golden.py"], capture_output=True, text=True,
+                                      env={**os.environ, "WEIR_CHECK_ROOT": root}, check=False)
+                self.expect(done.returncode, done.stdout, parts)
+
+            check([])                            # Without a history nothing can be said.
+            git("init", "-q")
+            git("add", ".")
+            git("commit", "-q", "-m", "m")
+            (folder / "new").write_text("d")
+            check([])
+            (folder / "old").write_text("changed")
+            check(["1.0.0/old:1: changed"])
+            git("add", ".")
+            git("commit", "-q", "-m", "m")
+            (folder / "older").unlink()
+            check(["1.0.0/old:1: changed", "1.0.0/older:1: removed"])
+
     def test_commit_messages(self):
         for message, parts in MESSAGES.items():
             with self.subTest(message):
