@@ -161,8 +161,8 @@ class RegionView {
   std::uint64_t value(const Field& field, std::span<const std::uint32_t> indices) const noexcept;
   std::string text(const Field& field, std::span<const std::uint32_t> indices) const;
 
-  // All totals of a worker at one moment. nullopt-like error where the writer died half-way
-  // (bounded retries) or the layout of totals is not this release's.
+  // All totals of a worker at one moment; those that its release lacks are 0. timed_out: the writer
+  // died half-way (bounded retries).
   base::Result<WorkerTotals> read_totals(std::uint32_t worker) const noexcept;
 
  private:

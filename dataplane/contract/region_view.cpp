@@ -88,21 +88,25 @@ std::uint64_t load(std::span<const std::byte> memory, std::uint64_t offset,
   return std::atomic_ref<std::uint64_t>(*word).load(order);
 }
 
-// True where every member of WorkerTotals lies in the region as it lies in this release's struct.
-bool same_totals(const RegionView& view, std::uint64_t base, std::uint32_t stride) noexcept {
+// Where the words of WorkerTotals lie in the region; 0: that release has no such word.
+using TotalsOffsets = std::array<std::uint64_t, sizeof(WorkerTotals) / sizeof(std::uint64_t)>;
+
+// By name, as another release may have them elsewhere, more of them, or not all.
+TotalsOffsets find_totals(const RegionView& view, std::uint32_t worker) noexcept {
+  TotalsOffsets offsets{};
   for (const Member& member : worker_members()) {
     char name[64] = "worker.";
     member.name.copy(name + 7, sizeof name - 8);
     const Field* field = view.find(name);
-    if (field == nullptr || field->offset != base + member.offset) return false;
-    const std::size_t inner = member.dimensions[0].name.empty() ? 0 : 1;
-    if (field->dimension_count != 1 + inner) return false;
-    if (field->dimensions[0].stride_bytes != stride) return false;
-    if (inner == 1 && field->dimensions[1].stride_bytes != member.dimensions[0].stride_bytes) {
-      return false;
+    if (field == nullptr || field->kind == FieldKind::text) continue;
+    const bool is_list = !member.dimensions[0].name.empty();
+    std::array<std::uint32_t, 2> indices{worker, 0};
+    for (; indices[1] < (is_list ? member.dimensions[0].slots : 1); ++indices[1]) {
+      const auto at = element_offset(*field, std::span(indices).first(is_list ? 2 : 1));
+      if (at) offsets[member.offset / sizeof(std::uint64_t) + indices[1]] = *at;
     }
   }
-  return true;
+  return offsets;
 }
 
 }  // namespace
@@ -176,28 +180,23 @@ std::string RegionView::text(const Field& field, std::span<const std::uint32_t> 
 }
 
 base::Result<WorkerTotals> RegionView::read_totals(std::uint32_t worker) const noexcept {
-  const Field* first = find("worker.sequence");
-  if (first == nullptr || first->dimension_count != 1 ||
-      !same_totals(*this, first->offset, first->dimensions[0].stride_bytes)) {
-    return fail(Errc::unsupported, "the data plane's totals are laid out as in another release");
-  }
-  if (worker >= first->dimensions[0].count) return fail(Errc::not_found, "no such worker");
-  const std::uint64_t base =
-      first->offset + std::uint64_t{worker} * first->dimensions[0].stride_bytes;
-  if (!fits(base, sizeof(WorkerTotals), memory_.size())) {
-    return fail(Errc::malformed, "region ends inside a worker's totals");
-  }
+  const TotalsOffsets offsets = find_totals(*this, worker);
+  static_assert(offsetof(WorkerTotals, sequence) == 0);
+  const std::uint64_t sequence = offsets[0];
+  if (sequence == 0) return fail(Errc::not_found, "no such worker");
 
   for (int attempt = 1; attempt < attempts_at_once * pauses_max; ++attempt) {
     if (attempt % attempts_at_once == 0) ::nanosleep(&pause, nullptr);
     // Acquire pairs with the release in end_totals(): after an even number its values are seen.
-    const std::uint64_t before = load(memory_, base, std::memory_order_acquire);
+    const std::uint64_t before = load(memory_, sequence, std::memory_order_acquire);
     if (before % 2 != 0) continue;
-    std::array<std::uint64_t, sizeof(WorkerTotals) / sizeof(std::uint64_t)> words;
-    for (std::size_t i = 0; i < words.size(); ++i) words[i] = load(memory_, base + i * 8);
+    TotalsOffsets words{};
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      if (offsets[i] != 0) words[i] = load(memory_, offsets[i]);
+    }
     // Pairs with the fence in begin_totals(): had we read a newer value, we see the odd number.
     std::atomic_thread_fence(std::memory_order_acquire);
-    if (load(memory_, base) != before) continue;
+    if (load(memory_, sequence) != before) continue;
     WorkerTotals totals;
     static_assert(sizeof totals == sizeof words);
     std::memcpy(static_cast<void*>(&totals), words.data(), sizeof totals);

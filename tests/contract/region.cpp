@@ -222,6 +222,37 @@ TEST(Region, reads_totals_of_one_moment_while_they_are_written) {
   EXPECT_TRUE(view->read_totals(0).has_value());
 }
 
+// Gives the field another name, as if that release had none of this one.
+void hide_field(std::span<std::byte> memory, std::string_view name) {
+  RegionHeader header;
+  std::memcpy(&header, memory.data(), sizeof header);
+  for (std::uint32_t i = 0; i < header.field_count; ++i) {
+    std::byte* at = memory.data() + header.fields_offset + i * sizeof(Field);
+    Text<64> found;
+    std::memcpy(found.data(), at, sizeof found);
+    if (to_view(found) == name) std::memcpy(at, "another", 8);
+  }
+}
+
+TEST(Region, reads_totals_of_a_release_that_has_fewer) {
+  const RegionShape shape = small_shape();
+  AlignedRegion region(shape);
+  WorkerTotals& totals = *worker_block(region.bytes(), shape, 1).totals;
+  totals.rx = 10;
+  totals.held = 3;
+  totals.drops[5] = 7;
+  hide_field(region.bytes(), "worker.held");
+  const auto view = RegionView::open(region.bytes());
+  ASSERT_TRUE(view.has_value());
+
+  const auto read = view->read_totals(1);
+
+  ASSERT_TRUE(read.has_value()) << read.error().text;
+  EXPECT_EQ(read->rx, 10u);
+  EXPECT_EQ(read->held, 0u);
+  EXPECT_EQ(read->drops[5], 7u);
+}
+
 TEST(Region, shows_a_packet_that_is_not_accounted_for) {
   WorkerTotals totals{};
   totals.rx = 10;
