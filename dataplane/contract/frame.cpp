@@ -17,9 +17,6 @@ base::Result<FrameView> FrameView::parse(std::span<const std::byte> bytes) noexc
   const FrameHeader& header = view.header_;
   if (header.magic != frame_magic) return fail(Errc::malformed, "frame does not start with WEIR");
   if (header.size != bytes.size()) return fail(Errc::malformed, "frame size is not the message's");
-  if (header.version < version_min) {
-    return fail(Errc::version_skew, "the peer's contract version is too old for this release");
-  }
   // Both factors are 16 bits wide, so the product cannot overflow.
   const std::size_t records_bytes = std::size_t{header.record_size} * header.record_count;
   if (records_bytes != bytes.size() - sizeof(FrameHeader)) {

@@ -29,7 +29,7 @@ struct FrameHeader {
   std::uint32_t magic;
   std::uint32_t size;         // Bytes of the whole frame, this header included.
   std::uint16_t type;         // A Verb or an EventType.
-  std::uint16_t version;      // Of the sender's contract.
+  std::uint16_t version;      // Of the sender's contract; the hello judges it, not the decoder.
   std::uint16_t record_size;  // Bytes from one record to the next.
   std::uint16_t record_count;
   std::uint32_t transaction;  // 0 outside of one.

@@ -2,6 +2,7 @@
 // The command socket's verbs. Every frame gets exactly one reply, in order.
 #include "dataplane/base/log.hpp"
 #include "dataplane/housekeeper/housekeeper.hpp"
+#include "dataplane/housekeeper/skew.hpp"
 
 #include <unistd.h>
 #include <utility>
@@ -21,7 +22,9 @@ std::vector<std::byte> event(EventType type, const contract::FrameHeader& to, co
                                  std::span<const T>(&record, 1));
 }
 
-bool is_record_verb(Verb verb) noexcept {
+enum class VerbKind : std::uint8_t { unknown, session, record, trace };
+
+VerbKind kind_of(Verb verb) noexcept {
   switch (verb) {
     case Verb::port_add:
     case Verb::port_remove:
@@ -37,15 +40,15 @@ bool is_record_verb(Verb verb) noexcept {
     case Verb::host_rule_set:
     case Verb::host_rule_remove:
     case Verb::queue_set:
-    case Verb::queue_remove: return true;
+    case Verb::queue_remove: return VerbKind::record;
     case Verb::hello:
     case Verb::begin:
     case Verb::commit:
-    case Verb::abort:
+    case Verb::abort: return VerbKind::session;
     case Verb::trace_add:
-    case Verb::trace_remove: return false;
+    case Verb::trace_remove: return VerbKind::trace;
   }
-  return false;
+  return VerbKind::unknown;
 }
 
 }  // namespace
@@ -86,15 +89,27 @@ void Housekeeper::handle(const contract::FrameView& frame) {
   if (!greeted_) {
     return reply(header, fail(Errc::wrong_state, "the first frame of a session is hello"));
   }
-  if (is_record_verb(verb)) {
-    if (auto status = in_transaction(frame); !status) return reply(header, status);
-    pending_ = Pending{.frame = frame};
-    return;
+  switch (kind_of(verb)) {
+    case VerbKind::record:
+      if (auto status = in_transaction(frame); !status) return reply(header, status);
+      pending_ = Pending{.frame = frame};
+      return;
+    case VerbKind::trace: return trace(frame);
+    case VerbKind::session: {
+      const base::Status status = control(frame);
+      // Commit and abort are answered when they are done.
+      if (!status || !transaction_.working()) reply(header, status);
+      return;
+    }
+    case VerbKind::unknown: return refuse_unknown(header);
   }
-  if (verb == Verb::trace_add || verb == Verb::trace_remove) return trace(frame);
-  const base::Status status = control(frame);
-  // Commit and abort are answered when they are done.
-  if (!status || !transaction_.working()) reply(header, status);
+}
+
+void Housekeeper::refuse_unknown(const contract::FrameHeader& header) {
+  // Without it the rest would be another transaction than the one that was meant.
+  if (transaction_.open() && header.transaction == transaction_.id()) transaction_.refuse();
+  reply(header, Errc::unsupported,
+        unknown_verb(header.type, contract::to_view(controller_release_)));
 }
 
 void Housekeeper::greet(const contract::FrameView& frame) {
@@ -103,16 +118,11 @@ void Housekeeper::greet(const contract::FrameView& frame) {
     return reply(header, fail(Errc::malformed, "hello is one record"));
   }
   const auto hello = frame.record<contract::Hello>(0);
-  if (hello.version_max < contract::version_min || hello.version_min > contract::version_now) {
-    return reply(header, fail(Errc::version_skew,
-                              "control plane and data plane speak no common contract version; "
-                              "install the same release of both"));
-  }
-  if (hello.features != 0) {
-    return reply(header, fail(Errc::version_skew,
-                              "the control plane needs a feature that this data plane lacks"));
+  if (const std::string why = why_no_session(hello); !why.empty()) {
+    return reply(header, Errc::version_skew, why);
   }
   greeted_ = true;
+  controller_release_ = hello.release;
   publisher_.controller(true);
   const contract::HelloReply answer{
       .version = std::min(hello.version_max, contract::version_now),
@@ -159,7 +169,9 @@ base::Status Housekeeper::control(const contract::FrameView& frame) {
       const auto replaced =
           begin.replace == contract::replace_all ? contract::all_tables : begin.replace;
       if ((replaced & ~contract::all_tables) != 0) {
-        return fail(Errc::unsupported, "begin replaces a table that this release does not know");
+        return fail(Errc::unsupported,
+                    "begin replaces a table that this data plane (release " WEIR_VERSION
+                    ") does not know; upgrade weir-dataplane");
       }
       return transaction_.begin(header.transaction, replaced);
     }
@@ -256,6 +268,15 @@ void Housekeeper::reply(const contract::FrameHeader& to, const base::Status& sta
       .refused_record = refused_record,
       .error_number = status ? 0 : status.error().error_number,
       .text = contract::to_text<180>(status ? "" : status.error().text)};
+  socket_.send(event(EventType::reply, to, record));
+}
+
+void Housekeeper::reply(const contract::FrameHeader& to, Errc code, std::string_view text) {
+  const contract::Reply record{.status = static_cast<std::uint16_t>(code),
+                               .verb = to.type,
+                               .refused_record = 0xffff'ffff,
+                               .error_number = 0,
+                               .text = contract::to_text<180>(text)};
   socket_.send(event(EventType::reply, to, record));
 }
 

@@ -26,6 +26,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 
 namespace dp {
 
@@ -84,6 +85,8 @@ class Housekeeper {
   void answer_commit(const Transaction::Answer& answer);
   void reply(const contract::FrameHeader& to, const base::Status& status,
              std::uint32_t refused_record = 0xffff'ffff);
+  void reply(const contract::FrameHeader& to, base::Errc code, std::string_view text);
+  void refuse_unknown(const contract::FrameHeader& header);
 
   void watch();
   void tell_links();
@@ -101,6 +104,7 @@ class Housekeeper {
   NeighbourList neighbour_list_;
 
   bool greeted_ = false;
+  contract::Text<contract::name_bytes> controller_release_{};  // As its hello says.
   std::optional<Pending> pending_;
   contract::FrameHeader asked_{};  // The commit or abort under way, for its answer.
   std::uint64_t next_publish_ns_ = 0;

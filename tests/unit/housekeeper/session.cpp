@@ -78,6 +78,53 @@ TEST_F(Session, refuses_versions_and_features_that_it_does_not_have) {
   EXPECT_TRUE(controller.send(Verb::hello, 0, hello).ok());
 }
 
+TEST_F(Session, names_both_releases_and_the_older_one_in_a_refusal) {
+  Controller controller(path());
+  contract::Hello hello{.version_min = 2,
+                        .version_max = 3,
+                        .pid = 1,
+                        .features = 0,
+                        .program = {},
+                        .release = contract::to_text<32>("7.8.9")};
+  EXPECT_EQ(controller.send(Verb::hello, 0, hello).text,
+            "the control plane (release 7.8.9) speaks contract versions 2..3, this data plane "
+            "(release " WEIR_VERSION ") 1..1; upgrade weir-dataplane");
+  hello.version_min = hello.version_max = 0;
+  EXPECT_EQ(controller.send(Verb::hello, 0, hello).text,
+            "the control plane (release 7.8.9) speaks contract versions 0..0, this data plane "
+            "(release " WEIR_VERSION ") 1..1; upgrade weir-controlplane");
+  hello.version_min = hello.version_max = 1;
+  hello.features = 0x8000'0000'0000'0001;
+  EXPECT_EQ(controller.send(Verb::hello, 0, hello).text,
+            "the control plane (release 7.8.9) needs features 0x8000000000000001 that this data "
+            "plane (release " WEIR_VERSION ") lacks; upgrade weir-dataplane");
+  hello.features = 0;
+  ASSERT_TRUE(controller.send(Verb::hello, 0, hello).ok());
+
+  const std::array<std::byte, 8> two_records{};
+  EXPECT_EQ(controller.exchange(contract::make_frame(300, 0, 9, two_records.data(), 4, 2)).text,
+            "this data plane (release " WEIR_VERSION
+            ") does not know verb 300 of the control "
+            "plane (release 7.8.9); upgrade weir-dataplane");
+}
+
+// The commit would put in force what nobody meant.
+TEST_F(Session, transaction_with_an_unknown_verb_cannot_be_committed) {
+  Controller controller(path());
+  ASSERT_TRUE(controller.hello().ok());
+  ASSERT_TRUE(controller.begin(7).ok());
+  const std::array<std::byte, 8> record{};
+
+  EXPECT_EQ(controller.exchange(contract::make_frame(300, 8, 9, record.data(), 8, 1)).code(),
+            Errc::unsupported);
+  EXPECT_EQ(controller.exchange(contract::make_frame(300, 7, 9, record.data(), 8, 1)).code(),
+            Errc::unsupported);
+
+  EXPECT_EQ(controller.commit(7).code(), Errc::wrong_state);
+  ASSERT_TRUE(controller.begin(8).ok());
+  EXPECT_TRUE(controller.commit(8).ok());
+}
+
 TEST_F(Session, second_controller_is_told_busy_and_closed) {
   Controller first(path());
   ASSERT_TRUE(first.hello().ok());
