@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 
 # pylint: disable=wrong-import-position
+import golden  # noqa: E402
 import roce  # noqa: E402
 import stall  # noqa: E402
 from api import Api  # noqa: E402
@@ -33,9 +34,9 @@ __all__ = [
     "Guest", "Hugepages", "InNamespace", "Iperf3", "KernelPeer", "KernelPeerOverXdp", "Link",
     "Namespace", "OvsPeer", "Pulse", "RawPort", "Replay", "Shot", "Skip", "Stops", "TaggedPort",
     "TenantHost", "Testbed", "TestbedError", "TwoGateways", "TwoTenants", "all_shots",
-    "build_folder", "check_gateways", "check_replay", "command", "find_program", "intent_of",
-    "mac_among_many", "overlaps", "ping", "roce", "run", "settle", "shape", "sockets_lost",
-    "stall", "tag", "test", "wait_for"]
+    "build_folder", "check_gateways", "check_replay", "command", "find_program", "golden",
+    "intent_of", "mac_among_many", "overlaps", "ping", "roce", "run", "settle", "shape",
+    "sockets_lost", "stall", "tag", "test", "wait_for"]
 
 
 def check_replay(replay):
