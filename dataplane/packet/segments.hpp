@@ -6,7 +6,9 @@
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace dp {
 
@@ -27,19 +29,24 @@ inline constexpr std::uint64_t large_frame_flag = RTE_MBUF_F_RX_LRO;
 class BufferKinds {
  public:
   void see(const rte_mbuf& mbuf) noexcept {
-    references_ |= mbuf.refcnt;
-    segments_ |= mbuf.nb_segs;
+    std::uint64_t word;
+    std::memcpy(&word, reinterpret_cast<const std::uint8_t*>(&mbuf) + word_at, sizeof word);
+    words_ |= word;
     flags_ |= mbuf.ol_flags;
   }
   // Neither number is ever 0, so all are 1 where their disjunction is.
   bool all_plain() const noexcept {
-    return references_ == 1 && segments_ == 1 &&
+    return static_cast<std::uint32_t>(words_ >> 16) == (1U << 16 | 1U) &&
            (flags_ & (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL | large_frame_flag)) == 0;
   }
 
  private:
-  unsigned references_ = 0;
-  unsigned segments_ = 0;
+  // data_off, and the two numbers in question behind it.
+  static constexpr std::size_t word_at = offsetof(rte_mbuf, data_off);
+  static_assert(offsetof(rte_mbuf, refcnt) == word_at + 2 &&
+                offsetof(rte_mbuf, nb_segs) == word_at + 4);
+
+  std::uint64_t words_ = 0;
   std::uint64_t flags_ = 0;
 };
 

@@ -84,12 +84,12 @@ inline std::uint32_t constant_sum(const Ipv4Header& prepared) noexcept {
 }
 
 // What differs from packet to packet. `varying`: constant_sum() of an IPv4 header, the flow label
-// of an IPv6 one. `payload_bytes` stand behind the UDP header.
+// of an IPv6 one. `payload_bytes` stand behind the UDP header, less than 64 KiB with it.
 struct UdpTunnelPacket {
   std::uint32_t varying;
   std::uint8_t tos;
   std::uint16_t source_port;
-  std::uint16_t payload_bytes;
+  std::uint32_t payload_bytes;
 };
 
 // The first 16 bytes of a tunnelled frame, which have the MACs, as they lie in memory.
@@ -128,16 +128,17 @@ inline void write_udp_tunnel(void* to, const UdpTunnelFront& front,
                              const UdpTunnelHeader<Ipv4Header>& prepared,
                              const UdpTunnelPacket& packet) noexcept {
   using namespace detail;
-  const be16 total_length(static_cast<std::uint16_t>(packet.payload_bytes + 28));
-  const auto udp_length = static_cast<std::uint16_t>(packet.payload_bytes + 8);
+  // As it lies in memory. In 32 bits, which need no cutting off.
+  const std::uint32_t total_length = base::swap_bytes(packet.payload_bytes + 28) >> 16;
+  const std::uint32_t udp_length = packet.payload_bytes + 8;
   // The TOS is the low byte of the first word on the wire. Of a sum and its halves exchanged, the
   // upper half is both halves with the carry between them.
-  const std::uint32_t sum = packet.varying + total_length.raw() + (std::uint32_t{packet.tos} << 8);
+  const std::uint32_t sum = packet.varying + total_length + (std::uint32_t{packet.tos} << 8);
   const std::uint32_t checksum = ~(sum + std::rotl(sum, 16)) >> 16;
 
   put_word(to, 0, front[0]);
   put_word(to, 8, front[1] | at_byte(packet.tos, 7));
-  put_word(to, 16, word_at(&prepared, 16) | total_length.raw());
+  put_word(to, 16, word_at(&prepared, 16) | total_length);
   put_word(to, 24, word_at(&prepared, 24) | checksum);
   // The source port two bytes into the word, the length in its last two.
   const std::uint64_t varying = std::uint64_t{packet.source_port} << 32 | udp_length;

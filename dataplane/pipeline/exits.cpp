@@ -94,11 +94,8 @@ void Exits::send(Batch& batch, std::uint16_t transmit_stage) noexcept {
     const PortId port = batch.meta(sent).out_port;
     // Neighbours mostly leave at the same port: they go as one run.
     std::uint16_t end = sent;
-    bool traced = false;
-    for (; end < count && batch.meta(end).out_port == port; ++end) {
-      traced |= batch.meta(end).trace_slot != no_trace;
-    }
-    if (traced) [[unlikely]] {  // Traces are asked for by hand.
+    while (end < count && batch.meta(end).out_port == port) ++end;
+    if (batch.traced()) [[unlikely]] {  // Traces are asked for by hand.
       for (std::uint16_t i = sent; i < end; ++i) {
         if (batch.meta(i).trace_slot != no_trace) {
           tracer_.sent(transmit_stage, batch.mbuf(i), batch.meta(i));
@@ -107,7 +104,8 @@ void Exits::send(Batch& batch, std::uint16_t transmit_stage) noexcept {
     }
     const Run run{.first = sent, .end = end};
     if (port.value < contract::port_count_max && (queueing >> port.value & 1) != 0) [[unlikely]] {
-      queue_run(batch, run, port, transmit_stage, traced);  // Costs the others one look per run.
+      queue_run(batch, run, port, transmit_stage,
+                batch.traced());  // Costs the others one look per run.
     } else {
       send_run(batch, run, port, transmit_stage);
     }

@@ -109,6 +109,10 @@ std::uint32_t Exits::serve_queues() noexcept {
         environment_.tables.queues.find(queue->port().value, environment_.generation);
     const bool is_in_use = record != nullptr && !record->is_closing;
     if (!is_in_use && queue->empty()) continue;
+    if (record != nullptr && queue->is_at_rest()) {
+      queue->use(*record, environment_.generation);
+      continue;
+    }
     if (record == nullptr) record = &no_record;
     moved += serve(*queue, *record);
   }

@@ -10,6 +10,8 @@
 #include <rte_cycles.h>
 
 #include <array>
+#include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <tuple>
 #include <utility>
@@ -46,6 +48,16 @@ class StageVisit {
   std::uint64_t excluded_ = 0;
 };
 
+// Where the packets of a batch are alike, and the batch says so (Batch::has_one_vtep), steps can
+// spare each of them the questions that were answered for the first. A pass all of whose steps do
+// is spared its loop for that part of the batch.
+template <class T>
+concept JudgesFront = requires(T step, Batch& batch, std::size_t count) {
+  // Of the first `count` packets judges some from the front, all of which are kept, and says how
+  // many. handle() may be asked of the others again.
+  { step.handle_front(batch, count) } noexcept -> std::same_as<std::size_t>;
+};
+
 template <Step... Steps>
 class Pass {
  public:
@@ -72,10 +84,15 @@ class Pass {
                                                  const contract::WorkerBlock& counters,
                                                  std::uint16_t first_stage,
                                                  std::index_sequence<I...>) noexcept {
+    (begin_batch(std::get<I>(steps_), batch), ...);
     const std::size_t entered = batch.size();
     std::size_t kept = 0;
+    if constexpr ((JudgesFront<Steps> && ...)) {
+      kept = entered;
+      ((kept = std::get<I>(steps_).handle_front(batch, kept)), ...);
+    }
     std::array<std::uint16_t, stage_count> died{};
-    for (std::size_t i = 0; i < entered; ++i) {
+    for (std::size_t i = kept; i < entered; ++i) {
       // Not kept as a Packet, which g++ 12 would put on the stack.
       rte_mbuf* mbuf = batch.mbuf(static_cast<std::uint16_t>(i));
       PacketMeta& meta = batch.meta(static_cast<std::uint16_t>(i));
@@ -94,7 +111,7 @@ class Pass {
       ++kept;
     }
     batch.keep(static_cast<std::uint16_t>(kept));
-    (end_batch(std::get<I>(steps_)), ...);
+    (end_batch(std::get<I>(steps_), batch), ...);
 
     std::uint16_t packets = static_cast<std::uint16_t>(entered);
     for (std::size_t step = 0; step < stage_count; ++step) {
@@ -117,8 +134,9 @@ class Pass {
                       const contract::WorkerBlock& counters, std::uint16_t stage) noexcept {
     StageVisit<Mode::observed> visit(counters, stage, batch.size());
     std::array<Verdict, burst_max> verdicts;
+    begin_batch(step, batch);
     for (std::uint16_t i = 0; i < batch.size(); ++i) verdicts[i] = step.handle(batch[i]);
-    end_batch(step);
+    end_batch(step, batch);
     visit.finish();
 
     std::uint16_t kept = 0;
@@ -136,8 +154,20 @@ class Pass {
 
   // A step may keep something from packet to packet, its counts above all, until the batch ends.
   template <class OneStep>
-  static void end_batch(OneStep& step) noexcept {
-    if constexpr (requires { step.end_batch(); }) step.end_batch();
+  static void begin_batch(OneStep& step, Batch& batch) noexcept {
+    if constexpr (requires { step.begin_batch(batch); }) {
+      step.begin_batch(batch);
+    } else if constexpr (requires { step.begin_batch(); }) {
+      step.begin_batch();
+    }
+  }
+  template <class OneStep>
+  static void end_batch(OneStep& step, Batch& batch) noexcept {
+    if constexpr (requires { step.end_batch(batch); }) {
+      step.end_batch(batch);
+    } else if constexpr (requires { step.end_batch(); }) {
+      step.end_batch();
+    }
   }
 
   std::tuple<Steps...> steps_;

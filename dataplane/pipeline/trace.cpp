@@ -106,6 +106,7 @@ Tracer::Tracer(TraceBoard& board, TraceRing& ring, base::WorkerId worker)
 void Tracer::begin(Batch& batch, base::Generation generation) noexcept {
   const std::uint64_t time_ns = base::monotonic_ns();
   story_count_ = batch.size();
+  batch.note_traced();
   for (std::uint16_t i = 0; i < batch.size(); ++i) {
     Story& story = (*stories_)[i];
     story = Story{};

@@ -93,6 +93,11 @@ class EgressQueue {
 
   // Nothing waits here, rings included.
   bool empty() const noexcept;
+  // Nor has end_turn() anything to say that it has not said: a turn may leave it out.
+  bool is_at_rest() const noexcept {
+    return published_empty_ && !has_new_max_ && due_.at == UINT64_MAX && empty() &&
+           !is_occupied_.load(std::memory_order_relaxed);
+  }
   // Rings not counted.
   bool nothing_waits() const noexcept { return waiting_ == 0 && left_over() == 0; }
   // Frames that wait; those in the rings are not the home's yet.

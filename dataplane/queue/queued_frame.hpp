@@ -34,6 +34,7 @@ inline std::uint8_t traffic_class_of(const rte_mbuf* mbuf, const PacketMeta& met
                                      const QueueRecord& record) noexcept {
   const std::uint8_t by_kind = record.class_of_kind[static_cast<std::size_t>(meta.kind)];
   if (by_kind != class_by_dscp) return by_kind;
+  if (meta.vtep != base::no_vtep) return record.class_of_dscp[meta.outer_tos >> 2];
   const auto* frame = rte_pktmbuf_mtod(mbuf, const std::uint8_t*);
   // Most frames are IPv4 without a VLAN tag.
   if (reinterpret_cast<const EthernetHeader*>(frame)->type == be16(ethertype::ipv4)) [[likely]] {

@@ -156,7 +156,7 @@ std::uint32_t Worker::serve(const RxSource& source, Round round) noexcept {
   ++exits_.totals().bursts;
 
   environment_.in_port = port;
-  batch_.reset_metas(source.port);
+  batch_.reset_metas(source.port, port->network);
   const Mode mode = choose_mode();
   pipeline->run(batch_, exits_, mode);
   if (!exits_.diverted().empty()) [[unlikely]]  // The host's own traffic is little beside RDMA.
@@ -181,7 +181,7 @@ void Worker::send_for_housekeeper() noexcept {
     FrameRing::Frame frame = from_housekeeper_.pop();
     if (!frame.mbuf) break;
     batch_.push(frame.mbuf.release(),
-                {.in_port = frame.port, .out_port = frame.port, .trace_slot = no_trace});
+                {.out_port = frame.port, .in_port = frame.port, .trace_slot = no_trace});
   }
   exits_.created(batch_.size());
   pipeline->send(batch_, exits_);

@@ -3,9 +3,13 @@
 // where the port maps VLANs, the port and the frame's tags, which then come off.
 #pragma once
 
+#include "dataplane/packet/batch.hpp"
 #include "dataplane/packet/headers.hpp"
+#include "dataplane/packet/start.hpp"
 #include "dataplane/pipeline/environment.hpp"
 #include "dataplane/pipeline/stage.hpp"
+
+#include <cstdint>
 
 namespace dp {
 
@@ -23,17 +27,29 @@ struct AdmitTenant {
     if (packet.contiguous() < sizeof(EthernetHeader)) [[unlikely]]  // Runts are broken senders.
       return DropReason::frame_truncated;
     if (packet.header<EthernetHeader>(0).source.is_group()) return DropReason::source_mac_group;
-    const NetworkId network = environment_.in_port->network;
-    if (network == base::no_network) [[unlikely]]  // Costs ports that map VLANs a call.
+    differences_ |= first_bytes(packet.mbuf()) ^ first_;
+    // A fresh meta has the port's network.
+    if (network_ == base::no_network) [[unlikely]]  // Costs ports that map VLANs a call.
       return admit_by_tags(packet);
-    packet.meta().network = network;
     return keep;
+  }
+  void begin_batch(Batch& batch) noexcept {
+    network_ = environment_.in_port->network;
+    first_ = first_bytes(batch.mbuf(0));
+    differences_ = 0;
+  }
+  void end_batch(Batch& batch) noexcept {
+    if (same_destination(differences_)) batch.note_one_destination();
   }
 
  private:
   Verdict admit_by_tags(Packet packet) const noexcept;
 
   const Environment& environment_;
+  NetworkId network_ = base::no_network;  // Of the port that the batch comes from.
+  // Of the batch: the start of its first frame, and where the others are not the same.
+  std::uint64_t first_ = 0;
+  std::uint64_t differences_ = 0;
 };
 
 }  // namespace dp

@@ -10,9 +10,10 @@
 
 namespace dp {
 
-struct OpcodeMeaning {
+struct alignas(4) OpcodeMeaning {
   contract::PacketKind kind;
   std::uint8_t extension_bytes;  // Between BTH and payload; 0 where the layout is not known.
+  bool depends = false;          // The kind depends on what follows the opcode.
 };
 
 namespace bth {
@@ -86,7 +87,12 @@ constexpr OpcodeMeaning meaning_of(unsigned opcode) {
 
 constexpr std::array<OpcodeMeaning, 256> make_meanings() {
   std::array<OpcodeMeaning, 256> meanings{};
-  for (unsigned opcode = 0; opcode < 256; ++opcode) meanings[opcode] = meaning_of(opcode);
+  for (unsigned opcode = 0; opcode < 256; ++opcode) {
+    OpcodeMeaning& meaning = meanings[opcode] = meaning_of(opcode);
+    // Of an acknowledgement on its syndrome, of UD on the QP.
+    meaning.depends = meaning.kind == contract::PacketKind::roce_ack ||
+                      meaning.kind == contract::PacketKind::roce_ud;
+  }
   return meanings;
 }
 inline constexpr std::array<OpcodeMeaning, 256> meanings = make_meanings();

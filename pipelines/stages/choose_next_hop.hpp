@@ -4,8 +4,13 @@
 // here, counted, rather than silently later.
 #pragma once
 
+#include "dataplane/packet/batch.hpp"
 #include "dataplane/pipeline/environment.hpp"
 #include "dataplane/pipeline/stage.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
 
 namespace dp {
 
@@ -28,6 +33,21 @@ struct ChooseNextHop {
       return choose_other(packet);
     meta.out_port = last_.port;
     return keep;
+  }
+  // All to one VTEP, by its first next hop.
+  std::size_t handle_front(Batch& batch, std::size_t count) noexcept {
+    if (!batch.has_one_vtep()) return 0;
+    const VtepId vtep = batch.meta(0).vtep;
+    look_up(vtep);
+    const std::uint64_t way = PacketMeta::way(last_.place, vtep, last_.port);
+    std::uint32_t longest = 0;
+#pragma GCC unroll 4
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto place = static_cast<std::uint16_t>(i);
+      longest = std::max(longest, batch.mbuf(place)->pkt_len);
+      batch.meta(place).set_way(way);
+    }
+    return longest <= last_.frame_bytes_max ? count : 0;
   }
   // A word may change at any time: each batch looks anew.
   void end_batch() noexcept { last_.vtep = base::no_vtep; }

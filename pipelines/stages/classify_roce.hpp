@@ -28,17 +28,19 @@ struct ClassifyRoce {
       .name = "classify_roce", .needs = {Fact::parsed}, .sets = {Fact::kind}, .may_drop = {}};
 
   explicit ClassifyRoce(const Environment& environment) noexcept
-      : ports_(environment.counters.ports) {}
+      : ports_(environment.counters.ports), kinds_(&ports_[0].rx_kinds) {}
 
   Verdict handle(Packet packet) noexcept {
     PacketMeta& meta = packet.meta();
     // parse_frame recognizes most of RoCE at once.
     if (meta.kind == PacketKind::ip && meta.l4_protocol == ip_protocol::udp) [[unlikely]]
       classify_udp(packet);
+    if (meta.in_port != last_) {
+      last_ = meta.in_port;
+      kinds_ = &ports_[last_.value].rx_kinds;
+    }
     // The outermost ECN: what the fabric said about the path so far.
-    contract::add(ports_[meta.in_port.value]
-                      .rx_kinds[static_cast<std::size_t>(meta.kind)][meta.outer_tos & 3],
-                  1);
+    contract::add((*kinds_)[static_cast<std::size_t>(meta.kind)][meta.outer_tos & 3], 1);
     return keep;
   }
 
@@ -64,6 +66,9 @@ struct ClassifyRoce {
   }
 
   std::span<contract::PortCounters> ports_;
+  // Where the packet before came in: mostly this one did, too.
+  PortId last_{0};
+  decltype(contract::PortCounters::rx_kinds)* kinds_;
 };
 
 }  // namespace dp

@@ -68,6 +68,7 @@ Verdict Decapsulate::read(Packet packet, Tunnel<Ip>& tunnel) noexcept {
   if (network == ExactMatch::no_value) return DropReason::unknown_vni;
   count(tunnel);
   tunnel = {.generation = generation,
+            .contiguous_min = Tunnel<Ip>::end,
             .stripped = static_cast<std::uint16_t>(sizeof(Outer) + header.bytes),
             .summed = environment_.tables.vteps.find(remote.value, generation)->form ==
                       OuterForm::ipv6_summed,

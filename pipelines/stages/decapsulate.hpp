@@ -64,6 +64,11 @@ class Decapsulate {
       return strip_ipv6(packet);  // Costs it a call.
     return strip(packet, last_ipv4_);
   }
+  // What another generation's tables said is forgotten.
+  void begin_batch() noexcept {
+    forget(last_ipv4_);
+    forget(last_ipv6_);
+  }
   void end_batch() noexcept {
     count(last_ipv4_);
     count(last_ipv6_);
@@ -88,6 +93,8 @@ class Decapsulate {
     }
 
     base::Generation generation = 0;
+    std::uint32_t contiguous_min =
+        UINT32_MAX;              // Bytes that are looked at; none has so many: none known.
     std::uint16_t stripped = 0;  // Bytes of all headers.
     bool summed = false;         // Over IPv6: no packet without a UDP checksum.
     NetworkId network = base::no_network;
@@ -99,6 +106,10 @@ class Decapsulate {
   };
   template <class Ip>
   void count(Tunnel<Ip>& tunnel) noexcept;
+  template <class Ip>
+  void forget(Tunnel<Ip>& tunnel) const noexcept {
+    if (tunnel.generation != environment_.generation) tunnel.contiguous_min = UINT32_MAX;
+  }
 
   Verdict strip_ipv6(Packet packet) noexcept;
   // What is no tunnel packet for a VTEP here is the host's, where that has a twin of the port.
@@ -108,8 +119,7 @@ class Decapsulate {
   Verdict strip(Packet packet, Tunnel<Ip>& last) noexcept {
     using Outer = UdpTunnelHeader<Ip>;
     PacketMeta& meta = packet.meta();
-    const bool is_known = environment_.generation == last.generation &&
-                          packet.contiguous() >= Tunnel<Ip>::end &&
+    const bool is_known = packet.contiguous() >= last.contiguous_min &&
                           meta.l4_length >= sizeof(UdpHeader) + tunnel_header_bytes_max &&
                           last.matches(packet.data());
     if (!is_known) [[unlikely]] {  // Once a run.

@@ -54,18 +54,31 @@ void Encapsulate::end_run() noexcept {
   run_ = {};
 }
 
+// Out of line and with all that it calls in it: a loop with the registers to itself.
+[[gnu::flatten]] std::size_t Encapsulate::push_plain(Batch& batch, std::size_t count) noexcept {
+  const PacketMeta& first = batch.meta(0);
+  if (Run::key_of(first) != run_.key && !begin_run(first)) return 0;
+  if (run_.vtep->form != OuterForm::ipv4) return 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const Packet packet = batch[i];
+    if (push<Ipv4Header>(packet, plain_flow_hash(packet)) != keep) [[unlikely]]
+      return i;
+  }
+  return count;
+}
+
 Verdict Encapsulate::push_other(Packet packet) noexcept {
   Verdict verdict = keep;
   switch (run_.vtep->form) {
     case OuterForm::none: return DropReason::endpoint_target_missing;
-    case OuterForm::ipv4: return push<Ipv4Header>(packet);
-    case OuterForm::ipv6: return push<Ipv6Header>(packet);
+    case OuterForm::ipv4: return push<Ipv4Header>(packet, flow_hash(packet));
+    case OuterForm::ipv6: return push<Ipv6Header>(packet, flow_hash(packet));
     case OuterForm::ipv4_summed:
-      verdict = push<Ipv4Header>(packet);
+      verdict = push<Ipv4Header>(packet, flow_hash(packet));
       if (verdict == keep) write_udp_checksum<Ipv4Header>(packet);
       return verdict;
     case OuterForm::ipv6_summed:
-      verdict = push<Ipv6Header>(packet);
+      verdict = push<Ipv6Header>(packet, flow_hash(packet));
       if (verdict == keep) write_udp_checksum<Ipv6Header>(packet);
       return verdict;
   }

@@ -34,7 +34,11 @@ struct Encapsulate {
     }
     if (run_.vtep->form != OuterForm::ipv4) [[unlikely]]  // Costs the others a call.
       return push_other(packet);
-    return push<Ipv4Header>(packet);
+    return push<Ipv4Header>(packet, flow_hash(packet));
+  }
+  // Plain RoCE of one network to one VTEP over IPv4, as far as there is headroom.
+  std::size_t handle_front(Batch& batch, std::size_t count) noexcept {
+    return count > 0 && batch.all_plain() ? push_plain(batch, count) : 0;
   }
   // MACs of next hops may change at any time: each batch looks anew.
   void end_batch() noexcept { end_run(); }
@@ -65,14 +69,15 @@ struct Encapsulate {
   // IPv6 and UDP checksums.
   Verdict push_other(Packet packet) noexcept;
 
+  std::size_t push_plain(Batch& batch, std::size_t count) noexcept;
+
   template <class Ip>
-  Verdict push(Packet packet) noexcept {
+  Verdict push(Packet packet, std::uint32_t hash) noexcept {
     using Outer = UdpTunnelHeader<Ip>;
-    const PacketMeta& meta = packet.meta();
+    PacketMeta& meta = packet.meta();
     const VtepRecord& vtep = *run_.vtep;
     // All is read before anything is written, which the compiler could take for what it reads.
     const auto tos = static_cast<std::uint8_t>((meta.tos & vtep.tos_mask) | vtep.tos_pinned);
-    const std::uint32_t hash = flow_hash(packet);
     const std::uint32_t frame_bytes = packet.length();
     // The shift takes six bits, which leaves the two of ECN.
     const std::uint64_t ecn_count = std::uint64_t{1} << (meta.tos * 16u & 63u);
@@ -82,14 +87,14 @@ struct Encapsulate {
       return DropReason::no_headroom;
     std::uint8_t* front = packet.grow_front(pushed);
     static_assert(encapsulated_ecn(Ecn::ce) == Ecn::ce, "normal mode: the TOS mask keeps ECN");
-    write_udp_tunnel(
-        front, run_.front, vtep.outer<Ip>(),
-        {.varying = std::is_same_v<Ip, Ipv4Header> ? vtep.ip_sum : entropy_label(hash),
-         .tos = tos,
-         .source_port = entropy_port(hash),
-         .payload_bytes = static_cast<std::uint16_t>(frame_bytes + Vxlan::header_bytes)});
+    write_udp_tunnel(front, run_.front, vtep.outer<Ip>(),
+                     {.varying = std::is_same_v<Ip, Ipv4Header> ? vtep.ip_sum : entropy_label(hash),
+                      .tos = tos,
+                      .source_port = entropy_port(hash),
+                      .payload_bytes = frame_bytes + Vxlan::header_bytes});
     std::memcpy(front + sizeof(Outer), &run_.vxlan, sizeof run_.vxlan);
 
+    meta.outer_tos = tos;
     run_.bytes += frame_bytes;
     run_.ecn_counts += ecn_count;
     return keep;

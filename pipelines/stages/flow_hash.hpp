@@ -65,6 +65,19 @@ inline std::uint32_t flow_hash(Packet packet) noexcept {
                    base::crc32c(0, ethernet.destination.to_integer()));
 }
 
+// The same of plain RoCE over IPv4 (plain_roce.hpp), without a question.
+inline std::uint32_t plain_flow_hash(Packet packet) noexcept {
+  struct Head {
+    EthernetHeader ethernet;
+    Ipv4Header ip;
+    be32 ports;
+  };
+  const auto& head = packet.header<Head>(0);
+  std::uint64_t addresses;
+  std::memcpy(&addresses, &head.ip.source, sizeof addresses);
+  return hash_flow(addresses, head.ports.raw(), packet.meta().destination_qp);
+}
+
 // RFC 7348 §5: a source port from the dynamic range, RFC 6335's 49152-65535.
 constexpr std::uint16_t entropy_port(std::uint32_t hash) noexcept {
   return static_cast<std::uint16_t>(0xc000 | (hash & 0x3fff));

@@ -40,16 +40,18 @@ struct RoceIdentity {
 inline RoceIdentity identify_roce(const RoceHead& head, unsigned udp_length) noexcept {
   if (head.bth.transport_version() != 0) return {};
   const OpcodeMeaning& meaning = bth::meanings[head.bth.opcode];
+  if (meaning.kind == PacketKind::roce_malformed) __builtin_unreachable();  // No opcode's.
   const unsigned least = sizeof(UdpHeader) + sizeof(BthHeader) + meaning.extension_bytes +
                          head.bth.pad_count() + icrc_bytes;
   if (udp_length < least) return {};
 
   RoceIdentity identity{.kind = meaning.kind, .destination_qp = head.bth.destination_qp()};
-  if (identity.kind == PacketKind::roce_ack) {
-    identity.kind = acknowledge_kind(head.syndrome);
-  } else if (identity.kind == PacketKind::roce_ud &&
-             identity.destination_qp == bth::general_services_qp) {
-    identity.kind = PacketKind::roce_cm;
+  if (meaning.depends) {
+    if (identity.kind == PacketKind::roce_ack) {
+      identity.kind = acknowledge_kind(head.syndrome);
+    } else if (identity.destination_qp == bth::general_services_qp) {
+      identity.kind = PacketKind::roce_cm;
+    }
   }
   return identity;
 }

@@ -1,47 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipelines/stages/look_up_endpoint.hpp"
 
-#include "dataplane/packet/headers.hpp"
+#include "dataplane/packet/start.hpp"
 #include "dataplane/pipeline/judge.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <cstring>
 
 namespace dp {
 namespace {
 
-// endpoint_key() of its destination: the first eight bytes of the frame in one load.
+// endpoint_key() of its destination.
 std::uint64_t key_of(Packet packet) noexcept {
-  static_assert(offsetof(EthernetHeader, destination) == 0 && sizeof(EthernetHeader) >= 8);
-  be64 start;
-  std::memcpy(&start, packet.data(), sizeof start);
-  return std::uint64_t{packet.meta().network.value} << 48 | start.host() >> 16;
+  const std::uint64_t start = base::swap_bytes(first_bytes(packet.mbuf()));
+  return std::uint64_t{packet.meta().network.value} << 48 | start >> 16;
+}
+
+// Whether all go to one MAC of one network, on a port that maps no VLANs. Mixed traffic shows at
+// its second frame.
+template <CameFrom came_from>
+bool go_to_one(Batch& batch) noexcept {
+  if constexpr (came_from == CameFrom::tenant) return batch.has_one_destination();
+  const std::uint64_t first = first_bytes(batch.mbuf(0));
+  const NetworkId network = batch.meta(0).network;
+  for (std::uint16_t i = 1; i < batch.size(); ++i) {
+    const bool same = same_destination(first_bytes(batch.mbuf(i)) ^ first);
+    if (!same || batch.meta(i).network != network) return false;
+  }
+  return true;
 }
 
 }  // namespace
 
 template <CameFrom came_from>
 void LookUpEndpoint<came_from>::process(Batch& batch, Exits& exits, std::uint16_t stage) noexcept {
-  std::array<std::uint64_t, burst_max> keys;
-  const std::uint64_t first = key_of(batch[0]);  // A batch is never empty here.
-  std::uint64_t differences = 0;
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    keys[i] = key_of(batch[i]);
-    differences |= keys[i] ^ first;
-  }
   const base::Generation generation = environment_.generation;
   // Frames of a port that maps VLANs come from several ports, one of which may be the target.
-  if (differences == 0 && environment_.in_port->maps_vlans == 0) {
+  if (environment_.in_port->maps_vlans == 0 && go_to_one<came_from>(batch)) {
     // One message of RDMA fills a burst: all its packets go to one endpoint, by one lookup.
     const Target target =
-        resolve(batch[0], environment_.tables.endpoints.lookup(first, generation));
+        resolve(batch[0], environment_.tables.endpoints.lookup(key_of(batch[0]), generation));
     if (send_all_to(batch, target)) return;
     judge(batch, exits, stage,
           [&](std::size_t, Packet packet) noexcept { return settle(packet, target, batch); });
     return;
   }
+  std::array<std::uint64_t, burst_max> keys;
+  for (std::size_t i = 0; i < batch.size(); ++i) keys[i] = key_of(batch[i]);
   std::array<std::uint32_t, burst_max> values;
   environment_.tables.endpoints.lookup_bulk(keys.data(), batch.size(), generation, values.data());
   judge(batch, exits, stage, [&](std::size_t i, Packet packet) noexcept {
@@ -95,10 +101,16 @@ template <CameFrom came_from>
 bool LookUpEndpoint<came_from>::send_all_to(Batch& batch, const Target& target) noexcept {
   const bool counts = came_from == CameFrom::tenant && target.port != base::no_port;
   if (target.verdict != keep || target.flood || counts) return false;
+  const std::uint64_t way = PacketMeta::way(0, target.vtep, target.port);
+  const std::uint16_t count = batch.size();
+  for (std::uint16_t i = 0; i < count; ++i) batch.meta(i).set_way(way);
+  if (target.vtep != base::no_vtep) {
+    batch.note_one_vtep();
+    return true;
+  }
   std::uint32_t longest = 0;
   for (std::uint16_t i = 0; i < batch.size(); ++i) {
     longest = std::max(longest, batch.mbuf(i)->pkt_len);
-    send_to(batch.meta(i), target);
   }
   return longest <= target.frame_bytes_max;
 }

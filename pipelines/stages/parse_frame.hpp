@@ -3,6 +3,7 @@
 // lengths fit the frame. A frame without IP passes; a broken IP header dies.
 #pragma once
 
+#include "dataplane/packet/batch.hpp"
 #include "dataplane/packet/headers.hpp"
 #include "dataplane/pipeline/environment.hpp"
 #include "dataplane/pipeline/stage.hpp"
@@ -81,10 +82,21 @@ struct ParseFrame {
   explicit ParseFrame(const Environment&) noexcept {}
 
   Verdict handle(Packet packet) noexcept {
-    const Verdict verdict = recognize_plain_roce(packet) ? keep : parse_frame_at(packet, 0);
+    Verdict verdict = keep;
+    if (!recognize_plain_roce<Ipv4Header>(packet, plain_roce_ipv4)) {
+      all_plain_ = false;
+      if (!recognize_plain_roce_ipv6(packet)) verdict = parse_frame_at(packet, 0);
+    }
     if constexpr (place == FramePlace::outermost) packet.meta().outer_tos = packet.meta().tos;
     return verdict;
   }
+  void begin_batch() noexcept { all_plain_ = true; }
+  void end_batch(Batch& batch) noexcept {
+    if (all_plain_) batch.note_plain();
+  }
+
+ private:
+  bool all_plain_ = false;
 };
 
 }  // namespace dp

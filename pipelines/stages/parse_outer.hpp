@@ -35,11 +35,13 @@ struct ParseOuter {
   // Sound VXLAN is most of what comes: what it must look like is asked here, in one go, over IPv6
   // behind a call, and only for the rest, why not.
   Verdict handle(Packet packet) noexcept {
-    if (!are_patterns_made_) make_patterns();
     return is_plain<Ipv4Header>(packet, ipv4_) ? keep : handle_ipv6(packet);
   }
-  // The next one may come from another port.
-  void end_batch() noexcept { are_patterns_made_ = false; }
+  // Each batch may come from another port.
+  void begin_batch() noexcept {
+    ipv4_.ask(0, environment_.in_port->mac.bytes);
+    ipv6_.ask(0, environment_.in_port->mac.bytes);
+  }
 
  private:
   // A sound UDP packet to this port's MAC, without options or a UDP checksum (RFC 7348 §4.1, RFC
@@ -82,15 +84,8 @@ struct ParseOuter {
   template <class Ip>
   static void note(PacketMeta& meta, std::uint8_t tos, unsigned l4_length) noexcept {
     meta.outer_tos = tos;
-    meta.l3 = sizeof(EthernetHeader);
-    meta.l4 = sizeof(EthernetHeader) + sizeof(Ip);
+    meta.set_offsets(sizeof(EthernetHeader), sizeof(EthernetHeader) + sizeof(Ip));
     meta.l4_length = static_cast<std::uint16_t>(l4_length);
-  }
-
-  void make_patterns() noexcept {
-    ipv4_.ask(0, environment_.in_port->mac.bytes);
-    ipv6_.ask(0, environment_.in_port->mac.bytes);
-    are_patterns_made_ = true;
   }
 
   const Environment& environment_;
@@ -105,7 +100,6 @@ struct ParseOuter {
     ask_for_plain_ipv6_udp(pattern, 0);
     return pattern;
   }();
-  bool are_patterns_made_ = false;
 };
 
 }  // namespace dp

@@ -26,11 +26,15 @@ struct PlainRoceFrame {
   RoceHead roce;
 };
 
-// Where the pattern begins: at the EtherType.
-inline constexpr std::size_t plain_roce_start = offsetof(EthernetHeader, type);
+// Where the patterns begin: so that IPv4's ends with the UDP destination port, and asks for that
+// too.
+inline constexpr std::size_t plain_roce_start =
+    offsetof(PlainRoceFrame<Ipv4Header>, udp.length) - Pattern::size;
 inline constexpr Pattern plain_roce_ipv4 = [] {
   Pattern pattern;
   ask_for_plain_ipv4_udp(pattern, plain_roce_start);
+  pattern.ask(Pattern::size - 2, udp_port::roce_v2 >> 8);
+  pattern.ask(Pattern::size - 1, udp_port::roce_v2 & 0xff);
   return pattern;
 }();
 inline constexpr Pattern plain_roce_ipv6 = [] {
@@ -50,8 +54,9 @@ bool recognize_plain_roce(Packet packet, const Pattern& pattern) noexcept {
   // Below its own header's length it becomes a very large number.
   const std::uint32_t l4_length = l4_length_of(frame.ip);
   const std::uint8_t tos = tos_of(frame.ip);
+  constexpr bool is_ipv4 = std::is_same_v<Ip, Ipv4Header>;
   const bool is_plain = pattern.matches(data + plain_roce_start) &&
-                        frame.udp.destination == be16(udp_port::roce_v2) &&
+                        (is_ipv4 || frame.udp.destination == be16(udp_port::roce_v2)) &&
                         frame.udp.length.host() == l4_length &&
                         l4_length <= packet.length() - offsetof(Frame, udp);
   if (!is_plain) return false;
@@ -60,9 +65,8 @@ bool recognize_plain_roce(Packet packet, const Pattern& pattern) noexcept {
     return false;
 
   PacketMeta& meta = packet.meta();
-  meta.l3 = offsetof(Frame, ip);
-  meta.l4 = offsetof(Frame, udp);
-  meta.ip_version = std::is_same_v<Ip, Ipv4Header> ? 4 : 6;
+  meta.set_offsets(offsetof(Frame, ip), offsetof(Frame, udp));
+  meta.ip_version = is_ipv4 ? 4 : 6;
   meta.l4_protocol = ip_protocol::udp;
   meta.tos = tos;
   meta.kind = identity.kind;

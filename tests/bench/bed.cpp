@@ -125,7 +125,8 @@ std::vector<std::uint8_t> bytes_of(const Frame& frame) {
 }
 
 std::vector<std::uint8_t> make_bytes(const Workload& workload, std::uint32_t index) {
-  const RoceFrame inner = make_frame(index);
+  RoceFrame inner = make_frame(index);
+  if (workload.one_endpoint) inner.ethernet.destination = endpoint_mac(0);
   if (workload.direction != Direction::decap) return bytes_of(inner);
   if (!workload.over_ipv6) {
     return bytes_of(
@@ -277,7 +278,7 @@ dp::Batch& Bed::next_burst() noexcept {
   next_ = next_ + dp::burst_max < frames_.size() ? next_ + dp::burst_max : 0;
   batch_.received(dp::burst_max);
   exits_.totals().rx += dp::burst_max;
-  batch_.reset_metas(base::PortId{in_port()});
+  batch_.reset_metas(base::PortId{in_port()}, environment_.in_port->network);
   return batch_;
 }
 

@@ -31,6 +31,7 @@ struct Workload {
   Direction direction;
   std::uint32_t qp_count;  // And endpoints.
   bool over_ipv6 = false;
+  bool one_endpoint = false;  // All are for one, as messages of RDMA come; else each for its own.
   Queueing queueing = Queueing::none;
   friend auto operator<=>(const Workload&, const Workload&) = default;
 };

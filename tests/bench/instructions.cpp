@@ -23,10 +23,14 @@ struct Case {
 
 constexpr Case cases[] = {
     {"host_to_wire", {.direction = Direction::encap, .qp_count = qp_count}},
+    {"host_to_wire one endpoint",
+     {.direction = Direction::encap, .qp_count = qp_count, .one_endpoint = true}},
     {"host_to_wire ipv6", {.direction = Direction::encap, .qp_count = qp_count, .over_ipv6 = true}},
     {"host_to_wire marker",
      {.direction = Direction::encap, .qp_count = qp_count, .queueing = Queueing::marker}},
     {"wire_to_host", {.direction = Direction::decap, .qp_count = qp_count}},
+    {"wire_to_host one endpoint",
+     {.direction = Direction::decap, .qp_count = qp_count, .one_endpoint = true}},
     {"wire_to_host ipv6", {.direction = Direction::decap, .qp_count = qp_count, .over_ipv6 = true}},
     {"transit", {.direction = Direction::transit, .qp_count = qp_count}},
 };

@@ -251,6 +251,14 @@ void register_ipv6(std::uint32_t qp_count) {
       .add_pipeline("wire_to_host", dp::Mode::fast);
 }
 
+// As messages of RDMA come: a burst is for one endpoint.
+void register_one_endpoint(std::uint32_t qp_count) {
+  Registrar({.direction = Direction::encap, .qp_count = qp_count, .one_endpoint = true})
+      .add_pipeline("host_to_wire one endpoint", dp::Mode::fast);
+  Registrar({.direction = Direction::decap, .qp_count = qp_count, .one_endpoint = true})
+      .add_pipeline("wire_to_host one endpoint", dp::Mode::fast);
+}
+
 // What leaving by a queue costs; `none` is what the others are compared with.
 void register_queues(std::uint32_t qp_count) {
   for (const auto& [queueing, name] :
@@ -288,6 +296,7 @@ int main(int argc, char** argv) {
     register_encap(qp_count);
     register_decap(qp_count);
     register_ipv6(qp_count);
+    register_one_endpoint(qp_count);
     register_transit(qp_count);
   }
   register_queues(1000);
