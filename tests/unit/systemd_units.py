@@ -78,6 +78,36 @@ def programs_have_the_options_that_units_give_them():
                     assert word.partition("=")[0] in done.stdout, f"{unit.name}: {word}"
 
 
+def calls_of(name):
+    """The system calls of a set of systemd's, those of the sets in it too."""
+    if not name.startswith("@"):
+        return {name}
+    listed = analyze("syscall-filter", name).stdout.splitlines()
+    words = [line.strip() for line in listed if line.startswith("    ")]
+    return set().union(*(calls_of(word) for word in words if not word.startswith("#")))
+
+
+def permitted(unit):
+    """System calls, as the unit's filters add and take away one after the other."""
+    calls = set()
+    for line in (UNITS / unit).read_text().splitlines():
+        if not line.startswith("SystemCallFilter="):
+            continue
+        words = line.partition("=")[2]
+        these = set().union(*(calls_of(word) for word in words.lstrip("~").split()))
+        calls = calls - these if words.startswith("~") else calls | these
+    return calls
+
+
+@test
+def units_permit_what_their_programs_need_at_start():
+    for unit, calls in {"weir-porthelper@.service": {"capset", "seccomp", "bpf", "prctl"},
+                        "weir-dataplane.service": {"seccomp", "bpf", "mbind", "sched_setaffinity"},
+                        "weir-controlplane.service": {"seccomp"}}.items():
+        lacking = calls - permitted(unit)
+        assert not lacking, f"{unit}: {lacking}"
+
+
 @test
 def every_service_is_started_again_and_watched():
     for unit in ("weir-dataplane", "weir-controlplane", "weir-dataplane-safe-mode"):
