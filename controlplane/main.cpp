@@ -31,7 +31,8 @@ int refuse(const std::string& what) {
   return 1;
 }
 
-std::string metrics_of(const Configuration& configuration, const Link& link) {
+std::string metrics_of(const Configuration& configuration, const Link& link,
+                       std::uint64_t requests_refused) {
   const LinkStatus& status = link.status();
   ProcessMetrics process{.version = WEIR_VERSION,
                          .connected = link.connected(),
@@ -39,7 +40,8 @@ std::string metrics_of(const Configuration& configuration, const Link& link) {
                          .connections = status.connections,
                          .transactions = status.transactions,
                          .records = status.records,
-                         .objects = {}};
+                         .objects = {},
+                         .requests_refused = requests_refused};
   for (std::size_t i = 0; i < object_kind_count; ++i) {
     const auto kind = static_cast<ObjectKind>(i);
     process.objects.emplace(plural(kind), count(configuration.intent(), kind));
@@ -91,16 +93,18 @@ int serve(const Options& options) {
   configuration.use(link);
   configuration.start(io.get_executor());
   base::SeccompMode seccomp = base::SeccompMode::off;  // In force.
+  const HttpServer* clients = nullptr;  // They ask the API, which asks them for metrics.
   Api api({.configuration = configuration,
            .link = link,
            .events = events,
            .traces = traces,
            .seccomp = seccomp,
            .metrics = [&] {
-             return metrics_of(configuration, link);
+             return metrics_of(configuration, link, clients->requests_refused());
            }});
-  HttpServer server(io.get_executor(), {},
+  HttpServer server(io.get_executor(), {.requests_per_second = options.request_rate},
                     [&](HttpRequest request) { return api.handle(std::move(request)); });
+  clients = &server;
   HttpServer metrics_server(io.get_executor(), {.connections = 64}, [&](HttpRequest request) {
     return api.handle_public(std::move(request));
   });

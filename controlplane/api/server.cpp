@@ -40,16 +40,24 @@ namespace {
 
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 
+// What all sessions of a server share: the server's, which outlives their work.
+struct Shared {
+  const HttpLimits& limits;
+  const HttpHandler& handler;
+  std::uint64_t& bodies_bytes;
+  RequestRate& rate;
+};
+
 // One client's connection: requests one after the other.
 class Session {
  public:
-  Session(Stream stream, Peer peer, const HttpLimits& limits, const HttpHandler& handler,
-          std::uint64_t& bodies_bytes)
+  Session(Stream stream, Peer peer, const Shared& shared)
       : stream_(std::move(stream)),
-        limits_(limits),
-        handler_(handler),
-        bodies_bytes_(bodies_bytes),
-        buffer_(limits.header_bytes + (64u << 10)),
+        limits_(shared.limits),
+        handler_(shared.handler),
+        bodies_bytes_(shared.bodies_bytes),
+        rate_(shared.rate),
+        buffer_(limits_.header_bytes + (64u << 10)),
         peer_(std::move(peer)) {}
 
   asio::awaitable<void> run() {
@@ -71,6 +79,9 @@ class Session {
     stream_.expires_after(limits_.header_timeout);
     auto [error, size] = co_await http::async_read_header(stream_, buffer_, parser, as_result);
     if (error) co_return co_await refuse_unread(error);
+    if (peer_.uid && !rate_.take(*peer_.uid, std::chrono::steady_clock::now())) {
+      co_return co_await refuse_too_many();
+    }
 
     const std::uint64_t body_bytes_before = body_bytes_;
     const auto body_error = co_await read_body(parser);
@@ -120,6 +131,25 @@ class Session {
     }
     co_return error_answer(500, "internal",
                            "the control plane failed at this request; see its log");
+  }
+
+  // Without its body, so that the connection ends.
+  asio::awaitable<bool> refuse_too_many() {
+    http::response<http::string_body> message(http::status::too_many_requests, 11);
+    message.set(http::field::server, "weir-controlplane");
+    message.set(http::field::content_type, "application/json");
+    message.set(http::field::retry_after, "1");
+    message.keep_alive(false);
+    message.body() =
+        error_answer(429, "too_many_requests",
+                     "one user may ask " + std::to_string(limits_.requests_per_second) +
+                         " times a second (--request-rate of weir-controlplane); try "
+                         "again in a second")
+            .body;
+    message.prepare_payload();
+    stream_.expires_after(limits_.write_timeout);
+    (void)co_await http::async_write(stream_, message, as_result);
+    co_return false;
   }
 
   // What can still be said to a client whose request could not be read.
@@ -194,9 +224,10 @@ class Session {
   }
 
   Stream stream_;
-  const HttpLimits& limits_;  // The server's, which outlives its sessions' work.
+  const HttpLimits& limits_;
   const HttpHandler& handler_;
   std::uint64_t& bodies_bytes_;
+  RequestRate& rate_;
   std::uint64_t body_bytes_ = 0;  // Read on this connection.
   beast::flat_buffer buffer_;
   Peer peer_;
@@ -205,7 +236,10 @@ class Session {
 }  // namespace
 
 HttpServer::HttpServer(asio::any_io_executor executor, HttpLimits limits, HttpHandler handler)
-    : executor_(std::move(executor)), limits_(limits), handler_(std::move(handler)) {}
+    : executor_(std::move(executor)),
+      limits_(limits),
+      handler_(std::move(handler)),
+      rate_(limits.requests_per_second) {}
 
 base::Status HttpServer::bind(const Endpoint& endpoint) {
   auto acceptor = std::make_unique<Acceptor>(executor_);
@@ -315,7 +349,9 @@ asio::awaitable<void> HttpServer::serve(Socket socket) {
   // Counted by hand, not by a guard: frames that never finish are destroyed after the server.
   ++connections_;
   Peer peer = access_.peer_of(socket.native_handle());
-  Session session(Stream(std::move(socket)), std::move(peer), limits_, handler_, bodies_bytes_);
+  Session session(
+      Stream(std::move(socket)), std::move(peer),
+      {.limits = limits_, .handler = handler_, .bodies_bytes = bodies_bytes_, .rate = rate_});
   try {
     if (connections_ > limits_.connections) {
       (void)co_await session.refuse(

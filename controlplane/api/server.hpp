@@ -5,6 +5,7 @@
 
 #include "controlplane/api/access.hpp"
 #include "controlplane/api/http.hpp"
+#include "controlplane/api/rate.hpp"
 #include "controlplane/intent/limits.hpp"
 #include "dataplane/base/error.hpp"
 
@@ -27,6 +28,7 @@ struct HttpLimits {
   std::chrono::seconds body_timeout{60};
   std::chrono::seconds write_timeout{60};  // For a client that does not read its answer.
   std::size_t connections = 1024;
+  std::uint32_t requests_per_second = 0;  // Of one user; 0: as many as they like.
 };
 
 class HttpServer {
@@ -39,6 +41,8 @@ class HttpServer {
   // "127.0.0.1:9111" or "[::1]:9111".
   base::Status listen_tcp(const std::string& address);
   void close();
+  // Since the start, as they were too many of one user.
+  std::uint64_t requests_refused() const noexcept { return rate_.refused(); }
 
  private:
   using Endpoint = boost::asio::generic::stream_protocol::endpoint;
@@ -54,6 +58,7 @@ class HttpServer {
   boost::asio::any_io_executor executor_;
   HttpLimits limits_;
   HttpHandler handler_;
+  RequestRate rate_;
   Access access_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   std::string unix_path_;  // Of the socket file that goes with the server.

@@ -231,6 +231,8 @@ void write_process(std::string& out, const ProcessMetrics& process) {
       process.transactions);
   one("weir_transaction_records_total", "counter", "Records in these transactions.",
       process.records);
+  one("weir_api_requests_refused_total", "counter",
+      "Requests refused as they were too many of one user.", process.requests_refused);
   write_head(out, "weir_intent_objects", "Objects that are wanted, by kind.", "gauge");
   for (const auto& [kind, count] : process.objects) {
     write_sample(out, "weir_intent_objects", "kind=\"" + kind + "\"", count, 1);

@@ -25,6 +25,7 @@ struct ProcessMetrics {
   std::uint64_t transactions = 0;
   std::uint64_t records = 0;
   std::map<std::string, std::size_t> objects;  // "ports" → how many are wanted.
+  std::uint64_t requests_refused = 0;          // As they were too many of one user.
 };
 
 // `region` may be nullptr: the data plane is not connected.

@@ -71,6 +71,10 @@ std::expected<Options, int> read_options(int argc, char** argv) {
   app.add_option("--metrics-listen", options.metrics_listen,
                  "For /metrics and /healthz over TCP; without it there is none")
       ->type_name("ADDRESS:PORT");
+  app.add_option("--request-rate", options.request_rate,
+                 "Requests a second that one user may make, and at once after a pause; 0: as many "
+                 "as they like")
+      ->type_name("NUMBER");
   base::add_seccomp_option(app, options.seccomp);
   base::add_log_options(app, options.log_level, options.log_format);
   app.set_version_flag("--version", "weir-controlplane " WEIR_VERSION);

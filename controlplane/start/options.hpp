@@ -5,6 +5,7 @@
 #include "dataplane/base/log.hpp"
 #include "dataplane/base/seccomp.hpp"
 
+#include <cstdint>
 #include <expected>
 #include <string>
 
@@ -13,9 +14,10 @@ namespace cp {
 struct Options {
   std::string runtime_dir = "/run/weir";
   std::string state_dir = "/var/lib/weir";
-  std::string socket_group;    // Empty: the process's own.
-  std::string admin_group;     // Empty: whoever reaches the socket may change everything.
-  std::string metrics_listen;  // Empty: no TCP.
+  std::string socket_group;           // Empty: the process's own.
+  std::string admin_group;            // Empty: whoever reaches the socket may change everything.
+  std::string metrics_listen;         // Empty: no TCP.
+  std::uint32_t request_rate = 5000;  // A second, of one user. 0: as many as they like.
   base::SeccompMode seccomp = base::SeccompMode::kill;
   base::LogLevel log_level = base::LogLevel::info;
   base::LogFormat log_format = base::LogFormat::text;

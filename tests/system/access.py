@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 
 from context import ROOT, USER, Gateway, Testbed, find_program, run, test, wait_for
 
@@ -156,6 +157,28 @@ def without_an_admin_group_all_that_come_may_change():
         gateway = with_access(bed, "--socket-group", READERS)
         assert weir(gateway, READER, "network", "add", "blue", "vni", "100")[0] == GOOD
         assert weir(gateway, as_user(), "status")[0] == NO_CONNECTION
+
+
+@test
+def who_asks_too_often_is_told_to_wait_and_others_are_not():
+    with Testbed("access-rate") as bed:
+        gateway = with_access(bed, "--socket-group", READERS, "--request-rate", "50")
+        # curl asks faster than that; root is no exception.
+        said = subprocess.run(
+            ["curl", "-sS", "--unix-socket", gateway.socket, "-o", "/dev/null", "-w",
+             "%{http_code} %header{retry-after}\\n", "http://weir/healthz?[1-300]"],
+            capture_output=True, text=True, timeout=60, check=True).stdout.splitlines()
+        counts = {line: said.count(line) for line in set(said)}
+        assert counts.get("200 ", 0) >= 40 and counts.get("429 1", 0) > 50, counts
+        assert weir(gateway, READER, "status")[0] == GOOD
+        time.sleep(1.1)
+        assert f"\nweir_api_requests_refused_total {counts['429 1']}\n" in metrics_of(gateway)
+        assert gateway.weir_status("status") == GOOD
+
+
+def metrics_of(gateway):
+    return subprocess.run(["curl", "-sS", "--unix-socket", gateway.socket, "http://weir/metrics"],
+                          capture_output=True, text=True, timeout=20, check=True).stdout
 
 
 @test

@@ -141,6 +141,7 @@ TEST_F(MetricsTest, says_what_it_can_without_a_data_plane) {
   const std::string text = cp::write_metrics(nullptr, {}, {.version = "1.2.3"});
 
   EXPECT_TRUE(has_line(text, "weir_dataplane_connected 0"));
+  EXPECT_TRUE(has_line(text, "weir_api_requests_refused_total 0"));
   EXPECT_TRUE(has_line(text, "weir_build_info{version=\"1.2.3\"} 1"));
 }
 
