@@ -48,6 +48,11 @@ json::object to_json(const Error& error) {
   return object;
 }
 
+// Whose it is, as a client of another release may have asked for what this one does not know.
+HttpResponse refusal(unsigned status, const json::array& errors) {
+  return json_answer(status, {{"error", errors[0]}, {"errors", errors}, {"release", WEIR_VERSION}});
+}
+
 }  // namespace
 
 HttpResponse text_answer(unsigned status, std::string document, std::string_view content_type) {
@@ -69,7 +74,7 @@ HttpResponse error_answer(const Errors& errors) {
   // A field that names nothing is a bad request; only the path itself can be not there.
   const bool is_field = errors[0].code == Errc::not_found && !errors[0].field.empty();
   const unsigned status = is_field ? 400 : status_of(errors[0].code);
-  return json_answer(status, {{"error", all[0]}, {"errors", all}});
+  return refusal(status, all);
 }
 
 HttpResponse error_answer(const Error& error) {
@@ -77,8 +82,7 @@ HttpResponse error_answer(const Error& error) {
 }
 
 HttpResponse error_answer(unsigned status, std::string_view code, std::string_view message) {
-  const json::object error{{"code", code}, {"message", message}};
-  return json_answer(status, {{"error", error}, {"errors", json::array{error}}});
+  return refusal(status, {json::object{{"code", code}, {"message", message}}});
 }
 
 std::string time_text(std::chrono::system_clock::time_point time) {

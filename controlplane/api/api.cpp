@@ -137,9 +137,9 @@ bool matches(std::string_view pattern, const std::vector<std::string_view>& path
 
 HttpResponse no_route(const HttpRequest& request, const std::string& allowed) {
   if (allowed.empty()) {
-    return error_answer(
-        404, "not_found",
-        "there is nothing at " + request.path + "; GET /v1/openapi.json lists what there is");
+    return error_answer(404, "not_found",
+                        "this control plane (release " WEIR_VERSION ") has nothing at " +
+                            request.path + "; GET /v1/openapi.json lists what it has");
   }
   HttpResponse response = error_answer(
       405, "unsupported", request.path + " takes " + allowed + ", not " + request.method);

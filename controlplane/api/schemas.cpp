@@ -28,7 +28,8 @@ constexpr std::array schemas{
 "type": "object", "required": ["error", "errors"],
 "properties": {
   "error": {"$ref": "#/$defs/one"},
-  "errors": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/one"}}},
+  "errors": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/one"}},
+  "release": {"type": "string"}},
 "$defs": {"one": {
   "type": "object", "required": ["code", "message"],
   "properties": {

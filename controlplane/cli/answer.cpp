@@ -28,6 +28,16 @@ Error read_error(const json::value& document, const std::string& file) {
   return error;
 }
 
+// Who asks a control plane of another release for what it does not know reads of a mistake that
+// nobody made: a path, a field or a value that there is not.
+void tell_other_release(unsigned status, const json::value& document) {
+  const std::string release = text_at(document, "release");
+  const bool may_lack = status == 400 || status == 404 || status == 405 || status == 501;
+  if (!may_lack || release.empty() || release == WEIR_VERSION) return;
+  complain(ExitCode::refused, "this weir is of release " WEIR_VERSION ", the control plane of " +
+                                  release + ": one may not know what the other does");
+}
+
 }  // namespace
 
 void print(std::string_view text) {
@@ -59,6 +69,7 @@ ExitCode complain(const ClientAnswer& answer, const std::string& file) {
   for (const json::value& one : all->get_array()) {
     complain(ExitCode::refused, to_string(read_error(one, file)));
   }
+  tell_other_release(answer.status, document);
   return ExitCode::refused;
 }
 

@@ -159,4 +159,12 @@ Error version_skew(const contract::HelloReply& reply) {
           "; upgrade " + (newer ? "weir-controlplane" : "weir-dataplane"));
 }
 
+// Every release reads those of before.
+Error region_skew(const contract::HelloReply& reply) {
+  return make_error(Errc::version_skew,
+                    "the data plane (release " + std::string(contract::to_view(reply.release)) +
+                        ") lays out its counters as this control plane (release " WEIR_VERSION
+                        ") cannot read; upgrade weir-controlplane");
+}
+
 }  // namespace cp

@@ -49,7 +49,8 @@ Answer read_answer(const contract::FrameView& frame);
 // In our words, with errno's where there is one.
 Error to_error(const base::Error& error);
 
-// A sentence for the operator: which side is too old, and what to do.
+// Sentences for the operator: which side is too old, and what to do.
 Error version_skew(const contract::HelloReply& reply);
+Error region_skew(const contract::HelloReply& reply);  // Its counters cannot be read.
 
 }  // namespace cp

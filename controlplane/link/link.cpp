@@ -171,7 +171,10 @@ std::optional<Error> Link::accept_hello(Message message) {
     return make_error(Errc::malformed, "the data plane passed no counter region with its hello");
   }
   auto region = RegionMap::make(std::move(message.descriptor), reply.region_bytes);
-  if (!region) return to_error(region.error());
+  if (!region) {
+    if (region.error().code == Errc::version_skew) return region_skew(reply);
+    return to_error(region.error());
+  }
 
   region_.emplace(std::move(*region));
   digests_ = reply.digests;

@@ -217,6 +217,11 @@ class BesideDataPlanes(unittest.TestCase):
         self.refuses("the data plane (release 9.0.0) speaks contract version 2",
                      "upgrade weir-controlplane")
 
+    def test_refuses_counters_that_it_cannot_read(self):
+        self.start("0.1.0", change=lambda hello: hello.put_text(88, 32, "9.0.0"), region_version=2)
+        self.refuses("the data plane (release 9.0.0) lays out its counters",
+                     "upgrade weir-controlplane")
+
     def test_passes_on_why_a_data_plane_refuses_it(self):
         def change(_):
             reply = self.dataplane.release.event("reply").put("H", 0, golden.VERSION_SKEW)
@@ -323,6 +328,21 @@ class BesideOtherApis(unittest.TestCase):
         self.thread.join()
         self.server.server_close()
         self.folder.cleanup()
+
+    def test_says_that_the_control_plane_may_not_know(self):
+        OtherApi.answers = {}
+        for words in (("worker", "show"), ("network", "add", "blue", "vni", "7")):
+            done = weir(self.path, *words)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("nothing at /v1/", done.stderr)
+            self.assertIn("the control plane of 0.0.9: one may not know", done.stderr)
+
+    def test_does_not_say_so_where_that_is_not_why(self):
+        error = {"code": "in_use", "message": "in use"}
+        OtherApi.answers = {"/v1/workers": (409, {"error": error, "errors": [error],
+                                                  "release": "0.0.9"})}
+        done = weir(self.path, "worker", "show")
+        self.assertEqual((done.returncode, done.stderr), (1, "weir: in use\n"))
 
     def test_prints_what_it_knows_of_a_later_answer_and_bears_what_lacks(self):
         port = {"name": "wire0", "role": "a_later_role", "device": "x", "later": {"a": [1]},
