@@ -7,6 +7,7 @@
 #include <bit>
 #include <cerrno>
 #include <ctime>
+#include <memory>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <utility>
@@ -18,9 +19,11 @@ using base::fail;
 
 namespace {
 
-// Where a socket of a process that was just killed still has the queue.
-constexpr int bind_tries = 50;
-constexpr timespec bind_pause{.tv_sec = 0, .tv_nsec = 10'000'000};
+// Where a socket of a process that was just killed, or closed it for its successor, still has the
+// queue: the kernel frees it later, from a work queue and under a lock that whoever removes network
+// namespaces holds for long. So often, that most of a gap of 60 ms is not lost to a pause; 3 s.
+constexpr int bind_tries = 1500;
+constexpr timespec bind_pause{.tv_sec = 0, .tv_nsec = 2'000'000};
 // <linux/if_xdp.h> of Linux 6.17: frames per system call, 32 without.
 constexpr int max_tx_skb_budget = 9;
 constexpr std::uint32_t tx_budget = 256;  // An outbox.
@@ -164,6 +167,12 @@ base::Status XdpQueue::bind() {
 }
 
 XdpQueue::~XdpQueue() {
+  // A mapped ring holds the socket open, and into the buffers of an open one the kernel goes on
+  // writing what it receives, whoever has them by then.
+  for (Map& map : maps_) {
+    std::destroy_at(&map);
+    std::construct_at(&map);
+  }
   socket_.reset();
   return_buffers();
 }
