@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "drivers/helper/client.hpp"
 
-#include "drivers/helper/channel.hpp"
+#include "dataplane/base/channel.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -144,10 +144,10 @@ base::Result<std::uint64_t> PortHelper::tend_tap(const TapRequest& request, int 
 base::Result<PortHelper::Answer> PortHelper::ask(std::span<const std::byte> request,
                                                  std::span<const int> passed, std::size_t wanted) {
   HelperReply reply{};
-  base::Result<ChannelMessage> message = ChannelMessage{};
+  base::Result<base::ChannelMessage> message = base::ChannelMessage{};
   if (socket_) {
-    const auto sent = send_message(socket_.get(), request, passed);
-    message = receive_message(socket_.get(), std::as_writable_bytes(std::span(&reply, 1)));
+    const auto sent = base::send_message(socket_.get(), request, passed);
+    message = base::receive_message(socket_.get(), std::as_writable_bytes(std::span(&reply, 1)));
     // No second question after a missing answer: it would get the first one's.
     if (!sent || !message || message->bytes != sizeof reply || message->truncated) socket_.reset();
   }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "dataplane/base/address.hpp"
+#include "dataplane/base/channel.hpp"
 #include "dataplane/base/error.hpp"
 #include "drivers/tap/device_string.hpp"
 
@@ -107,6 +108,7 @@ inline constexpr std::size_t request_bytes_max = sizeof(TapRequest);
 inline constexpr std::size_t request_descriptors_max = 2;
 inline constexpr std::size_t reply_descriptors_max =
     std::max<std::size_t>(xdp_program_parts, tap_queues_max);
+static_assert(reply_descriptors_max <= base::channel_descriptors_max);
 
 using HelperRequest = std::variant<XdpProgramRequest, XdpSocketRequest, XdpPinRequest, TapRequest>;
 

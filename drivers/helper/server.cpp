@@ -31,7 +31,7 @@ HelperServer::HelperServer(base::Descriptor socket, Config config)
 bool HelperServer::serve_one() {
   // A longer message shows as truncated.
   std::array<std::byte, request_bytes_max> buffer;
-  const auto message = receive_message(socket_.get(), buffer);
+  const auto message = base::receive_message(socket_.get(), buffer);
   if (!message) return false;
   if (message->sender != config_.client) {
     // Not even a refusal, which the data plane would take for the answer to a question of its own.
@@ -41,7 +41,7 @@ bool HelperServer::serve_one() {
   return reply(answer(*message, std::span(buffer).first(message->bytes)));
 }
 
-base::Result<HelperAnswer> HelperServer::answer(const ChannelMessage& message,
+base::Result<HelperAnswer> HelperServer::answer(const base::ChannelMessage& message,
                                                 std::span<const std::byte> bytes) {
   if (message.truncated) return fail(Errc::malformed, "a request to weir-porthelper is too long");
   const auto request = parse_request(bytes, message.descriptors.size());
@@ -90,7 +90,8 @@ bool HelperServer::reply(const base::Result<HelperAnswer>& result) {
     reply.error_number = error.error_number;
     std::string_view(error.text).copy(reply.text.data(), reply.text.size() - 1);
   }
-  const auto sent = send_message(socket_.get(), std::as_bytes(std::span(&reply, 1)), descriptors);
+  const auto sent =
+      base::send_message(socket_.get(), std::as_bytes(std::span(&reply, 1)), descriptors);
   return sent || sent.error().code != Errc::closed;
 }
 

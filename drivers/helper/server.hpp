@@ -2,8 +2,8 @@
 // The loop of weir-porthelper: one request, one reply, until the data plane is gone.
 #pragma once
 
+#include "dataplane/base/channel.hpp"
 #include "dataplane/base/descriptor.hpp"
-#include "drivers/helper/channel.hpp"
 #include "drivers/helper/verbs.hpp"
 
 #include <optional>
@@ -26,7 +26,7 @@ class HelperServer {
   bool serve_one();
 
  private:
-  base::Result<HelperAnswer> answer(const ChannelMessage& message,
+  base::Result<HelperAnswer> answer(const base::ChannelMessage& message,
                                     std::span<const std::byte> request);
   bool is_known_memory(int memory) noexcept;
   bool reply(const base::Result<HelperAnswer>& result);

@@ -2,8 +2,8 @@
 // The requests of weir-porthelper: the only bytes from outside that a privileged process of Weir
 // reads. What the decoder lets through is within the bounds that the verbs rely on; and the server
 // itself, with all its rights but in a network that is its own, answers once and keeps nothing.
+#include "dataplane/base/channel.hpp"
 #include "dataplane/base/check.hpp"
-#include "drivers/helper/channel.hpp"
 #include "drivers/helper/message.hpp"
 #include "drivers/helper/server.hpp"
 #include "tests/fuzz/input.hpp"
@@ -60,13 +60,13 @@ void serve(std::span<const std::byte> request, std::size_t descriptors, std::siz
     std::array<int, 3> sent{};
     for (std::size_t i = 0; i < sent.size(); ++i) sent[i] = made[(first + i) % made.size()].get();
     // An empty message is the end of the client.
-    if (!dp::send_message(client.get(), request, std::span(sent).first(descriptors))) return;
+    if (!base::send_message(client.get(), request, std::span(sent).first(descriptors))) return;
     const bool goes_on = server.serve_one();
     CHECK(goes_on || request.empty());
     dp::HelperReply reply{};
     const auto bytes = std::as_writable_bytes(std::span(&reply, 1));
     if (goes_on) {
-      const auto answer = dp::receive_message(client.get(), bytes);
+      const auto answer = base::receive_message(client.get(), bytes);
       CHECK(answer && answer->bytes == sizeof reply && !answer->truncated);
       CHECK(reply.code == 0 || answer->descriptors.empty());
       CHECK(reply.text.back() == '\0');

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What weir-porthelper refuses: every wrong field of every verb, and every wrong sender. A real
 // server at one end of a socket pair; nothing here gets as far as to need privilege.
-#include "drivers/helper/channel.hpp"
+#include "dataplane/base/channel.hpp"
 #include "drivers/helper/client.hpp"
 #include "drivers/helper/message.hpp"
 #include "drivers/helper/server.hpp"
@@ -186,13 +186,14 @@ class Served : public testing::Test {
 
   // The server's answer to one message; ok where it did what was asked.
   Errc ask(std::span<const std::byte> message, std::span<const int> descriptors = {}) {
-    EXPECT_TRUE(send_message(ours_.get(), message, descriptors));
+    EXPECT_TRUE(base::send_message(ours_.get(), message, descriptors));
     return answer();
   }
   Errc answer() {
     EXPECT_TRUE(server_->serve_one());
     HelperReply reply{};
-    const auto answer = receive_message(ours_.get(), std::as_writable_bytes(std::span(&reply, 1)));
+    const auto answer =
+        base::receive_message(ours_.get(), std::as_writable_bytes(std::span(&reply, 1)));
     EXPECT_TRUE(answer && answer->bytes == sizeof reply && !answer->truncated);
     EXPECT_TRUE(reply.code == 0 || reply.text[0] != '\0') << "an error says why";
     EXPECT_TRUE(reply.code == 0 || answer->descriptors.empty()) << "something for nothing";
@@ -268,7 +269,7 @@ TEST_F(Served, does_not_answer_another_process) {
   const auto request = pin_request(false);
   const pid_t stranger = ::fork();
   ASSERT_GE(stranger, 0);
-  if (stranger == 0) ::_exit(send_message(ours_.get(), bytes_of(request), {}) ? 0 : 1);
+  if (stranger == 0) ::_exit(base::send_message(ours_.get(), bytes_of(request), {}) ? 0 : 1);
   int status = -1;
   ASSERT_EQ(::waitpid(stranger, &status, 0), stranger);
   ASSERT_EQ(status, 0) << "it did send";

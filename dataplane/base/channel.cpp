@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "drivers/helper/channel.hpp"
+#include "dataplane/base/channel.hpp"
 
 #include "dataplane/base/check.hpp"
-#include "drivers/helper/message.hpp"
 
 #include <array>
 #include <cerrno>
@@ -10,19 +9,13 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-namespace dp {
-
-using base::Errc;
-using base::fail;
-
+namespace base {
 namespace {
-
-constexpr std::size_t descriptors_max = reply_descriptors_max;
-static_assert(descriptors_max >= request_descriptors_max);
 
 // All that may come with a message: credentials and descriptors.
 struct alignas(cmsghdr) Control {
-  std::array<char, CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(descriptors_max * sizeof(int))> bytes{};
+  std::array<char, CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(channel_descriptors_max * sizeof(int))>
+      bytes{};
 };
 
 // Every descriptor gets its owner at once, wanted or not.
@@ -46,9 +39,9 @@ void take_in(msghdr& header, ChannelMessage& message) {
 
 }  // namespace
 
-base::Status send_message(int socket, std::span<const std::byte> message,
-                          std::span<const int> descriptors) {
-  CHECK(descriptors.size() <= descriptors_max);  // Ours, not the other end's.
+Status send_message(int socket, std::span<const std::byte> message,
+                    std::span<const int> descriptors) {
+  CHECK(descriptors.size() <= channel_descriptors_max);  // Ours, not the other end's.
   iovec part{.iov_base = const_cast<std::byte*>(message.data()), .iov_len = message.size()};
   Control control;
   msghdr header{};
@@ -66,12 +59,12 @@ base::Status send_message(int socket, std::span<const std::byte> message,
   while (::sendmsg(socket, &header, MSG_NOSIGNAL) < 0) {
     if (errno == EINTR) continue;
     return fail(errno == EPIPE || errno == ECONNRESET ? Errc::closed : Errc::io,
-                "a message between data plane and weir-porthelper was not taken", errno);
+                "a message to another process of Weir was not taken", errno);
   }
   return {};
 }
 
-base::Result<ChannelMessage> receive_message(int socket, std::span<std::byte> into) {
+Result<ChannelMessage> receive_message(int socket, std::span<std::byte> into) {
   iovec part{.iov_base = into.data(), .iov_len = into.size()};
   Control control;
   msghdr header{};
@@ -95,4 +88,4 @@ base::Result<ChannelMessage> receive_message(int socket, std::span<std::byte> in
   return message;
 }
 
-}  // namespace dp
+}  // namespace base
