@@ -203,6 +203,118 @@ def what_others_say_is_not_heard():
             assert "stranger" not in it.log()
 
 
+TAKES_OVER = """
+import contextlib, signal
+def end(*_):
+    say('MAINPID=1')
+    for _ in range(10):
+        time.sleep(0.05)
+        say('WATCHDOG=1')
+    sys.exit(0)
+signal.signal(15, end)
+if sys.argv[-1] == '--take-over':
+    before = int(open(sys.argv[1]).read())
+    {successor}
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(before, 15)
+open(sys.argv[1], 'w').write(str(os.getpid()))
+say('READY=1\\nSTATUS=up')
+while True:
+    time.sleep(0.05)
+    say('WATCHDOG=1')
+"""
+
+
+def replaceable(successor, folder):
+    """A program that leaves its PID there, by which its successor ends it."""
+    return program(TAKES_OVER.format(successor=successor), f"{folder}/pid")
+
+
+def in_force(it):
+    it.wait_for_lines("program_says", 1)
+
+
+@test
+def sigusr2_replaces_the_program_by_its_successor():
+    with tempfile.TemporaryDirectory() as folder, \
+            Supervised(replaceable("time.sleep(0.2)", folder), "--watchdog-ms", "500") as it:
+        first = it.pid()
+        in_force(it)
+        it.popen.send_signal(signal.SIGUSR2)
+        second = it.pid(other_than=first)
+        replaced, = it.wait_for_lines("replaced", 1)
+        assert f"pid={first} " in replaced and 'how="status 0"' in replaced, replaced
+        assert gone(first) and it.popen.poll() is None
+        time.sleep(0.7)                          # It is heard, and watched.
+        assert it.pid() == second and not gone(second), it.log()
+        os.kill(second, signal.SIGKILL)          # And started again as any: without the word.
+        third = it.pid(other_than=second)
+        assert not Path(f"/proc/{third}/cmdline").read_text().endswith("--take-over\0")
+
+
+@test
+def a_successor_that_fails_leaves_the_program_alone():
+    with tempfile.TemporaryDirectory() as folder, \
+            Supervised(replaceable("sys.exit(1)", folder)) as it:
+        first = it.pid()
+        in_force(it)
+        for count in (1, 2):
+            it.popen.send_signal(signal.SIGUSR2)
+            failed = it.wait_for_lines("successor_failed", count)
+            assert 'how="status 1"' in failed[-1], failed
+        assert it.pid() == first and not gone(first)
+        assert not it.lines("program_died")
+
+
+@test
+def a_program_that_dies_beside_its_successor_is_followed_by_it():
+    with tempfile.TemporaryDirectory() as folder, \
+            Supervised(replaceable("time.sleep(0.5)", folder)) as it:
+        first = it.pid()
+        in_force(it)
+        it.popen.send_signal(signal.SIGUSR2)
+        it.wait_for_lines("replacing", 1)
+        os.kill(first, signal.SIGKILL)
+        replaced, = it.wait_for_lines("replaced", 1)
+        assert 'how="signal 9"' in replaced, replaced
+        second = it.pid(other_than=first)
+        assert f"by={second}" in replaced and not it.lines("program_died"), it.log()
+
+
+@test
+def a_successor_that_dies_when_the_program_has_given_all_is_no_end():
+    successor = "os.kill(before, 15)\n    time.sleep(0.2)\n    die()"
+    with tempfile.TemporaryDirectory() as folder, Supervised(replaceable(successor, folder)) as it:
+        first = it.pid()
+        in_force(it)
+        it.popen.send_signal(signal.SIGUSR2)
+        died, = it.wait_for_lines("program_died", 1)
+        assert 'how="status 0"' in died, died
+        assert it.lines("successor_failed") and not gone(it.pid(other_than=first)), it.log()
+
+
+@test
+def what_is_not_in_force_is_not_replaced():
+    with Supervised(program("time.sleep(60)")) as it:
+        pid = it.pid()
+        it.popen.send_signal(signal.SIGUSR2)
+        it.wait_for_lines("not_replaced", 1)
+        assert it.pid() == pid
+
+
+@test
+def the_end_of_the_supervisor_is_that_of_a_successor_too():
+    with tempfile.TemporaryDirectory() as folder, \
+            Supervised(replaceable("time.sleep(60)", folder)) as it:
+        in_force(it)
+        it.popen.send_signal(signal.SIGUSR2)
+        started, = it.wait_for_lines("replacing", 1)
+        successor = int(started.split("by=")[1].split()[0])
+        it.popen.terminate()
+        assert it.popen.wait(10) == 0
+        assert gone(successor)
+
+
 @test
 def mistakes_on_the_command_line_end_with_2():
     for words in ([], ["--deaths", "many", "sleep", "1"], ["--unknown", "sleep", "1"]):

@@ -16,7 +16,8 @@ int main(int argc, char** argv) {
   (void)::sigprocmask(SIG_SETMASK, &all, nullptr);
   sigset_t taken;
   sigemptyset(&taken);
-  for (const int signal : {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1}) sigaddset(&taken, signal);
+  for (const int signal : {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2})
+    sigaddset(&taken, signal);
   const base::Descriptor signals(::signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK));
   auto notify = supervisor::NotifySocket::make();
   if (!signals || !notify) {

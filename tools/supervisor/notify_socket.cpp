@@ -18,6 +18,7 @@ Notice parse_notice(std::string_view text) {
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     if (line == "READY=1") notice.ready = true;
     if (line == "STOPPING=1") notice.stopping = true;
+    if (line.starts_with("MAINPID=")) notice.replaced = true;
     if (line == "WATCHDOG=1") notice.alive = true;
     if (line == "WATCHDOG=trigger") notice.asks_for_end = true;
     if (line.starts_with("STATUS=")) notice.status = line.substr(7);
@@ -44,26 +45,25 @@ base::Result<NotifySocket> NotifySocket::make() {
   return NotifySocket(std::move(socket), std::move(name));
 }
 
-std::optional<Notice> NotifySocket::receive(pid_t program) {
-  for (;;) {
-    std::array<char, 4096> text{};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(ucred))> control{};
-    iovec part{.iov_base = text.data(), .iov_len = text.size()};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    const ssize_t bytes = ::recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC);
-    if (bytes < 0) return std::nullopt;
-    const cmsghdr* header = CMSG_FIRSTHDR(&message);
-    ucred sender{};
-    if (header != nullptr && header->cmsg_type == SCM_CREDENTIALS) {
-      std::memcpy(&sender, CMSG_DATA(header), sizeof sender);
-    }
-    if (sender.pid != program) continue;
-    return parse_notice(std::string_view(text.data(), static_cast<std::size_t>(bytes)));
+std::optional<Notice> NotifySocket::receive() {
+  std::array<char, 4096> text{};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(ucred))> control{};
+  iovec part{.iov_base = text.data(), .iov_len = text.size()};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  const ssize_t bytes = ::recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC);
+  if (bytes < 0) return std::nullopt;
+  const cmsghdr* header = CMSG_FIRSTHDR(&message);
+  ucred sender{};
+  if (header != nullptr && header->cmsg_type == SCM_CREDENTIALS) {
+    std::memcpy(&sender, CMSG_DATA(header), sizeof sender);
   }
+  Notice notice = parse_notice(std::string_view(text.data(), static_cast<std::size_t>(bytes)));
+  notice.sender = sender.pid;
+  return notice;
 }
 
 }  // namespace supervisor

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where a program says how it is, by sd_notify(3): a datagram socket without a file, whose name the
-// kernel chose. What others than the program itself say is not heard.
+// kernel chose.
 #pragma once
 
 #include "dataplane/base/descriptor.hpp"
@@ -15,8 +15,10 @@ namespace supervisor {
 
 // One message: some of these.
 struct Notice {
+  pid_t sender = 0;  // As the kernel says.
   bool ready = false;
   bool stopping = false;
+  bool replaced = false;      // MAINPID=, whoever it names.
   bool alive = false;         // WATCHDOG=1
   bool asks_for_end = false;  // WATCHDOG=trigger
   std::string status;         // Empty: it said none.
@@ -31,8 +33,8 @@ class NotifySocket {
   int descriptor() const noexcept { return socket_.get(); }
   // For NOTIFY_SOCKET.
   const std::string& name() const noexcept { return name_; }
-  // The next notice of `program`; none: no more now.
-  std::optional<Notice> receive(pid_t program);
+  // The next notice, whoever it is of; none: no more now.
+  std::optional<Notice> receive();
 
  private:
   NotifySocket(base::Descriptor socket, std::string name)

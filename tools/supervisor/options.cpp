@@ -18,7 +18,9 @@ constexpr const char* about =
     "is none. The program says by sd_notify that it is in force and alive. Status 0 (it was done) "
     "and 2 (its command line is wrong) end the supervision, and so do SIGTERM and SIGINT, which "
     "are "
-    "passed on. SIGHUP starts the program anew, out of its safe mode too.";
+    "passed on. SIGHUP starts the program anew, out of its safe mode too. SIGUSR2 replaces it: the "
+    "program that is on the disk now is started beside it, with --take-over, and where that ends "
+    "the first goes on.";
 
 using Time = std::chrono::milliseconds;
 

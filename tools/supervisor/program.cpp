@@ -68,6 +68,7 @@ void Program::take(const Notice& notice, Clock::time_point now) {
   if (notice.ready && !ready_) ready_ = now;
   if (notice.ready || notice.alive) heard_ = now;
   if (notice.stopping) stopping_ = true;
+  if (notice.replaced) replaced_ = true;
   if (!notice.status.empty()) {
     LOG(info, "program_says", {"pid", pid_}, {"ready", ready_ ? 1 : 0}, {"status", notice.status});
   }

@@ -30,6 +30,8 @@ class Program {
   std::optional<Clock::time_point> silent_at() const;
   std::optional<Time> in_force(Clock::time_point now) const;
   bool stopping() const noexcept { return stopping_; }
+  // It gave what it had to its successor: its end is none of its task.
+  bool replaced() const noexcept { return replaced_; }
   // SIGABRT, and SIGKILL where that does not help. Asked again until it is dead.
   void end_by_force(Clock::time_point now);
 
@@ -43,6 +45,7 @@ class Program {
   std::optional<Clock::time_point> ready_;
   std::optional<Clock::time_point> kill_at_;
   bool stopping_ = false;
+  bool replaced_ = false;
 };
 
 }  // namespace supervisor

@@ -12,6 +12,7 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 namespace supervisor {
@@ -19,6 +20,8 @@ namespace {
 
 constexpr int status_done = 0;
 constexpr int status_usage = 2;
+// A successor says by itself when it cannot take over, unless it stands still.
+constexpr std::chrono::seconds succession{90};
 
 std::string how(int status) {
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) {
@@ -64,6 +67,7 @@ void Supervision::wait() {
       pollfd{.fd = signals_, .events = POLLIN, .revents = 0},
       pollfd{.fd = notify_.descriptor(), .events = POLLIN, .revents = 0}};
   std::optional<Clock::time_point> due = program_ ? program_->silent_at() : start_at_;
+  if (successor_) due = std::min(successor_until_, due.value_or(successor_until_));
   if (stop_by_) due = std::min(*stop_by_, due.value_or(*stop_by_));
   int ms = -1;
   if (due) {
@@ -77,16 +81,19 @@ void Supervision::wait() {
   }
 }
 
+// What others than the program itself say is not heard.
 void Supervision::hear() {
-  if (!program_) return;
-  while (const auto notice = notify_.receive(program_->pid())) {
-    program_->take(*notice, Clock::now());
+  while (const auto notice = notify_.receive()) {
+    for (auto* one : {&program_, &successor_}) {
+      if (*one && (*one)->pid() == notice->sender) (*one)->take(*notice, Clock::now());
+    }
   }
 }
 
 void Supervision::take_signal(int number) {
   switch (number) {
     case SIGCHLD: return;
+    case SIGUSR2: return replace();
     case SIGHUP:
       LOG(info, "starting_anew");
       safe_mode_.clear();
@@ -106,21 +113,69 @@ void Supervision::take_signal(int number) {
       return;
   }
   if (!program_) return;
+  drop_successor();
   (void)::kill(program_->pid(), number);
   stop_by_ = Clock::now() + options_.patience;
+}
+
+// The program that is on the disk now starts beside the one that runs, and ends it when it is ready
+// to take its place. What runs goes on where the other one fails.
+void Supervision::replace() {
+  if (!program_ || !program_->in_force(Clock::now()) || stop_by_ || successor_ ||
+      !safe_mode_.empty()) {
+    LOG(warning, "not_replaced",
+        {"reason", successor_ ? "it is being replaced already" : "nothing is in force"},
+        {"way_out", "SIGHUP starts it anew"});
+    return;
+  }
+  std::vector<std::string> command = options_.command;
+  command.push_back("--take-over");
+  auto started = Program::start(command, notify_, options_.watchdog);
+  if (!started) {
+    LOG(error, "successor_failed", {"reason", started.error().text});
+    return;
+  }
+  LOG(info, "replacing", {"pid", program_->pid()}, {"by", started->pid()});
+  successor_ = *started;
+  successor_until_ = Clock::now() + succession;
+}
+
+void Supervision::drop_successor() {
+  if (!successor_) return;
+  (void)::kill(successor_->pid(), SIGKILL);
+  (void)::waitpid(successor_->pid(), nullptr, 0);
+  successor_.reset();
+}
+
+// Whether the program that ended was replaced, be it because it crashed meanwhile: its successor
+// copes with that, or ends, too.
+bool Supervision::succeeded(int status) {
+  if (!successor_) return false;
+  LOG(info, "replaced", {"pid", program_->pid()}, {"how", how(status)}, {"by", successor_->pid()});
+  program_ = std::exchange(successor_, std::nullopt);
+  write_pid_file();
+  return true;
 }
 
 // Every dead child, as we may be the first process of a container and inherit others.
 void Supervision::bury() {
   int status = 0;
   for (pid_t pid = 0; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;) {
-    if (program_ && pid == program_->pid()) died(status);
+    if (successor_ && pid == successor_->pid()) {
+      LOG(error, "successor_failed", {"how", how(status)}, {"effect", "the program goes on"});
+      successor_.reset();
+    } else if (program_ && pid == program_->pid()) {
+      died(status);
+    }
   }
 }
 
 void Supervision::died(int status) {
   hear();  // Its last words may say that it was in force.
+  if (succeeded(status)) return;
   const auto in_force = program_->in_force(Clock::now());
+  // By one that died before it was in force: nobody is left.
+  const bool was_replaced = program_->replaced();
   program_.reset();
   const bool was_asked = stop_by_.has_value();
   stop_by_.reset();
@@ -130,7 +185,8 @@ void Supervision::died(int status) {
     return;
   }
   const int code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-  if (was_asked || code == status_done || code == status_usage || code == Program::not_found) {
+  const bool is_done = code == status_done && !was_replaced;
+  if (was_asked || is_done || code == status_usage || code == Program::not_found) {
     if (code == Program::not_found) {
       LOG(error, "not_started", {"reason", "no such program"},
           {"program", options_.command.front()});
@@ -151,6 +207,10 @@ void Supervision::died(int status) {
 }
 
 void Supervision::watch(Clock::time_point now) {
+  if (successor_ && now >= successor_until_) {
+    LOG(error, "successor_failed", {"how", "it takes too long"}, {"effect", "the program goes on"});
+    drop_successor();
+  }
   if (!program_) return;
   if (stop_by_ && now >= *stop_by_) {
     LOG(error, "program_does_not_end", {"effect", "killed"});

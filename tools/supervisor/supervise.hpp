@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The loop: a program is started, heard, watched, buried and started again.
+// The loop: a program is started, heard, watched, buried and started again; or a second one is
+// started beside it, which takes its place.
 #pragma once
 
 #include "dataplane/base/error.hpp"
@@ -33,6 +34,9 @@ class Supervision {
   void take_signal(int number);
   void bury();
   void died(int status);
+  void replace();
+  void drop_successor();
+  bool succeeded(int status);
   void watch(Clock::time_point now);
   void write_pid_file() const;
 
@@ -41,6 +45,8 @@ class Supervision {
   int signals_;
   CrashLoop crashes_;
   std::optional<Program> program_;
+  std::optional<Program> successor_;           // Of the program, which lives.
+  Clock::time_point successor_until_;          // It has no longer than this to take over.
   std::string safe_mode_;                      // Why; empty: not in it.
   Clock::time_point start_at_ = Clock::now();  // While there is no program.
   std::optional<Clock::time_point> stop_by_;   // The program was asked to end.
