@@ -21,6 +21,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -95,7 +96,6 @@ dp::Opener::StartEnd start_end(const dp::Rights& rights, base::SeccompMode wante
 struct Entry {
   int stop;  // Readable when the process shall end.
   dp::Rights rights;
-  dp::CommandSocket socket;
 };
 
 base::Result<Entry> enter(const dp::Options& options) {
@@ -109,22 +109,74 @@ base::Result<Entry> enter(const dp::Options& options) {
   if (auto made = dp::make_directory(options.runtime_dir); !made) {
     return std::unexpected(made.error());
   }
-  // Before anything is taken, so that a second instance is refused.
-  auto socket = dp::CommandSocket::listen(options.runtime_dir + "/dataplane.sock");
-  if (!socket) return std::unexpected(socket.error());
-  return Entry{.stop = *stop, .rights = std::move(*rights), .socket = std::move(*socket)};
+  return Entry{.stop = *stop, .rights = std::move(*rights)};
+}
+
+// Where others find this process, or who is found there until this one replaces it.
+struct Owner {
+  std::optional<dp::Names> names;
+  std::optional<dp::Predecessor> predecessor;
+};
+
+// Before anything is taken, so that a second instance is refused.
+base::Result<Owner> find_owner(const dp::Options& options) {
+  base::Descriptor waiting;
+  if (options.detach) {
+    auto background = dp::go_to_background();
+    if (!background) return std::unexpected(background.error());
+    waiting = std::move(*background);
+  }
+  Owner owner;
+  if (options.take_over) {
+    auto predecessor = dp::Predecessor::find(options.runtime_dir);
+    if (!predecessor) return std::unexpected(predecessor.error());
+    if (waiting) predecessor->tell(std::move(waiting));
+    owner.predecessor.emplace(std::move(*predecessor));
+  } else {
+    auto names = dp::Names::claim(options.runtime_dir);
+    if (!names) return std::unexpected(names.error());
+    owner.names.emplace(std::move(*names));
+  }
+  return owner;
+}
+
+// When this process is ready to be told what is wanted.
+base::Result<dp::Claim> claim(Owner& owner, const dp::Options& options) {
+  if (!owner.predecessor) {
+    return dp::Claim{.names = std::move(*owner.names),
+                     .table_file = dp::open_table_file(options.runtime_dir, !options.no_adoption)};
+  }
+  auto control = owner.predecessor->take_control();
+  if (!control) return std::unexpected(control.error());
+  if (options.no_adoption || !control->table_file) {
+    control->table_file = dp::open_table_file(options.runtime_dir, !options.no_adoption);
+  }
+  return control;
+}
+
+dp::Eal::Config eal_config(const dp::Options& options, const dp::Rights& rights,
+                           const Owner& owner) {
+  return {.directory = options.runtime_dir,
+          .packet_bytes = dp::pool_bytes(options.mbufs, options.mbuf_bytes),
+          .no_hugepages = options.no_hugepages,
+          .hugepages_needed = owner.predecessor && owner.predecessor->has_hugepages(),
+          .virtual_addresses = rights.will_go() || ::geteuid() != 0};
+}
+
+void log_stopped(const dp::Housekeeper& housekeeper) {
+  LOG(info, "stopped", {"longest_turn_us", housekeeper.longest_turn().wall_ns / 1000},
+      {"longest_turn_cpu_us", housekeeper.longest_turn().cpu_ns / 1000});
 }
 
 base::Status run(const dp::Options& options) {
   auto entry = enter(options);
   if (!entry) return std::unexpected(entry.error());
+  auto owner = find_owner(options);
+  if (!owner) return std::unexpected(owner.error());
   const dp::Rights& rights = entry->rights;
   auto helper = find_helper(options);
   if (!helper) return std::unexpected(helper.error());
-  auto eal = dp::Eal::start({.directory = options.runtime_dir,
-                             .packet_bytes = dp::pool_bytes(options.mbufs, options.mbuf_bytes),
-                             .no_hugepages = options.no_hugepages,
-                             .virtual_addresses = rights.will_go() || ::geteuid() != 0});
+  auto eal = dp::Eal::start(eal_config(options, rights, *owner));
   if (!eal) return std::unexpected(eal.error());
   const dp::Placement placement = dp::place(options.workers, options.cores);
   auto pool = dp::make_pool(options.mbufs, options.mbuf_bytes, placement.home);
@@ -156,9 +208,11 @@ base::Status run(const dp::Options& options) {
                    .limit = options.stall_limit,
                    .recycle = std::abort});
 
-  auto table_file = dp::open_table_file(options.runtime_dir, !options.no_adoption);
+  auto claimed = claim(*owner, options);
+  if (!claimed) return std::unexpected(claimed.error());
+  dp::Successor successor(std::move(claimed->names.successors), eal->hugepages());
   dp::Opener opener(**pool, *helper, start_end(rights, options.seccomp));
-  dp::Housekeeper housekeeper(std::move(entry->socket),
+  dp::Housekeeper housekeeper(std::move(claimed->names.commands),
                               {.tables = *tables,
                                .epoch = *epoch,
                                .region = *region,
@@ -168,28 +222,31 @@ base::Status run(const dp::Options& options) {
                                .trace_rings = workers.trace_rings(),
                                .frame_rings = workers.frame_rings(),
                                .pool = **pool,
-                               .table_file = table_file ? &*table_file : nullptr},
+                               .table_file = claimed->table_file ? &*claimed->table_file : nullptr,
+                               .predecessor = owner->predecessor ? &*owner->predecessor : nullptr,
+                               .successor = &successor},
                               {.boot_id = dp::make_boot_id(),
                                .tsc_hz = rte_get_tsc_hz(),
                                .hugepages = eal->hugepages(),
                                .worker_places = placement.workers},
                               port_defaults(options));
   log_ready(options, *eal);
-  housekeeper.run(entry->stop);
-  watch.stop();
+  const base::Status ended = housekeeper.run(entry->stop);
+  watch.stop(successor.heir());
   workers.stop();
-  LOG(info, "stopped", {"longest_turn_us", housekeeper.longest_turn().wall_ns / 1000},
-      {"longest_turn_cpu_us", housekeeper.longest_turn().cpu_ns / 1000});
-  return {};
+  log_stopped(housekeeper);
+  return ended;
 }
 
 // Nothing but a socket that tells why.
 base::Status run_safely(const dp::Options& options) {
   auto entry = enter(options);
   if (!entry) return std::unexpected(entry.error());
+  auto socket = dp::CommandSocket::listen(options.runtime_dir + "/dataplane.sock");
+  if (!socket) return std::unexpected(socket.error());
   if (auto handed = entry->rights.hand_over(options.runtime_dir); !handed) return handed;
   if (auto ended = end_start(entry->rights, options.seccomp); !ended) return ended;
-  return dp::run_safe_mode(std::move(entry->socket), options.safe_mode, entry->stop);
+  return dp::run_safe_mode(std::move(*socket), options.safe_mode, entry->stop);
 }
 
 }  // namespace
@@ -200,7 +257,7 @@ int main(int argc, char** argv) {
   const bool is_safe = !options.safe_mode.empty();
   if (auto status = is_safe ? run_safely(options) : run(options); !status) {
     const base::Error& error = status.error();
-    if (error.code == base::Errc::out_of_memory && !options.no_hugepages) {
+    if (error.code == base::Errc::out_of_memory && !options.no_hugepages && !options.take_over) {
       LOG(warning, "hugepages_taken_meanwhile", {"reason", error.text});
       dp::start_again(argv, "--no-hugepages");
     }

@@ -57,6 +57,10 @@ bool Supervisor::stopping() noexcept {
   return say("STOPPING=1");
 }
 
+bool Supervisor::replaced_by(std::uint64_t pid) noexcept {
+  return say("MAINPID=" + std::to_string(pid));
+}
+
 void Supervisor::alive(std::uint64_t now_ns) noexcept {
   if (interval_ns_ == 0 || now_ns < next_ns_) return;
   if (say("WATCHDOG=1")) next_ns_ = now_ns + interval_ns_;

@@ -20,6 +20,8 @@ class Supervisor {
   // One line for people.
   bool status(std::string_view text) noexcept;
   bool stopping() noexcept;
+  // That process is supervised from here on, and this one no longer.
+  bool replaced_by(std::uint64_t pid) noexcept;
   // Call as often as wanted while all goes well: it is told four times within the time after which
   // the supervisor takes us for dead.
   void alive(std::uint64_t now_ns) noexcept;

@@ -241,6 +241,7 @@ void Housekeeper::answer_commit(const Transaction::Answer& answer) {
       answer.status ? base::Error{.code = Errc::ok, .text = ""} : answer.status.error();
   if (answer.status) {
     resolver_.configure();
+    if (parts_.predecessor != nullptr) tell_gap();
     LOG(info, "committed", {"generation", generation}, {"transaction", asked_.transaction});
   } else {
     LOG(warning, "commit_refused", {"generation", generation}, {"reason", error.text},

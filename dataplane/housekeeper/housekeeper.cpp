@@ -47,18 +47,21 @@ Housekeeper::Housekeeper(CommandSocket socket, const Parts& parts, const Publish
       resolver_(model_, ports_, next_hops_,
                 {.rings = parts.frame_rings, .pool = parts.pool, .seed = facts.boot_id}),
       neighbour_list_(parts.region, model_, resolver_) {
+  if (parts.predecessor != nullptr) transaction_.replace(*parts.predecessor);
   if (parts.table_file == nullptr) return;
   publisher_.adopted(adopt_endpoints(*parts.table_file, parts.tables, model_));
   transaction_.save_to(*parts.table_file);
 }
 
-void Housekeeper::run(int stop) {
+base::Status Housekeeper::run(int stop) {
   while (turn(stop)) {
   }
+  return outcome_;
 }
 
 std::uint64_t Housekeeper::wait_ns() const noexcept {
   if (pending_) return 0;
+  if (ports_given_up_ns_ != 0) return look_again_ns;
   if (transaction_.working()) return transaction_.waiting() ? look_again_ns : 0;
   const std::uint64_t now = base::monotonic_ns();
   const std::uint64_t next = std::min(next_publish_ns_, next_links_ns_);
@@ -68,15 +71,21 @@ std::uint64_t Housekeeper::wait_ns() const noexcept {
 
 bool Housekeeper::wait(int stop) {
   // A descriptor below 0 is not looked at: both are left out while commands must wait.
-  std::array<pollfd, 5> descriptors{
+  const Successor* successor = parts_.successor;
+  std::array<pollfd, 7> descriptors{
       pollfd{.fd = stop, .events = POLLIN, .revents = 0},
-      pollfd{.fd = busy() ? -1 : socket_.listener(), .events = POLLIN, .revents = 0},
+      pollfd{.fd = busy() ? -1 : socket_.listener().get(), .events = POLLIN, .revents = 0},
       pollfd{.fd = ports_.descriptor(), .events = POLLIN, .revents = 0},
       pollfd{.fd = busy() ? -1 : socket_.controller(),
              // Who does not take answers is not asked for more commands.
              .events = static_cast<short>(socket_.has_backlog() ? POLLOUT : POLLIN),
              .revents = 0},
-      pollfd{.fd = ports_.link_descriptor(), .events = POLLIN, .revents = 0}};
+      pollfd{.fd = ports_.link_descriptor(), .events = POLLIN, .revents = 0},
+      pollfd{
+          .fd = successor != nullptr ? successor->listener() : -1, .events = POLLIN, .revents = 0},
+      pollfd{.fd = successor != nullptr ? successor->connection() : -1,
+             .events = POLLIN,
+             .revents = 0}};
   const std::uint64_t ns = wait_ns();
   const timespec timeout{.tv_sec = static_cast<time_t>(ns / 1'000'000'000),
                          .tv_nsec = static_cast<long>(ns % 1'000'000'000)};
@@ -95,6 +104,9 @@ bool Housekeeper::turn(int stop) {
   const std::uint64_t started_ns = base::monotonic_ns();
   const std::uint64_t started_cpu_ns = thread_cpu_ns();
   publisher_.heartbeat();
+  if (parts_.predecessor != nullptr && !replace_predecessor()) return false;
+  // Before commands are read: between two transactions.
+  if (parts_.successor != nullptr && !serve_successor()) return false;
   ports_.turn();
   if (next_hops_.update()) publisher_.publish_next_hops();
   if (!busy()) read_commands();

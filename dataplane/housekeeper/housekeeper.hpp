@@ -15,10 +15,12 @@
 #include "dataplane/housekeeper/neighbour_list.hpp"
 #include "dataplane/housekeeper/next_hops.hpp"
 #include "dataplane/housekeeper/ports.hpp"
+#include "dataplane/housekeeper/predecessor.hpp"
 #include "dataplane/housekeeper/publish.hpp"
 #include "dataplane/housekeeper/region.hpp"
 #include "dataplane/housekeeper/resolver.hpp"
 #include "dataplane/housekeeper/socket.hpp"
+#include "dataplane/housekeeper/successor.hpp"
 #include "dataplane/housekeeper/traces.hpp"
 #include "dataplane/housekeeper/transaction.hpp"
 #include "dataplane/table/table_file.hpp"
@@ -43,15 +45,18 @@ class Housekeeper {
     std::span<TraceRing* const> trace_rings;   // One per worker.
     std::span<FrameRings* const> frame_rings;  // The same.
     rte_mempool& pool;
-    TableFile* table_file = nullptr;  // Null: nothing is adopted, and nothing kept.
+    TableFile* table_file = nullptr;     // Null: nothing is adopted, and nothing kept.
+    Predecessor* predecessor = nullptr;  // Null: none has the ports.
+    Successor* successor = nullptr;      // Null: this process cannot be replaced.
   };
 
   Housekeeper(CommandSocket socket, const Parts& parts, const Publisher::Facts& facts,
               const Ports::Defaults& defaults);
 
-  // Until `stop` (an eventfd or signalfd) is readable.
-  void run(int stop);
-  // One turn that waits at most as long as there is nothing to do; false: `stop` is readable.
+  // Until `stop` (an eventfd or signalfd) is readable, or a successor has everything. An error:
+  // this process cannot take the place of its predecessor, or has nothing left that could be used.
+  base::Status run(int stop);
+  // One turn that waits at most as long as there is nothing to do; false: that was the last.
   bool turn(int stop);
 
   struct LongestTurn {
@@ -88,6 +93,12 @@ class Housekeeper {
   void reply(const contract::FrameHeader& to, base::Errc code, std::string_view text);
   void refuse_unknown(const contract::FrameHeader& header);
 
+  // False: this was the last turn.
+  bool replace_predecessor();
+  bool serve_successor();
+  void take_control_back();
+  void tell_gap();
+
   void watch();
   void tell_links();
   void tell_neighbours();
@@ -103,6 +114,9 @@ class Housekeeper {
   Resolver resolver_;
   NeighbourList neighbour_list_;
 
+  base::Status outcome_;
+  bool control_lent_ = false;            // To the successor.
+  std::uint64_t ports_given_up_ns_ = 0;  // The same; 0: not yet.
   bool greeted_ = false;
   contract::Text<contract::name_bytes> controller_release_{};  // As its hello says.
   std::optional<Pending> pending_;

@@ -48,6 +48,10 @@ class Ports {
   bool finish();  // After the flip was passed: closes what was removed.
   bool undo();    // Instead of the flip: back to how it was before plan().
 
+  // For the process that replaces this one, when no transaction is under way, polled likewise:
+  // closes all devices, for good.
+  bool give_up();
+
   // Either is readable when turn() has something to do.
   int descriptor() const noexcept { return thread_.descriptor(); }
   int link_descriptor() const noexcept { return links_.descriptor(); }
@@ -80,7 +84,9 @@ class Ports {
     close_late,
     undo_detach,
     undo_close,
-    undo_open
+    undo_open,
+    give_up_detach,
+    give_up_close
   };
   enum class TwinStep : std::uint8_t { open, match, done };
   using PortMask = std::uint64_t;  // One bit per PortId.

@@ -117,4 +117,27 @@ void Ports::take_in_reopened(PortOutcome& outcome) {
   assign(open_ports());
 }
 
+bool Ports::give_up() {
+  switch (step_) {
+    case Step::idle:
+      missing_ = reopen_ = 0;
+      if (returning()) return true;
+      if (open_ports() == 0) return false;
+      assign(0);
+      step_ = Step::give_up_detach;
+      return true;
+    case Step::give_up_detach:
+      if (!epoch_.grace_passed(grace_)) return true;
+      // What shall outlive this process (XDP programs, TAPs) stays.
+      submit_close(open_ports(), open_ports());
+      step_ = Step::give_up_close;
+      return true;
+    case Step::give_up_close:
+      if (jobs_out()) return true;
+      step_ = Step::idle;
+      return false;
+    default: return true;
+  }
+}
+
 }  // namespace dp

@@ -47,7 +47,7 @@ base::Status run_safe_mode(CommandSocket socket, const std::string& reason, int 
   for (;;) {
     std::array<pollfd, 3> descriptors{
         pollfd{.fd = stop, .events = POLLIN, .revents = 0},
-        pollfd{.fd = socket.listener(), .events = POLLIN, .revents = 0},
+        pollfd{.fd = socket.listener().get(), .events = POLLIN, .revents = 0},
         pollfd{.fd = socket.controller(), .events = POLLIN, .revents = 0}};
     (void)::poll(descriptors.data(), descriptors.size(), turn_ms);
     if (descriptors[0].revents != 0) return {};

@@ -7,11 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <fcntl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 #include <utility>
 
 namespace dp {
@@ -24,66 +20,21 @@ namespace {
 // Large enough for a 64 KiB frame with the kernel's own bookkeeping around it.
 constexpr int socket_buffer_bytes = 1024 * 1024;
 
-base::Result<sockaddr_un> address_of(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) {
-    return fail(Errc::invalid_argument, "the runtime directory's path is too long for a socket");
-  }
-  path.copy(address.sun_path, path.size());
-  return address;
-}
-
-bool somebody_listens(const sockaddr_un& address) {
-  const Descriptor probe(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  return ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ||
-         errno == EAGAIN;  // Its queue of connections is full, so it lives.
-}
-
 }  // namespace
 
-CommandSocket::CommandSocket(Descriptor listener, std::string path)
-    : listener_(std::move(listener)), path_(std::move(path)) {
+CommandSocket::CommandSocket(Listener listener) : listener_(std::move(listener)) {
   // One byte more than a frame may have, so that a longer message shows.
   buffer_.resize(contract::frame_bytes_max + 1);
 }
 
-CommandSocket::~CommandSocket() {
-  if (listener_) ::unlink(path_.c_str());
-}
-
 base::Result<CommandSocket> CommandSocket::listen(const std::string& path) {
-  const auto address = address_of(path);
-  if (!address) return std::unexpected(address.error());
-  if (somebody_listens(*address)) {
-    return fail(Errc::already_exists,
-                "another weir-dataplane runs in this runtime directory; give --runtime-dir");
-  }
-  // What is left of one that was killed.
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
-    return fail(Errc::io, "cannot remove the stale command socket", errno);
-  }
-  Descriptor listener(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!listener) return fail(Errc::io, "cannot make the command socket", errno);
-  // The mode must be right from the first moment on, so it is masked, not changed afterwards.
-  const mode_t mask = ::umask(0117);
-  const int bound =
-      ::bind(listener.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address);
-  const int bind_error = errno;
-  ::umask(mask);
-  if (bound != 0) {
-    return fail(Errc::io, "cannot bind the command socket; may this process write there?",
-                bind_error);
-  }
-  CommandSocket result(std::move(listener), path);
-  if (::listen(result.listener_.get(), 8) != 0) {
-    return fail(Errc::io, "cannot listen on the command socket", errno);
-  }
-  return result;
+  auto listener = Listener::listen(path, 0660);
+  if (!listener) return std::unexpected(listener.error());
+  return CommandSocket(std::move(*listener));
 }
 
 bool CommandSocket::accept() {
-  Descriptor incoming(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  Descriptor incoming = listener_.accept();
   if (!incoming) return false;
   ucred peer{};
   socklen_t length = sizeof peer;

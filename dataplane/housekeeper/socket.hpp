@@ -7,6 +7,7 @@
 #include "dataplane/base/error.hpp"
 #include "dataplane/contract/event.hpp"
 #include "dataplane/contract/frame.hpp"
+#include "dataplane/housekeeper/listener.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -23,14 +24,13 @@ using base::Descriptor;
 
 class CommandSocket {
  public:
-  // Listens on `path` (mode 0660). Whoever listens there is asked first: a live one is an error,
-  // the socket of a dead one is removed.
+  // Listens on `path` (mode 0660), which is an error where another process does.
   static base::Result<CommandSocket> listen(const std::string& path);
-  ~CommandSocket();
+  explicit CommandSocket(Listener listener);
   CommandSocket(CommandSocket&&) noexcept = default;
   CommandSocket& operator=(CommandSocket&&) = delete;
 
-  int listener() const noexcept { return listener_.get(); }
+  Listener& listener() noexcept { return listener_; }
   int controller() const noexcept { return controller_.get(); }  // -1: nobody is connected.
   bool connected() const noexcept { return static_cast<bool>(controller_); }
 
@@ -56,12 +56,10 @@ class CommandSocket {
     int passed;
   };
 
-  CommandSocket(Descriptor listener, std::string path);
   bool send_now(const Outgoing& message);
 
-  Descriptor listener_;
+  Listener listener_;
   Descriptor controller_;
-  std::string path_;
   std::vector<std::byte> buffer_;
   std::deque<Outgoing> backlog_;
 };

@@ -34,8 +34,8 @@ bool any_table(Tables& tables, F&& f) {
 }  // namespace
 
 bool Transaction::waiting() const noexcept {
-  return phase_ == Phase::prepare_ports || phase_ == Phase::pass || phase_ == Phase::finish_ports ||
-         phase_ == Phase::undo_ports;
+  return phase_ == Phase::take_ports || phase_ == Phase::prepare_ports || phase_ == Phase::pass ||
+         phase_ == Phase::finish_ports || phase_ == Phase::undo_ports;
 }
 
 base::Status Transaction::begin(std::uint32_t id, contract::TableSet replaced) {
@@ -96,11 +96,16 @@ std::optional<Transaction::Answer> Transaction::step() {
       if (!more) {
         fail(more.error());
       } else if (!*more) {
-        ports_.plan(model_);
-        phase_ = Phase::prepare_ports;
+        phase_ = Phase::take_ports;
       }
       break;
     }
+    case Phase::take_ports:
+      if (predecessor_ != nullptr && predecessor_->take_ports()) break;
+      predecessor_ = nullptr;
+      ports_.plan(model_);
+      phase_ = Phase::prepare_ports;
+      break;
     case Phase::prepare_ports: {
       const auto more = ports_.prepare();
       if (!more) {

@@ -2,7 +2,8 @@
 // One transaction from begin to its end, in steps that each take well under a millisecond. Nothing
 // it stages is seen by a packet before the flip; after a refusal everything is as it was.
 //
-//   commit: sweep ─► check ─► ports up ─► derive ─► flip ─► all workers passed ─► (answered)
+//   commit: sweep ─► check ─► ports free ─► ports up ─► derive ─► flip ─► all workers passed ─►
+//   (answered)
 //           ─► settle tables ─► save endpoints ─► removed ports closed ─► done
 //   abort, or a refused commit: ports as before ─► tables aborted ─► model restored ─► done
 #pragma once
@@ -12,6 +13,7 @@
 #include "dataplane/housekeeper/model.hpp"
 #include "dataplane/housekeeper/next_hops.hpp"
 #include "dataplane/housekeeper/ports.hpp"
+#include "dataplane/housekeeper/predecessor.hpp"
 #include "dataplane/table/epoch.hpp"
 #include "dataplane/table/table_file.hpp"
 #include "dataplane/table/tables.hpp"
@@ -40,6 +42,8 @@ class Transaction {
         next_hops_(next_hops),
         derivation_(tsc_hz) {}
 
+  // Has the ports until the first commit opens some; outlives this.
+  void replace(Predecessor& predecessor) noexcept { predecessor_ = &predecessor; }
   // Where endpoints are kept for the next process; outlives this.
   void save_to(TableFile& file) noexcept { file_ = &file; }
 
@@ -65,6 +69,7 @@ class Transaction {
     staging,
     sweep,
     check,
+    take_ports,
     prepare_ports,
     derive,
     pass,
@@ -88,6 +93,7 @@ class Transaction {
   NextHops& next_hops_;
   Derivation derivation_;
   TableFile* file_ = nullptr;
+  Predecessor* predecessor_ = nullptr;
   Phase phase_ = Phase::idle;
   std::uint32_t id_ = 0;
   bool refused_ = false;

@@ -96,25 +96,25 @@ extern "C" int nanosleep(const timespec* time, timespec* left) {
 
 namespace dp {
 
-Eal::Eal(std::string directory, bool hugepages)
-    : directory_(std::move(directory)), hugepages_(hugepages) {}
+Eal::Eal(bool hugepages) : hugepages_(hugepages) {}
 
 Eal::Eal(Eal&& other) noexcept
-    : directory_(std::move(other.directory_)),
-      hugepages_(other.hugepages_),
-      owner_(std::exchange(other.owner_, false)) {}
+    : hugepages_(other.hugepages_), owner_(std::exchange(other.owner_, false)) {}
 
 Eal::~Eal() {
-  if (!owner_) return;
-  rte_eal_cleanup();
-  // EAL makes its directory even where it needs none.
-  std::error_code ignored;
-  std::filesystem::remove_all(directory_ + "/dpdk", ignored);
+  if (owner_) rte_eal_cleanup();
 }
 
 base::Result<Eal> Eal::start(const Config& config) {
   const std::uint64_t wanted = config.packet_bytes + device_bytes;
   const bool hugepages = !config.no_hugepages && free_hugepage_bytes() >= wanted;
+  if (!hugepages && !config.no_hugepages && config.hugepages_needed) {
+    LOG(error, "no_hugepages", {"free_mb", free_hugepage_bytes() / megabyte},
+        {"wanted_mb", wanted / megabyte});
+    return fail(Errc::invalid_argument,
+                "too few hugepages are free beside those of the data plane to be replaced: reserve "
+                "as many again for as long as both run, say --no-hugepages, or restart it instead");
+  }
   if (!hugepages && !config.no_hugepages) {
     LOG(warning, "no_hugepages", {"free_mb", free_hugepage_bytes() / megabyte},
         {"wanted_mb", wanted / megabyte},
@@ -153,11 +153,15 @@ base::Result<Eal> Eal::start(const Config& config) {
   eal_starts.store(true, std::memory_order_relaxed);
   const int started = rte_eal_init(static_cast<int>(pointers.size()), pointers.data());
   eal_starts.store(false, std::memory_order_relaxed);
+  // EAL makes its directory even where it needs none (--in-memory, --no-shconf). It would stay
+  // where this process is killed, and be another's where one replaces it.
+  std::error_code ignored;
+  std::filesystem::remove_all(config.directory + "/dpdk", ignored);
   if (started < 0) {
     return fail(hugepages ? Errc::out_of_memory : Errc::io,
                 "DPDK does not start; its own message stands above", rte_errno);
   }
-  return Eal(config.directory, hugepages);
+  return Eal(hugepages);
 }
 
 std::uint64_t pool_bytes(std::uint32_t mbufs, std::uint32_t mbuf_bytes) noexcept {

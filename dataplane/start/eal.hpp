@@ -15,9 +15,11 @@ namespace dp {
 class Eal {
  public:
   struct Config {
-    std::string directory;       // Where DPDK may put files; emptied again.
+    std::string directory;       // Where DPDK may put files; it leaves none.
     std::uint64_t packet_bytes;  // Memory that the pool will take.
     bool no_hugepages;
+    // None of ordinary memory: what is replaced has hugepages, and all would be slower for good.
+    bool hugepages_needed = false;
     // This process will lose the right to see physical addresses, and still take memory.
     bool virtual_addresses = false;
   };
@@ -32,9 +34,8 @@ class Eal {
   bool hugepages() const noexcept { return hugepages_; }
 
  private:
-  Eal(std::string directory, bool hugepages);
+  explicit Eal(bool hugepages);
 
-  std::string directory_;
   bool hugepages_;
   bool owner_ = true;
 };

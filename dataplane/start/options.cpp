@@ -31,7 +31,9 @@ base::Manual manual() {
                {.title = "FILES",
                 .text = roff_row("/run/weir/dataplane.sock", "Where weir-controlplane connects.") +
                         roff_row("/etc/default/weir-dataplane",
-                                 "WEIR_DATAPLANE_OPTIONS, which the service takes.")},
+                                 "WEIR_DATAPLANE_OPTIONS, which the service takes.") +
+                        roff_row("/run/weir/handover.sock",
+                                 "Where another weir-dataplane with --take-over comes.")},
                {.title = "SEE ALSO",
                 .text = "weir(1), weir\\-controlplane(8), weir\\-porthelper(8), "
                         "weir\\-supervisor(8)\n"}}};
@@ -54,6 +56,17 @@ void add_sizes(CLI::App& app, Options& options) {
       ->check(CLI::Range(32, 32768));
   app.add_option("--tx-descriptors", options.tx_descriptors, "Per tx queue, where a port says none")
       ->check(CLI::Range(32, 32768));
+}
+
+void add_replacement(CLI::App& app, Options& options) {
+  app.add_flag(
+      "--take-over", options.take_over,
+      "Replace the weir-dataplane that runs in the runtime directory: it goes on forwarding "
+      "until this one has started and been told what is wanted, then gives up its ports "
+      "and ends; where this one fails before, it goes on");
+  app.add_flag("--detach", options.detach,
+               "With --take-over: go on in the background, and end here when that is done, with 0, "
+               "or has failed, with 1, as `systemctl reload` wants it");
 }
 
 }  // namespace
@@ -93,6 +106,7 @@ Options parse_options(int argc, char** argv) {
   app.add_option("--user", options.user,
                  "Whom to become, without any capability, before the first port carries a frame")
       ->type_name("NAME");
+  add_replacement(app, options);
   app.add_option("--safe-mode", options.safe_mode,
                  "Carry nothing, take no device, and tell weir-controlplane this reason: how a "
                  "supervisor starts what died again and again")
@@ -109,6 +123,12 @@ Options parse_options(int argc, char** argv) {
     app.parse(argc, argv);
     if (!options.cores.empty() && options.cores.size() < options.workers) {
       throw CLI::ValidationError("--cores", "names fewer cores than there are workers");
+    }
+    if (options.take_over && !options.safe_mode.empty()) {
+      throw CLI::ValidationError("--take-over", "a safe mode takes nothing over");
+    }
+    if (options.detach && !options.take_over) {
+      throw CLI::ValidationError("--detach", "goes with --take-over only");
     }
   } catch (const CLI::ParseError& error) {
     // Usage mistakes end with 2, as in every program of Weir; help and version with 0.

@@ -31,6 +31,8 @@ struct Options {
   std::string bpffs = "/sys/fs/bpf";
   std::string port_helper;  // Its socket; empty: one of our own is started.
   std::string user;         // Empty: stays who it was started as.
+  bool take_over = false;   // Replaces the data plane that runs in the runtime directory.
+  bool detach = false;      // Goes on in the background; the process that was started waits.
   std::string safe_mode;    // Why nothing is carried; empty: it is.
   bool no_hugepages = false;
   bool no_adoption = false;  // No table file is read or written.

@@ -4,9 +4,11 @@
 #include <cerrno>
 #include <csignal>
 #include <ctime>
+#include <fcntl.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
 
@@ -39,6 +41,29 @@ base::Status make_directory(const std::string& path) {
     errno = ENOTDIR;
   }
   return fail(Errc::io, "cannot make the runtime directory; give --runtime-dir", errno);
+}
+
+base::Result<base::Descriptor> go_to_background() {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return fail(Errc::io, "no pipe to wait at", errno);
+  base::Descriptor told(ends[0]);
+  base::Descriptor tells(ends[1]);
+  const pid_t between = ::fork();
+  if (between < 0) return fail(Errc::io, "the background cannot be reached", errno);
+  if (between > 0) {
+    tells.reset();
+    (void)::waitpid(between, nullptr, 0);
+    char word = 0;
+    ssize_t bytes = -1;
+    do {
+      bytes = ::read(told.get(), &word, sizeof word);
+    } while (bytes < 0 && errno == EINTR);
+    ::_exit(bytes == 1 ? 0 : 1);
+  }
+  // Twice, so that whoever supervises the service is its parent at once.
+  (void)::setsid();
+  if (::fork() != 0) ::_exit(0);
+  return tells;
 }
 
 void start_again(char** arguments, const char* option) noexcept {

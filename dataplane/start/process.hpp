@@ -3,6 +3,7 @@
 // identity.
 #pragma once
 
+#include "dataplane/base/descriptor.hpp"
 #include "dataplane/base/error.hpp"
 
 #include <cstdint>
@@ -16,6 +17,11 @@ base::Result<int> signals_as_descriptor();
 
 // Makes the directory where it does not exist.
 base::Status make_directory(const std::string& path);
+
+// From here on this is another process, in the background; the one that was started waits and ends
+// with 0 when a byte is written to the descriptor, with 1 when it is closed before. To be called
+// before any thread is started.
+base::Result<base::Descriptor> go_to_background();
 
 // Replaces the process by a fresh one with one option more. Returns only where that fails.
 void start_again(char** arguments, const char* option) noexcept;

@@ -4,12 +4,10 @@
 #include "dataplane/base/log.hpp"
 
 #include <cerrno>
-#include <filesystem>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
-#include <vector>
 
 namespace dp {
 
@@ -29,12 +27,8 @@ base::Result<Rights> Rights::of_user(const std::string& name) {
 base::Status Rights::hand_over(const std::string& directory) const {
   if (!user_) return {};
   // What others put there (the control plane's socket) stays theirs.
-  std::vector<std::string> paths{directory, directory + "/dataplane.sock", directory + "/dpdk"};
-  std::error_code none;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(paths.back(), none)) {
-    paths.push_back(entry.path());
-  }
-  for (const std::string& path : paths) {
+  for (const std::string& path :
+       {directory, directory + "/dataplane.sock", directory + "/handover.sock"}) {
     if (::lchown(path.c_str(), user_->uid, user_->gid) != 0 && errno != ENOENT) {
       return fail(Errc::io, "the runtime directory cannot be handed over to --user", errno);
     }

@@ -69,7 +69,7 @@ Watch::Watch(Parts parts)
   pthread_setname_np(thread_.native_handle(), "watch");
 }
 
-void Watch::stop() {
+void Watch::stop(std::uint64_t successor_pid) {
   if (!thread_.joinable()) return;
   {
     const std::lock_guard lock(mutex_);
@@ -77,7 +77,11 @@ void Watch::stop() {
   }
   changed_.notify_all();
   thread_.join();
-  (void)parts_.supervisor.stopping();
+  if (successor_pid != 0) {
+    (void)parts_.supervisor.replaced_by(successor_pid);
+  } else {
+    (void)parts_.supervisor.stopping();
+  }
 }
 
 void Watch::run() {

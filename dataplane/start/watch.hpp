@@ -42,8 +42,8 @@ class Watch {
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
 
-  // From here on nobody is watched: the process ends.
-  void stop();
+  // From here on nobody is watched: the process ends, or that one has taken its place.
+  void stop(std::uint64_t successor_pid = 0);
 
  private:
   void run();

@@ -60,6 +60,12 @@ base::Result<TableFile> TableFile::open(std::string path) {
   return TableFile(std::move(path), std::move(file), is_foreign);
 }
 
+TableFile TableFile::borrow(std::string path, base::Descriptor file) {
+  TableFile borrowed(std::move(path), std::move(file), false);
+  borrowed.borrowed_ = true;
+  return borrowed;
+}
+
 void TableFile::remove(const std::string& path) noexcept {
   ::unlink(path.c_str());
 }
@@ -100,6 +106,8 @@ base::Status TableFile::read(std::span<std::byte> table) const noexcept {
 
 void TableFile::begin_anew(const ExactMatch& table) {
   if (!file_) return;
+  begins_anew_ = borrowed_;
+  if (borrowed_) return;
   const auto bytes = static_cast<off_t>(sizeof(TableFileHeader) + table.bytes());
   // To nothing first: what was there is gone, and what is not written reads as zero.
   if (::ftruncate(file_.get(), 0) != 0 || ::ftruncate(file_.get(), bytes) != 0) {
@@ -110,6 +118,8 @@ void TableFile::begin_anew(const ExactMatch& table) {
 }
 
 bool TableFile::save(ExactMatch& table, base::Generation generation, std::uint64_t digest) {
+  borrowed_ = false;
+  if (begins_anew_) begin_anew(table);
   if (!file_) return false;
   const bool more = table.take_changed([&](std::size_t offset, std::span<const std::byte> bytes) {
     if (!dirty_) {

@@ -50,6 +50,9 @@ class TableFile {
   // Makes the file where there is none. One that is not this user's own, or that another process
   // has, is left to whoever has it, and a new one takes its name.
   static base::Result<TableFile> open(std::string path);
+  // That of another process, which shares its lock, and writes no more. Nothing is written here,
+  // either, before save(): until then the other one may need it again.
+  static TableFile borrow(std::string path, base::Descriptor file);
   static void remove(const std::string& path) noexcept;
 
   // What it says of the table in it. Refused, with the reason, where that cannot be one of
@@ -58,7 +61,10 @@ class TableFile {
   // The table's memory, unjudged.
   base::Status read(std::span<std::byte> table) const noexcept;
 
-  // That of an empty table from here on.
+  // To be shared with another process.
+  int descriptor() const noexcept { return file_.get(); }
+
+  // That of an empty table from here on, or, where it was borrowed, from save() on.
   void begin_anew(const ExactMatch& table);
   // Takes over what changed since the last time, some of it: call until it returns false. The table
   // is settled and notes its changes.
@@ -81,7 +87,9 @@ class TableFile {
 
   std::string path_;
   base::Descriptor file_;
-  bool was_foreign_;  // What had its name was not to be read.
+  bool was_foreign_;          // What had its name was not to be read.
+  bool borrowed_ = false;     // Nothing was written yet.
+  bool begins_anew_ = false;  // As soon as it may be written.
   bool dirty_ = false;
   int error_number_ = 0;
 };

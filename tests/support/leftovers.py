@@ -59,3 +59,18 @@ def abandoned():
         if not Path(f"/proc/{pid}").exists():
             gone.append(path)
     return gone
+
+
+class Leftovers:
+    """What a dead process could leave: files, pins, attached programs."""
+
+    def __init__(self, bed, gateway):
+        self.bed = bed
+        self.gateway = gateway
+
+    def now(self):
+        files = sorted(str(path.relative_to(self.gateway.runtime))
+                       for path in self.gateway.runtime.rglob("*"))
+        pins = sorted(path.name for path in self.bed.bpffs().iterdir())
+        programs = self.gateway.namespace.ip("-d", "link", "show").count("prog/xdp")
+        return files, pins, programs

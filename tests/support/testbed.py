@@ -308,10 +308,11 @@ class Gateway:
     """A data plane and a control plane with a runtime folder of their own in one namespace. `user`:
     whom the data plane becomes before it forwards; "": it stays who it is, and the caller says why.
     `wrapper`: words before the data plane's command line. `first_core`: None is one after the other
-    of those that there are. `supervisor`: options of weir-supervisor, where there is one."""
+    of those that there are. `supervisor`: options of weir-supervisor, where there is one.
+    `program`: another weir-dataplane than the one that was built."""
 
     def __init__(self, bed, name, *, workers=None, first_core=None, options=(), supervised=False,
-                 user=USER, wrapper=(), supervisor=()):
+                 user=USER, wrapper=(), supervisor=(), program=None):
         self.bed = bed
         self.name = name
         self.workers = workers or shape()[0]
@@ -321,6 +322,8 @@ class Gateway:
         self.user = user
         self.wrapper = wrapper
         self.supervisor = supervisor
+        self.program = program
+        self.successors = 0
         self.namespace = bed.namespace(name)
         self.runtime = bed.folder / name
         self.runtime.mkdir()
@@ -342,13 +345,15 @@ class Gateway:
                  f"the two processes of {self.name} find each other", 20)
         return self
 
-    def start_dataplane(self):
+    def dataplane_command(self, program=None):
         cores = ",".join(str((self.first_core + worker) % os.cpu_count())
                          for worker in range(self.workers))
-        arguments = [*self.wrapper, find_program("weir-dataplane"), "--runtime-dir", self.runtime,
-                     "--workers", self.workers, "--cores", cores, *self.options]
-        if self.user:
-            arguments += ["--user", self.user]
+        arguments = [*self.wrapper, program or find_program("weir-dataplane"), "--runtime-dir",
+                     self.runtime, "--workers", self.workers, "--cores", cores, *self.options]
+        return arguments + ["--user", self.user] if self.user else arguments
+
+    def start_dataplane(self):
+        arguments = self.dataplane_command(self.program)
         if self.supervised:
             arguments = [find_program("weir-supervisor"), "--pid-file", self.pid_file,
                          "--safe-mode", *self.supervisor, *arguments]
@@ -357,6 +362,22 @@ class Gateway:
         wait_for(lambda: (self.runtime / "dataplane.sock").exists() or not self.dataplane.alive(),
                  f"weir-dataplane of {self.name} listens", 30)
         self.must_live(self.dataplane)
+
+    def start_successor(self, *options, program=None):
+        """A second data plane, that shall replace the one that runs; whoever waits for that gives
+        it to succeed()."""
+        self.successors += 1
+        command_line = [*self.dataplane_command(program), "--take-over", *options]
+        return self.bed.start(f"{self.name}-dataplane-{self.successors}", map(str, command_line),
+                              self.namespace)
+
+    def succeed(self, successor, seconds=30):
+        """The data plane is another one from here on."""
+        wait_for(lambda: not self.dataplane.alive() or not successor.alive(),
+                 f"{successor.name} replaces {self.dataplane.name}", seconds)
+        self.must_live(successor)
+        assert self.dataplane.popen.wait(10) == 0, self.dataplane.log()
+        self.dataplane = successor
 
     def descriptors_held(self):
         """Of the data plane. The fewest that were seen: a question that is just being asked holds

@@ -17,6 +17,7 @@ from guest import Guest  # noqa: E402
 from hugepages import Hugepages  # noqa: E402
 from iperf3 import Iperf3  # noqa: E402
 from kernel_peer import KernelPeer, KernelPeerOverXdp, Link  # noqa: E402
+from leftovers import Leftovers  # noqa: E402
 from ovs_peer import OvsPeer  # noqa: E402
 from pulse import Pulse  # noqa: E402
 from scenario import (SIDES, UNDERLAY_MTU, VNI, TenantHost, TwoGateways, all_shots,  # noqa: E402
@@ -31,9 +32,9 @@ from traffic import Direction, InNamespace, RawPort, Replay, Shot  # noqa: E402
 
 __all__ = [
     "ROOT", "SIDES", "UNDERLAY_MTU", "USER", "VNI", "Api", "Counters", "Direction", "Gateway",
-    "Guest", "Hugepages", "InNamespace", "Iperf3", "KernelPeer", "KernelPeerOverXdp", "Link",
-    "Namespace", "OvsPeer", "Pulse", "RawPort", "Replay", "Shot", "Skip", "Stops", "TaggedPort",
-    "TenantHost", "Testbed", "TestbedError", "TwoGateways", "TwoTenants", "all_shots",
+    "Guest", "Hugepages", "InNamespace", "Iperf3", "KernelPeer", "KernelPeerOverXdp", "Leftovers",
+    "Link", "Namespace", "OvsPeer", "Pulse", "RawPort", "Replay", "Shot", "Skip", "Stops",
+    "TaggedPort", "TenantHost", "Testbed", "TestbedError", "TwoGateways", "TwoTenants", "all_shots",
     "build_folder", "check_gateways", "check_replay", "command", "find_program", "golden",
     "intent_of", "mac_among_many", "overlaps", "ping", "roce", "run", "settle", "shape",
     "sockets_lost", "stall", "tag", "test", "wait_for"]

@@ -13,7 +13,7 @@ import statistics
 import subprocess
 import time
 
-from context import (Hugepages, Pulse, Testbed, TwoTenants, mac_among_many, run, test,
+from context import (Hugepages, Leftovers, Pulse, Testbed, TwoTenants, mac_among_many, run, test,
                      wait_for)
 
 ROUNDS = int(os.environ.get("WEIR_ROUNDS", 5 if "WEIR_SHAPE" in os.environ else 20))
@@ -73,21 +73,6 @@ def check_what_was_sent(gateway, records):
 
 def percentile(values, share):
     return sorted(values)[min(int(len(values) * share), len(values) - 1)]
-
-
-class Leftovers:
-    """What a dead process could leave: files, pins, attached programs."""
-
-    def __init__(self, bed, gateway):
-        self.bed = bed
-        self.gateway = gateway
-
-    def now(self):
-        files = sorted(str(path.relative_to(self.gateway.runtime))
-                       for path in self.gateway.runtime.rglob("*"))
-        pins = sorted(path.name for path in self.bed.bpffs().iterdir())
-        programs = self.gateway.namespace.ip("-d", "link", "show").count("prog/xdp")
-        return files, pins, programs
 
 
 @test

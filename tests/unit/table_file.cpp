@@ -155,6 +155,37 @@ TEST_F(TableFileTest, next_process_has_the_same_table) {
   EXPECT_EQ(*adopted, left);
 }
 
+TEST_F(TableFileTest, borrowed_one_is_the_others_until_something_is_saved) {
+  const Entries left = leave_a_file();
+  const TableFile file = open();
+  const Bytes before = bytes();
+  ExactMatch table = make_table(other_seed);
+  TableFile borrowed = TableFile::borrow(path(), base::Descriptor(::dup(file.descriptor())));
+  ASSERT_TRUE(borrowed.find(capacity));
+
+  // As where it cannot be adopted.
+  borrowed.begin_anew(table);
+  ASSERT_TRUE(table.note_changes());
+  ASSERT_TRUE(table.set(77, 7, 1));
+  settle(table);
+
+  EXPECT_EQ(bytes(), before);
+  EXPECT_EQ(adopt(file).value_or(Entries{}), left);
+  save(borrowed, table, 1);
+  EXPECT_EQ(adopt(file).value_or(Entries{}), entries_of(table));
+}
+
+TEST_F(TableFileTest, borrowed_one_keeps_its_lock) {
+  (void)leave_a_file();
+  std::optional<TableFile> file = open();
+  const TableFile borrowed = TableFile::borrow(path(), base::Descriptor(::dup(file->descriptor())));
+  file.reset();
+
+  const TableFile third = open();
+
+  EXPECT_EQ(third.find(capacity).error().code, Errc::wrong_state);
+}
+
 TEST_F(TableFileTest, follows_transactions_and_not_those_that_are_aborted) {
   ExactMatch table = make_table(seed);
   std::optional<TableFile> file = open();

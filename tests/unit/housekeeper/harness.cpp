@@ -239,6 +239,7 @@ HousekeeperTest::HousekeeperTest(const HousekeeperOptions& options)
                                             .next_hop_count = options.next_hops + 1,
                                             .neighbour_count = 24,
                                             .stages = {}}))),
+      successor_(must(dp::Listener::listen(directory_ + "/handover.sock", 0600)), false),
       stop_(eventfd(0, EFD_CLOEXEC)) {
   base::set_log(base::LogLevel::error, base::LogFormat::text, "test");
   for (std::uint16_t id = 0; id < options.workers; ++id) {
@@ -266,10 +267,11 @@ HousekeeperTest::HousekeeperTest(const HousekeeperOptions& options)
                              .trace_rings = ring_list_,
                              .frame_rings = frame_ring_list_,
                              .pool = *pool_,
-                             .table_file = table_file_ ? &*table_file_ : nullptr},
+                             .table_file = table_file_ ? &*table_file_ : nullptr,
+                             .successor = &successor_},
       dp::Publisher::Facts{.boot_id = 42, .tsc_hz = 2'000'000'000, .hugepages = false},
       dp::Ports::Defaults{});
-  thread_ = std::thread([this] { housekeeper_->run(stop_); });
+  thread_ = std::thread([this] { ended_ = housekeeper_->run(stop_); });
 }
 
 void HousekeeperTest::stop_housekeeper() {

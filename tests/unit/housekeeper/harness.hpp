@@ -143,10 +143,12 @@ class HousekeeperTest : public testing::Test {
   std::vector<dp::TraceRing*> ring_list_;
   std::vector<dp::FrameRings*> frame_ring_list_;
   std::optional<dp::TableFile> table_file_;
+  dp::Successor successor_;
   MemoryOpener opener_;
   std::vector<std::thread> worker_threads_;
   int stop_;
   std::unique_ptr<dp::Housekeeper> housekeeper_;  // Used by its thread until the test ends.
+  base::Status ended_;                            // Of its thread.
   std::thread thread_;
 };
 
