@@ -68,9 +68,12 @@ def no_service_is_more_exposed_than_promised():
 def programs_have_the_options_that_units_give_them():
     for unit in sorted(UNITS.glob("*.service")):
         for line in unit.read_text().splitlines():
-            if not line.startswith("ExecStart="):
+            if not line.startswith(("ExecStart=", "ExecReload=")):
                 continue
-            program, *words = shlex.split(line.partition("=")[2])
+            words = shlex.split(line.partition("=")[2])
+            while Path(words[0]).name not in PROGRAMS:  # env and its variables.
+                words.pop(0)
+            program, *words = words
             done = subprocess.run([PROGRAMS[Path(program).name], "--help"], capture_output=True,
                                   text=True, timeout=20, check=True)
             for word in words:
@@ -106,6 +109,13 @@ def units_permit_what_their_programs_need_at_start():
                         "weir-controlplane.service": {"seccomp"}}.items():
         lacking = calls - permitted(unit)
         assert not lacking, f"{unit}: {lacking}"
+
+
+@test
+def the_watchdog_of_what_replaces_the_data_plane_is_the_same():
+    text = (UNITS / "weir-dataplane.service").read_text()
+    seconds, = re.findall(r"^WatchdogSec=(\d+)$", text, re.M)
+    assert f"WATCHDOG_USEC={seconds}000000 " in text
 
 
 @test
