@@ -13,8 +13,7 @@ using base::fail;
 
 namespace {
 
-base::Result<TableFileHeader::Facts> adopt(const TableFile& file, ExactMatch& endpoints,
-                                           Model& model) {
+base::Result<TableFileHeader::Facts> adopt(TableFile& file, ExactMatch& endpoints, Model& model) {
   const auto facts = file.find(endpoints.capacity());
   if (!facts) return std::unexpected(facts.error());
   const base::Status adopted =

@@ -105,8 +105,9 @@ class ExactMatch {
   void for_each(F&& f) const noexcept;
 
   // A successor's table, before anybody looks anything up; this one is empty. `fill(memory)` brings
-  // what another process had in a table of this capacity and that seed. Refused unless it is what
-  // set() and settle() leave behind, entry by entry; then this is empty as before. Allocates.
+  // what another process had in a table of this capacity and that seed, and vouches for it.
+  // Refused, and this empty as before, unless each entry is settled and in a bucket where its key
+  // is sought.
   template <class F>
   base::Status adopt(HashSeed seed, F&& fill);
   // Back to empty; nobody looks anything up.

@@ -3,6 +3,7 @@
 
 #include "dataplane/contract/digest.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/file.h>
@@ -70,12 +71,7 @@ void TableFile::remove(const std::string& path) noexcept {
   ::unlink(path.c_str());
 }
 
-base::Result<Facts> TableFile::find(std::uint32_t capacity) const noexcept {
-  struct stat found{};
-  if (::fstat(file_.get(), &found) != 0) return fail(Errc::io, "cannot be looked at", errno);
-  if (was_foreign_) return fail(Errc::wrong_state, "is another user's, or a process has it open");
-  if (found.st_size == 0) return fail(Errc::not_found, "is new");
-
+base::Result<TableFileHeader> TableFile::read_header() const noexcept {
   TableFileHeader header;
   if (!read_all(file_.get(), std::as_writable_bytes(std::span(&header, 1)), 0)) {
     return fail(Errc::malformed, "is shorter than its header");
@@ -88,20 +84,39 @@ base::Result<Facts> TableFile::find(std::uint32_t capacity) const noexcept {
   if (header.checksum != contract::record_digest(facts)) {
     return fail(Errc::malformed, "has a damaged header");
   }
+  return header;
+}
+
+base::Result<Facts> TableFile::find(std::uint32_t capacity) const noexcept {
+  struct stat found{};
+  if (::fstat(file_.get(), &found) != 0) return fail(Errc::io, "cannot be looked at", errno);
+  if (was_foreign_) return fail(Errc::wrong_state, "is another user's, or a process has it open");
+  if (found.st_size == 0) return fail(Errc::not_found, "is new");
+  const auto header = read_header();
+  if (!header) return std::unexpected(header.error());
+
+  const Facts& facts = header->facts;
   if (facts.dirty != 0) return fail(Errc::wrong_state, "was being changed when its process died");
   const std::size_t bytes = ExactMatch::bytes_for(capacity);
   if (facts.capacity != capacity || facts.table_bytes != bytes) {
     return fail(Errc::invalid_argument, "is of a table of another size (--endpoints)");
   }
-  if (static_cast<std::uint64_t>(found.st_size) != sizeof header + bytes) {
+  if (static_cast<std::uint64_t>(found.st_size) != sizeof *header + bytes) {
     return fail(Errc::malformed, "has not the length that its header says");
   }
   return facts;
 }
 
-base::Status TableFile::read(std::span<std::byte> table) const noexcept {
-  if (read_all(file_.get(), table, sizeof(TableFileHeader))) return {};
-  return fail(Errc::io, "cannot be read", errno);
+base::Status TableFile::read(std::span<std::byte> table) {
+  const auto header = read_header();
+  if (!header) return std::unexpected(header.error());
+  if (!read_all(file_.get(), table, sizeof(TableFileHeader))) {
+    return fail(Errc::io, "cannot be read", errno);
+  }
+  image_.begin(table.size(), header->facts.seed);
+  image_.update(0, table);
+  if (image_.value() == header->facts.image) return {};
+  return fail(Errc::malformed, "is damaged");
 }
 
 void TableFile::begin_anew(const ExactMatch& table) {
@@ -114,6 +129,11 @@ void TableFile::begin_anew(const ExactMatch& table) {
     return give_up(errno);
   }
   dirty_ = false;
+  image_.begin(table.bytes(), table.seed());
+  constexpr std::array<std::byte, ImageDigest::part_bytes> zeros{};
+  for (std::size_t at = 0; at < table.bytes(); at += zeros.size()) {
+    image_.update(at, std::span(zeros).first(std::min(zeros.size(), table.bytes() - at)));
+  }
   write_header(table, 0, 0);
 }
 
@@ -126,6 +146,7 @@ bool TableFile::save(ExactMatch& table, base::Generation generation, std::uint64
       dirty_ = true;
       write_header(table, generation, digest);
     }
+    image_.update(offset, bytes);
     write(bytes.data(), bytes.size(), sizeof(TableFileHeader) + offset);
   });
   if (more || !dirty_) return more;
@@ -160,6 +181,7 @@ void TableFile::write_header(const ExactMatch& table, base::Generation generatio
   header.facts.seed = table.seed();
   header.facts.generation = generation;
   header.facts.digest = digest;
+  header.facts.image = image_.value();
   header.checksum = contract::record_digest(header.facts);
   write(&header, sizeof header, 0);
 }

@@ -3,7 +3,7 @@
 // says whose it is. Nobody reads packets by it: workers have memory of their own on huge pages, and
 // the housekeeper copies there what a transaction has changed once that is settled.
 //
-//     0      header, one page: layout, sizes, seed, generation, digest, dirty
+//     0      header, one page: layout, sizes, seed, generation, digests, dirty
 //     4096   the table's buckets as they lie in memory; what was never written is a hole
 //
 // Written and read by system calls, never mapped: a file that somebody shortens, or a file system
@@ -13,6 +13,7 @@
 #include "dataplane/base/descriptor.hpp"
 #include "dataplane/base/error.hpp"
 #include "dataplane/table/exact_match.hpp"
+#include "dataplane/table/image_digest.hpp"
 
 #include <array>
 #include <cstddef>
@@ -24,7 +25,7 @@
 namespace dp {
 
 // Grows with every change of how a table lies in memory: Entry, Version, KeyedHash, buckets.
-inline constexpr std::uint32_t table_file_layout = 1;
+inline constexpr std::uint32_t table_file_layout = 2;
 
 struct TableFileHeader {
   // All that the checksum covers.
@@ -38,7 +39,8 @@ struct TableFileHeader {
     HashSeed seed;
     std::uint64_t generation;  // Of that process; the last that changed the table.
     std::uint64_t digest;      // As the contract counts it, over all entries.
-    std::array<std::uint64_t, 503> reserved;
+    std::uint64_t image;       // Of the buckets' bytes: ImageDigest.
+    std::array<std::uint64_t, 502> reserved;
   };
   Facts facts;
   std::uint64_t checksum;
@@ -58,8 +60,9 @@ class TableFile {
   // What it says of the table in it. Refused, with the reason, where that cannot be one of
   // `capacity`, or where it was being changed; not_found: it is new.
   base::Result<TableFileHeader::Facts> find(std::uint32_t capacity) const noexcept;
-  // The table's memory, unjudged.
-  base::Status read(std::span<std::byte> table) const noexcept;
+  // The table's memory as it was written, which is what is saved from here on; refused where a bit
+  // of it is another. Allocates.
+  base::Status read(std::span<std::byte> table);
 
   // To be shared with another process.
   int descriptor() const noexcept { return file_.get(); }
@@ -82,6 +85,7 @@ class TableFile {
   TableFile(std::string path, base::Descriptor file, bool was_foreign)
       : path_(std::move(path)), file_(std::move(file)), was_foreign_(was_foreign) {}
 
+  base::Result<TableFileHeader> read_header() const noexcept;
   void write(const void* bytes, std::size_t size, std::uint64_t offset);
   void write_header(const ExactMatch& table, base::Generation generation, std::uint64_t digest);
 
@@ -90,6 +94,7 @@ class TableFile {
   bool was_foreign_;          // What had its name was not to be read.
   bool borrowed_ = false;     // Nothing was written yet.
   bool begins_anew_ = false;  // As soon as it may be written.
+  ImageDigest image_;         // Of the buckets in it.
   bool dirty_ = false;
   int error_number_ = 0;
 };

@@ -196,7 +196,7 @@ TEST_P(Golden, table_file_is_adopted_or_of_another_layout) {
   const fs::path path = fs::path(folder) / "endpoints.table";
   fs::copy_file(GetParam() / "endpoints.table", path);
   fs::permissions(path, fs::perms(0600));
-  const auto file = dp::TableFile::open(path);
+  auto file = dp::TableFile::open(path);
   ASSERT_TRUE(file.has_value());
 
   const auto facts = file->find(golden_capacity);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a process left, with any bytes changed: refused, or a table that works, whatever it is that
-// it then says. The checksum, which nobody guesses, is made right where the first byte says so.
+// it then says. The header's checksum, which nobody guesses, is right where the first byte says so.
 #include "dataplane/table/table_file.hpp"
 
 #include "dataplane/base/check.hpp"
@@ -96,7 +96,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   write_file(bytes);
 
-  const auto file = dp::TableFile::open(path());
+  auto file = dp::TableFile::open(path());
   CHECK(file.has_value());
   dp::ExactMatch table = make_table();
   if (const auto facts = file->find(capacity)) {
