@@ -2,6 +2,7 @@
 #include "controlplane/api/operations.hpp"
 
 #include <boost/json/array.hpp>
+#include <boost/json/monotonic_resource.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -156,7 +157,8 @@ Status perform_one(Intent& intent, const Operation& operation) {
 
 Result<std::vector<Operation>> parse_operations(std::string_view body) {
   boost::system::error_code broken;
-  const json::value document = json::parse(body, broken);
+  json::monotonic_resource memory;  // Of a large batch: freed as one.
+  const json::value document = json::parse(body, broken, &memory);
   const json::object* object = broken ? nullptr : document.if_object();
   const json::value* list = object == nullptr ? nullptr : object->if_contains("operations");
   if (broken) return fail(malformed("the body is no JSON: " + broken.message()));

@@ -38,6 +38,19 @@ void replace_at(SharedList<T>& list, typename SharedList<T>::const_iterator at, 
   list.replace(at, std::move(object));
 }
 
+// Names that an endpoint says get the text of the object that has them: there may be a million, and
+// names that share one are compared without a look at it.
+void share_names(const Intent& intent, Endpoint& endpoint) {
+  const auto share = [](Name& name, const auto* object) {
+    if (object != nullptr) name = object->name;
+  };
+  share(endpoint.network, find_network(intent, endpoint.network.view()));
+  share(endpoint.vtep, find_vtep(intent, endpoint.vtep.view()));
+  share(endpoint.port, find_port(intent, endpoint.port.view()));
+}
+template <class T>
+void share_names(const Intent&, T&) {}
+
 template <class T>
 bool is_at(const ListOf<T>& list, typename ListOf<T>::const_iterator at, const T& object) {
   return at != list.end() && !key_less(object, *at);
@@ -140,6 +153,7 @@ std::string join(const Users& users) {
 Status add(Intent& intent, Object object) {
   return std::visit(
       [&]<class T>(T& concrete) -> Status {
+        share_names(intent, concrete);
         auto& list = list_of<T>(intent);
         const auto at = place_in(list, concrete);
         if (is_at(list, at, concrete)) {
@@ -155,6 +169,7 @@ Status add(Intent& intent, Object object) {
 Status replace(Intent& intent, Object object) {
   return std::visit(
       [&]<class T>(T& concrete) -> Status {
+        share_names(intent, concrete);
         auto& list = list_of<T>(intent);
         const auto at = place_in(list, concrete);
         if (!is_at(list, at, concrete)) {
@@ -169,6 +184,7 @@ Status replace(Intent& intent, Object object) {
 void put(Intent& intent, Object object) {
   std::visit(
       [&]<class T>(T& concrete) {
+        share_names(intent, concrete);
         auto& list = list_of<T>(intent);
         const auto at = place_in(list, concrete);
         if (is_at(list, at, concrete)) {

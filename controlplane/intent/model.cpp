@@ -195,12 +195,18 @@ const NextHop* find_next_hop(const Intent& intent, std::string_view name) noexce
 
 const Endpoint* find_endpoint(const Intent& intent, std::string_view network,
                               const base::MacAddress& mac) noexcept {
+  // Most endpoints share the text of their network's own name, and are seen to be of it without a
+  // look at that.
+  const Network* known = find_network(intent, network);
+  const auto by_network = [&](const Endpoint& endpoint) {
+    if (known != nullptr && endpoint.network == known->name) return 0;
+    return endpoint.network.view().compare(network);
+  };
   const auto at = intent.endpoints.partition_point([&](const Endpoint& endpoint) {
-    const int by_network = endpoint.network.view().compare(network);
-    return by_network != 0 ? by_network < 0 : endpoint.mac < mac;
+    const int order = by_network(endpoint);
+    return order != 0 ? order < 0 : endpoint.mac < mac;
   });
-  const bool found =
-      at != intent.endpoints.end() && at->network.view() == network && at->mac == mac;
+  const bool found = at != intent.endpoints.end() && by_network(*at) == 0 && at->mac == mac;
   return found ? &*at : nullptr;
 }
 

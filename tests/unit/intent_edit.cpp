@@ -113,6 +113,36 @@ TEST(IntentEdit, puts_whether_it_is_there_or_not) {
   EXPECT_FALSE(cp::replace(intent, cp::Network{.name = name("pink"), .vni = 9, .flood = {}}));
 }
 
+// Of a million endpoints that were edited one by one no name is told from another by its letters.
+TEST(IntentEdit, endpoints_get_the_names_of_what_they_refer_to) {
+  cp::Intent intent = sample_intent();
+  ASSERT_TRUE(cp::add(intent, ObjectKind::vtep,
+                      {{"name", "other"}, {"kind", "remote"}, {"address", "198.18.0.77"}}));
+  constexpr base::MacAddress mac{{2, 0, 0, 0, 0, 77}};
+
+  ASSERT_TRUE(cp::add(intent, ObjectKind::endpoint,
+                      {{"network", "blue"}, {"mac", base::to_string(mac)}, {"vtep", "other"}}));
+  const cp::Endpoint* added = find_endpoint(intent, "blue", mac);
+  ASSERT_NE(added, nullptr);
+  EXPECT_EQ(added->network.view().data(), find_network(intent, "blue")->name.view().data());
+  EXPECT_EQ(added->vtep.view().data(), find_vtep(intent, "other")->name.view().data());
+
+  ASSERT_TRUE(cp::add(intent, ObjectKind::network, {{"name", "later"}, {"vni", "99"}}));
+  EXPECT_EQ(find_endpoint(intent, "later", mac), nullptr);
+  EXPECT_EQ(find_endpoint(intent, "nowhere", mac), nullptr);
+}
+
+// A batch is judged as a whole, so that what it names may come later.
+TEST(IntentEdit, an_endpoint_is_found_before_its_network_is_there) {
+  cp::Intent intent;
+  constexpr base::MacAddress mac{{2, 0, 0, 0, 0, 1}};
+  ASSERT_TRUE(cp::add(
+      intent, cp::Endpoint{.network = name("green"), .mac = mac, .vtep = name("gw1"), .port = {}}));
+
+  EXPECT_NE(find_endpoint(intent, "green", mac), nullptr);
+  EXPECT_EQ(find_endpoint(intent, "gree", mac), nullptr);
+}
+
 TEST(IntentName, shares_its_text_and_compares_by_it) {
   const cp::Name one = name("blue");
   cp::Name copy = one;
