@@ -31,7 +31,7 @@ int refuse(const std::string& what) {
   return 1;
 }
 
-std::string metrics_of(const Configuration& configuration, const Link& link,
+std::string metrics_of(const Configuration& configuration, const Store& store, const Link& link,
                        std::uint64_t requests_refused) {
   const LinkStatus& status = link.status();
   ProcessMetrics process{.version = WEIR_VERSION,
@@ -40,6 +40,8 @@ std::string metrics_of(const Configuration& configuration, const Link& link,
                          .connections = status.connections,
                          .transactions = status.transactions,
                          .records = status.records,
+                         .store_alarm = !store.alarm().empty(),
+                         .store_copy = store.has_copy(),
                          .objects = {},
                          .requests_refused = requests_refused};
   for (std::size_t i = 0; i < object_kind_count; ++i) {
@@ -100,7 +102,7 @@ int serve(const Options& options) {
            .traces = traces,
            .seccomp = seccomp,
            .metrics = [&] {
-             return metrics_of(configuration, link, clients->requests_refused());
+             return metrics_of(configuration, *store, link, clients->requests_refused());
            }});
   HttpServer server(io.get_executor(), {.requests_per_second = options.request_rate},
                     [&](HttpRequest request) { return api.handle(std::move(request)); });

@@ -77,7 +77,8 @@ Api::Answer Api::get_status(Call&) {
                                                        {"pid", ::getpid()},
                                                        {"seccomp", base::name(parts_.seccomp)}}},
                          {"dataplane", std::move(dataplane)},
-                         {"intent", std::move(wanted)}});
+                         {"intent", std::move(wanted)},
+                         {"store", json::object{{"alarm", parts_.configuration.store().alarm()}}}});
 }
 
 Api::Answer Api::get_stats(Call&) {

@@ -98,7 +98,7 @@ constexpr std::array schemas{
 "type": "object", "required": ["keys"],
 "properties": {"keys": {"type": "array", "items": {"type": "string"}}}})"},
     Schema{"status", R"({
-"type": "object", "required": ["controlplane", "dataplane", "intent"],
+"type": "object", "required": ["controlplane", "dataplane", "intent", "store"],
 "properties": {
   "controlplane": {"type": "object", "required": ["release", "pid", "seccomp"],
     "properties": {"seccomp": {"enum": ["off", "log", "kill"]}}},
@@ -110,7 +110,9 @@ constexpr std::array schemas{
       "endpoints_adopted": {"type": "integer"}, "table_file_bytes": {"type": "integer"},
       "last_error": {"type": "string"}}},
   "intent": {"type": "object", "required": ["objects"], "properties": {
-    "unconfirmed": {"type": "object", "required": ["number", "until", "seconds_left"]}}}}})"},
+    "unconfirmed": {"type": "object", "required": ["number", "until", "seconds_left"]}}},
+  "store": {"type": "object", "required": ["alarm"],
+    "properties": {"alarm": {"type": "string"}}}}})"},
     Schema{"stats", R"({
 "type": "object",
 "required": ["time", "dataplane", "totals", "drops", "ports", "networks", "vteps", "next_hops",

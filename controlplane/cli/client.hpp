@@ -18,6 +18,7 @@ enum class ExitCode : int {
   cannot_connect = 3,
   timed_out = 4,
   not_printed = 5,
+  alarm = 6,
 };
 
 struct ClientError {

@@ -263,12 +263,26 @@ std::string status_text(const json::value& status) {
   return text;
 }
 
+// Further lines stand under the first one.
+std::string indented(std::string lines) {
+  for (std::size_t at = 0; (at = lines.find('\n', at)) != lines.npos; ++at) {
+    lines.insert(at + 1, "               ");
+  }
+  return lines;
+}
+
 }  // namespace
 
 ExitCode run_status(const Client& client, const Invocation& invocation) {
-  return ask(client, invocation, "GET", "/v1/status", {}, [](const json::value& status) {
+  bool alarmed = false;
+  const auto show = [&alarmed](const json::value& status) {
+    const std::string alarm = text_at(status, "store.alarm");
     print(status_text(status) + unconfirmed_text(status, "intent.unconfirmed"));
-  });
+    if (!alarm.empty()) print("STORE ALARM    " + indented(alarm) + "\n");
+    alarmed = !alarm.empty();
+  };
+  const ExitCode code = ask(client, invocation, "GET", "/v1/status", {}, show);
+  return code == ExitCode::ok && alarmed ? ExitCode::alarm : code;
 }
 
 ExitCode run_stats_show(const Client& client, const Invocation& invocation) {

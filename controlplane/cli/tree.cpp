@@ -49,6 +49,7 @@ constexpr std::array exits{
     ExitText{ExitCode::cannot_connect, "No control plane listens on the socket."},
     ExitText{ExitCode::timed_out, "The control plane did not answer in time."},
     ExitText{ExitCode::not_printed, "What was to be said could not be written."},
+    ExitText{ExitCode::alarm, "`weir status` has told an alarm."},
 };
 
 // Texts of the commands that exist for each kind of object.

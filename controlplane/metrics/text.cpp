@@ -233,6 +233,10 @@ void write_process(std::string& out, const ProcessMetrics& process) {
       process.records);
   one("weir_api_requests_refused_total", "counter",
       "Requests refused as they were too many of one user.", process.requests_refused);
+  one("weir_store_alarm", "gauge",
+      "1: the store was damaged or has no copy; `weir status` says more.", process.store_alarm);
+  one("weir_store_copies", "gauge", "Files that hold what is wanted; 2 when all is well.",
+      process.store_copy ? 2 : 1);
   write_head(out, "weir_intent_objects", "Objects that are wanted, by kind.", "gauge");
   for (const auto& [kind, count] : process.objects) {
     write_sample(out, "weir_intent_objects", "kind=\"" + kind + "\"", count, 1);

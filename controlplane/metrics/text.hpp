@@ -24,6 +24,8 @@ struct ProcessMetrics {
   std::uint64_t connections = 0;
   std::uint64_t transactions = 0;
   std::uint64_t records = 0;
+  bool store_alarm = false;  // Something was wrong with its files, and nobody has looked yet.
+  bool store_copy = true;    // What is saved goes into two files.
   std::map<std::string, std::size_t> objects;  // "ports" → how many are wanted.
   std::uint64_t requests_refused = 0;          // As they were too many of one user.
 };

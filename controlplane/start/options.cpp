@@ -42,7 +42,14 @@ base::Manual manual() {
           {.title = "FILES",
            .text = roff_row("/run/weir/controlplane.sock", "Where it listens to weir(1).") +
                    roff_row("/run/weir/dataplane.sock", "Where weir-dataplane listens to it.") +
-                   roff_row("/var/lib/weir/intent.sqlite", "What is wanted, and its history.") +
+                   roff_row("/var/lib/weir/intent.sqlite, /var/lib/weir/intent.sqlite.copy",
+                            "What is wanted, and its history, twice. To begin with nothing, move "
+                            "both away, and those beside them whose names end in -wal.") +
+                   roff_row("/var/lib/weir/intent.sqlite.alarm",
+                            "That one of them was damaged, and what was done. weir status and a "
+                            "metric tell it until somebody has removed the file.") +
+                   roff_row("/var/lib/weir/intent.sqlite.damaged-TIME",
+                            "A damaged one, set aside; nothing reads it any more.") +
                    roff_row("/etc/default/weir-controlplane",
                             "WEIR_CONTROLPLANE_OPTIONS, which the service takes.")},
           {.title = "SEE ALSO", .text = "weir(1), weir\\-dataplane(8), weir\\-supervisor(8)\n"}}};

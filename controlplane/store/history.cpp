@@ -183,6 +183,33 @@ Result<std::vector<HistoryEntry>> read_history(Database& database, std::size_t m
   return entries;
 }
 
+Status check_history(Database& database) {
+  const std::string sql = std::string("SELECT ") + columns + " FROM history";
+  auto row = Statement::make(database, sql.c_str());
+  if (!row) return std::unexpected(row.error());
+  row->start();
+  Statement::Step step;
+  while ((step = row->step()) == Statement::Step::row) {
+    const HistoryEntry entry = read_entry(*row);
+    if (!entry.sound) {
+      return fail(database.damaged("what it tells of change " + std::to_string(entry.number) +
+                                   " is damaged"));
+    }
+  }
+  if (step == Statement::Step::failed) return fail(database.error("read"));
+  auto undo = Statement::make(database, "SELECT number, digest, difference FROM undo");
+  if (!undo) return std::unexpected(undo.error());
+  undo->start();
+  while ((step = undo->step()) == Statement::Step::row) {
+    const auto change = static_cast<std::uint64_t>(undo->integer(0));
+    if (undo->integer(1) != digest_of(change, undo->text(2))) {
+      return fail(damaged(database, change));
+    }
+  }
+  if (step == Statement::Step::failed) return fail(database.error("read"));
+  return {};
+}
+
 Result<Intent> undo_history(Database& database, const Intent& now, std::uint64_t number) {
   const auto oldest = farthest(database);
   if (!oldest) return std::unexpected(oldest.error());

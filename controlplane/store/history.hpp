@@ -67,6 +67,9 @@ Result<std::uint64_t> append_history(Database& database, const HistoryEntry& ent
 Result<std::vector<HistoryEntry>> read_history(Database& database, std::size_t most,
                                                std::uint64_t before = 0);
 
+// Refused where an entry, or what undoes it, is not as it was written.
+Status check_history(Database& database);
+
 // The intent as change `number` left it, by undoing all later ones in `now`; 0: before the first.
 Result<Intent> undo_history(Database& database, const Intent& now, std::uint64_t number);
 

@@ -15,6 +15,20 @@ Layer layer_of(LayerNumber number, std::string_view difference) noexcept {
           .digest = RowDigest('l').add_value(number).add_large(difference).value()};
 }
 
+// Calls f(layer, text) in the order in which they were written.
+template <class F>
+Status for_each_layer(Database& database, F&& f) {
+  auto row = Statement::make(database, "SELECT number, difference FROM layers ORDER BY number");
+  if (!row) return std::unexpected(row.error());
+  row->start();
+  Statement::Step step;
+  while ((step = row->step()) == Statement::Step::row) {
+    f(layer_of(row->integer(0), row->text(1)), row->text(1));
+  }
+  if (step == Statement::Step::failed) return fail(database.error("read"));
+  return {};
+}
+
 }  // namespace
 
 Result<Layer> write_layer(Database& database, LayerNumber number, std::string_view difference) {
@@ -36,17 +50,18 @@ Status remove_layer(Database& database, LayerNumber number) {
 }
 
 Result<Layers> read_layers(Database& database) {
-  auto row = Statement::make(database, "SELECT number, difference FROM layers ORDER BY number");
-  if (!row) return std::unexpected(row.error());
-  row->start();
   Layers layers;
-  Statement::Step step;
-  while ((step = row->step()) == Statement::Step::row) {
-    layers.rows.push_back(layer_of(row->integer(0), row->text(1)));
-    layers.texts.emplace_back(row->text(1));
-  }
-  if (step == Statement::Step::failed) return fail(database.error("read"));
+  auto read = for_each_layer(database, [&](const Layer& layer, std::string_view text) {
+    layers.rows.push_back(layer);
+    layers.texts.emplace_back(text);
+  });
+  if (!read) return std::unexpected(read.error());
   return layers;
+}
+
+Status add_up_layers(Database& database, std::uint64_t& digest) {
+  return for_each_layer(database,
+                        [&](const Layer& layer, std::string_view) { digest += layer.digest; });
 }
 
 Result<Intent> apply_layers(const Intent& base, std::vector<std::string> texts) {

@@ -31,6 +31,8 @@ struct Layers {
 Result<Layer> write_layer(Database& database, LayerNumber number, std::string_view difference);
 Status remove_layer(Database& database, LayerNumber number);
 Result<Layers> read_layers(Database& database);
+// Adds to `digest` what all rows say, without keeping their texts.
+Status add_up_layers(Database& database, std::uint64_t& digest);
 
 // What is on top of `base` with all these.
 Result<Intent> apply_layers(const Intent& base, std::vector<std::string> texts);

@@ -87,6 +87,20 @@ Result<std::vector<SavedState>> list_saved_states(Database& database) {
   return states;
 }
 
+Status check_saved_states(Database& database) {
+  auto row = Statement::make(database, "SELECT name, digest, objects FROM saved");
+  if (!row) return std::unexpected(row.error());
+  row->start();
+  Statement::Step step;
+  while ((step = row->step()) == Statement::Step::row) {
+    if (row->integer(1) != digest_of(row->text(0), row->text(2))) {
+      return fail(database.damaged("saved state " + std::string(row->text(0)) + " is damaged"));
+    }
+  }
+  if (step == Statement::Step::failed) return fail(database.error("read"));
+  return {};
+}
+
 Result<Intent> read_saved_state(Database& database, std::string_view name) {
   auto row = Statement::make(database, "SELECT digest, objects FROM saved WHERE name = ?");
   if (!row) return std::unexpected(row.error());

@@ -31,6 +31,8 @@ Status write_saved_state(Database& database, const SavedState& state, const Inte
 Status remove_saved_state(Database& database, std::string_view name);
 // By name.
 Result<std::vector<SavedState>> list_saved_states(Database& database);
+// Refused where one is not as it was saved.
+Status check_saved_states(Database& database);
 Result<Intent> read_saved_state(Database& database, std::string_view name);
 
 }  // namespace cp

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/store/sqlite.hpp"
 
+#include "dataplane/base/log.hpp"
+
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -41,6 +43,18 @@ Status prepare_file(const std::string& path) {
   return fail(std::move(cut));
 }
 
+// Our statements fit our tables and values: where they do not, it is the file that has changed. And
+// it was opened for writing: a flag in its own header forbids it now.
+bool is_other_than_written(sqlite3* handle) noexcept {
+  switch (sqlite3_extended_errcode(handle)) {
+    case SQLITE_ERROR:
+    case SQLITE_READONLY:
+    case SQLITE_SCHEMA:
+    case SQLITE_MISMATCH: return true;
+    default: return false;
+  }
+}
+
 // Only where nobody has emptied the log for long: it does not grow for ever.
 constexpr int log_pages_max = 16384;
 
@@ -74,8 +88,41 @@ Result<Database> Database::open(const std::string& path) {
 }
 
 Status Database::execute(const char* sql) {
-  if (sqlite3_exec(handle_.get(), sql, nullptr, nullptr, nullptr) == SQLITE_OK) return {};
-  return fail(error("execute"));
+  if (sqlite3_exec(handle_.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK) {
+    return fail(error("execute"));
+  }
+  if (copy_ == nullptr) return {};
+  if (auto done = copy_->execute(sql); !done) give_up_copy(done.error().front());
+  return {};
+}
+
+void Database::roll_back() noexcept {
+  // SQLite may have done so itself. Where it fails, the log undoes it when the file is next opened.
+  if (sqlite3_get_autocommit(handle_.get()) == 0) {
+    (void)sqlite3_exec(handle_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+  }
+  if (copy_) copy_->roll_back();
+}
+
+void Database::keep_copy(Database copy) {
+  copy_ = std::make_unique<Database>(std::move(copy));
+}
+
+void Database::give_up_copy(const Error& why) {
+  LOG(error, "store_copy_failed", {"reason", to_string(why)});
+  copy_.reset();
+}
+
+void Database::leave_log() noexcept {
+  (void)sqlite3_db_config(get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+}
+
+Status Database::copy_from(Database& from) {
+  sqlite3_backup* backup = sqlite3_backup_init(get(), "main", from.get(), "main");
+  if (backup == nullptr) return fail(error("copy"));
+  (void)sqlite3_backup_step(backup, -1);  // A failure is told by the next call, too.
+  if (sqlite3_backup_finish(backup) != SQLITE_OK) return fail(error("copy"));
+  return {};
 }
 
 Status Database::empty_log() {
@@ -83,6 +130,8 @@ Status Database::empty_log() {
                                              nullptr, nullptr);
   if (done != SQLITE_OK) return fail(error("checkpoint"));
   *log_pages_ = 0;
+  if (copy_ == nullptr) return {};
+  if (auto emptied = copy_->empty_log(); !emptied) give_up_copy(emptied.error().front());
   return {};
 }
 
@@ -109,9 +158,16 @@ Error Database::error(std::string_view what) const {
   } else if (code == SQLITE_CORRUPT) {
     error.code = base::Errc::malformed;
     error.message = "is damaged; restore a copy, or move it away to start with an empty store";
+  } else if (is_other_than_written(handle_.get())) {
+    error.code = base::Errc::malformed;
+    error.message = std::string("is damaged (") + sqlite3_errmsg(handle_.get()) +
+                    "); restore a copy, or move it away to start with an empty store";
   } else if (code == SQLITE_BUSY || code == SQLITE_LOCKED) {
     error.code = base::Errc::busy;
     error.message = "is in use by another process; only one control plane may have it";
+  } else if (code == SQLITE_NOMEM) {
+    error.code = base::Errc::out_of_memory;
+    error.message = "cannot " + std::string(what) + ": there is no memory";
   } else if (code == SQLITE_FULL) {
     error.message = "the disk is full; nothing was changed";
   } else {
@@ -120,38 +176,78 @@ Error Database::error(std::string_view what) const {
   return error;
 }
 
+Error Database::damaged(std::string what) const {
+  Error error = io_error(path_, std::move(what) +
+                                    "; restore a copy, or move the file away to start "
+                                    "with an empty store");
+  error.code = base::Errc::malformed;
+  return error;
+}
+
+bool Database::row_mismatch() const noexcept {
+  const int code = sqlite3_errcode(handle_.get()) & 0xff;
+  return code == SQLITE_DONE || code == SQLITE_CONSTRAINT;
+}
+
 Result<Statement> Statement::make(Database& database, const char* sql) {
-  sqlite3_stmt* handle = nullptr;
-  const int made =
-      sqlite3_prepare_v3(database.get(), sql, -1, SQLITE_PREPARE_PERSISTENT, &handle, nullptr);
+  const auto prepare = [sql](sqlite3* in) {
+    sqlite3_stmt* handle = nullptr;
+    (void)sqlite3_prepare_v3(in, sql, -1, SQLITE_PREPARE_PERSISTENT, &handle, nullptr);
+    return handle;
+  };
   Statement statement;
-  statement.handle_.reset(handle);
-  if (made != SQLITE_OK) return fail(database.error("prepare"));
+  statement.database_ = &database;
+  statement.handle_.reset(prepare(database.get()));
+  if (!statement.handle_) return fail(database.error("prepare"));
+  if (database.copy() != nullptr && sqlite3_stmt_readonly(statement.handle_.get()) == 0) {
+    statement.copy_handle_.reset(prepare(database.copy()->get()));
+    if (!statement.copy_handle_) database.give_up_copy(database.copy()->error("prepare"));
+  }
   return statement;
 }
 
 Statement& Statement::start() noexcept {
   sqlite3_reset(handle_.get());
+  if (copy_handle_) sqlite3_reset(copy_handle_.get());
   next_parameter_ = 1;
   return *this;
 }
 
 Statement& Statement::bind(std::int64_t value) noexcept {
-  sqlite3_bind_int64(handle_.get(), next_parameter_++, value);
+  sqlite3_bind_int64(handle_.get(), next_parameter_, value);
+  if (copy_handle_) sqlite3_bind_int64(copy_handle_.get(), next_parameter_, value);
+  ++next_parameter_;
   return *this;
 }
 
 Statement& Statement::bind(std::string_view text) noexcept {
-  sqlite3_bind_text(handle_.get(), next_parameter_++, text.data(), static_cast<int>(text.size()),
-                    SQLITE_STATIC);
+  const auto bind_to = [&](sqlite3_stmt* handle) {
+    sqlite3_bind_text(handle, next_parameter_, text.data(), static_cast<int>(text.size()),
+                      SQLITE_STATIC);
+  };
+  bind_to(handle_.get());
+  if (copy_handle_) bind_to(copy_handle_.get());
+  ++next_parameter_;
   return *this;
 }
 
-Statement::Step Statement::step() noexcept {
+Statement::Step Statement::step() {
   switch (sqlite3_step(handle_.get())) {
     case SQLITE_ROW: return Step::row;
-    case SQLITE_DONE: return Step::done;
+    case SQLITE_DONE: break;
     default: return Step::failed;
+  }
+  if (copy_handle_) step_copy();
+  return Step::done;
+}
+
+void Statement::step_copy() {
+  Database* copy = database_->copy();
+  if (copy == nullptr) return;  // Another statement has met its end.
+  if (sqlite3_step(copy_handle_.get()) != SQLITE_DONE) {
+    database_->give_up_copy(copy->error("write"));
+  } else if (sqlite3_changes(copy->get()) != sqlite3_changes(database_->get())) {
+    database_->give_up_copy(copy->damaged("does not hold what it is a copy of"));
   }
 }
 
@@ -169,8 +265,7 @@ Result<Transaction> Transaction::begin(Database& database) {
 }
 
 Transaction::~Transaction() {
-  // Where this fails too, the journal undoes it when the file is next opened.
-  if (database_ != nullptr) (void)database_->execute("ROLLBACK");
+  if (database_ != nullptr) database_->roll_back();
 }
 
 Status Transaction::commit() {

@@ -2,113 +2,14 @@
 #include "controlplane/store/store.hpp"
 
 #include "controlplane/intent/validate.hpp"
+#include "controlplane/store/alarm.hpp"
 #include "controlplane/store/difference.hpp"
+#include "controlplane/store/files.hpp"
 #include "controlplane/store/former_rows.hpp"
-#include "controlplane/store/row_digest.hpp"
-#include "controlplane/store/schema.hpp"
-
-#include <array>
+#include "controlplane/store/numbers.hpp"
 
 namespace cp {
 namespace {
-
-// Exclusive: a second control plane finds the file busy instead of fighting over it, and SQLite
-// needs no shared memory beside it. FULL: a commit is on the disk when it returns. The limit gives
-// back the room that one large change took in the log.
-constexpr const char* settings = R"(
-  PRAGMA locking_mode = EXCLUSIVE;
-  PRAGMA journal_mode = WAL;
-  PRAGMA synchronous = FULL;
-  PRAGMA cell_size_check = ON;
-  PRAGMA journal_size_limit = 67108864;
-)";
-
-// Of which the names have numbers.
-constexpr std::array numbered_kinds = {ObjectKind::port, ObjectKind::vtep, ObjectKind::network,
-                                       ObjectKind::next_hop};
-
-std::uint64_t number_digest(ObjectKind kind, std::string_view name, std::uint16_t number) {
-  RowDigest digest('n');
-  return digest.add(static_cast<char>(kind)).add_value(name).add(std::to_string(number)).value();
-}
-
-Status check_application(Database& database) {
-  const auto id = database.integer("PRAGMA application_id");
-  if (!id) return std::unexpected(id.error());
-  const auto tables = database.integer("SELECT count(*) FROM sqlite_schema");
-  if (!tables) return std::unexpected(tables.error());
-  if (*id == application_id || (*id == 0 && *tables == 0)) return {};
-  Error error = database.error({});
-  error.code = base::Errc::malformed;
-  error.message = "is the database of another program";
-  return fail(std::move(error));
-}
-
-Status check_integrity(Database& database) {
-  const auto result = database.text("PRAGMA quick_check(1)");
-  if (!result) return std::unexpected(result.error());
-  if (*result == "ok") return {};
-  Error error = database.error({});
-  error.code = base::Errc::malformed;
-  error.message =
-      "is damaged (" + *result + "); restore a copy, or move it away to start with an empty store";
-  return fail(std::move(error));
-}
-
-// Writes rows of one table and keeps their digest.
-class RowWriter {
- public:
-  static Result<RowWriter> make(Database& database, const char* insert, const char* update,
-                                const char* remove) {
-    auto insert_statement = Statement::make(database, insert);
-    auto update_statement = Statement::make(database, update);
-    auto remove_statement = Statement::make(database, remove);
-    if (!insert_statement) return std::unexpected(insert_statement.error());
-    if (!update_statement) return std::unexpected(update_statement.error());
-    if (!remove_statement) return std::unexpected(remove_statement.error());
-    return RowWriter(database, std::move(*insert_statement), std::move(*update_statement),
-                     std::move(*remove_statement));
-  }
-
-  template <class... V>
-  bool insert(ObjectKind kind, std::string_view key, V... values) {
-    insert_.start().bind(static_cast<std::int64_t>(kind)).bind(key);
-    (insert_.bind(values), ...);
-    return run(insert_);
-  }
-  template <class... V>
-  bool update(ObjectKind kind, std::string_view key, V... values) {
-    update_.start();
-    (update_.bind(values), ...);
-    return run(update_.bind(static_cast<std::int64_t>(kind)).bind(key));
-  }
-  bool remove(ObjectKind kind, std::string_view key) {
-    return run(remove_.start().bind(static_cast<std::int64_t>(kind)).bind(key));
-  }
-
- private:
-  RowWriter(Database& database, Statement insert, Statement update, Statement remove)
-      : database_(database),
-        insert_(std::move(insert)),
-        update_(std::move(update)),
-        remove_(std::move(remove)) {}
-
-  // Exactly one row, or the file does not hold what the caller thinks.
-  bool run(Statement& statement) {
-    return statement.step() == Statement::Step::done && sqlite3_changes(database_.get()) == 1;
-  }
-
-  Database& database_;
-  Statement insert_;
-  Statement update_;
-  Statement remove_;
-};
-
-// Whether a write failed because the row was there, or was not, against what the caller thinks.
-bool row_mismatch(const Database& database) noexcept {
-  const int code = sqlite3_errcode(database.get()) & 0xff;
-  return code == SQLITE_DONE || code == SQLITE_CONSTRAINT;
-}
 
 Status update_digest(Database& database, std::uint64_t digest) {
   auto statement = Statement::make(database, "UPDATE state SET content_digest = ?");
@@ -120,28 +21,10 @@ Status update_digest(Database& database, std::uint64_t digest) {
 
 }  // namespace
 
-Error Store::damaged(std::string what) const {
-  return {.code = base::Errc::malformed,
-          .message = std::move(what) +
-                     "; restore a copy, or move the file away to start with an empty store",
-          .object = {},
-          .field = {},
-          .file = path(),
-          .place = {},
-          .suggestion = {}};
-}
-
 Result<Store> Store::open(const std::string& path) {
-  auto database = Database::open(path);
+  auto database = open_files(path);
   if (!database) return std::unexpected(database.error());
-  Store store(std::move(*database));
-  if (auto set = store.database_.execute(settings); !set) return std::unexpected(set.error());
-  if (auto ours = check_application(store.database_); !ours) return std::unexpected(ours.error());
-  if (auto sound = check_integrity(store.database_); !sound) {
-    return std::unexpected(sound.error());
-  }
-  if (auto made = bring_to_schema(store.database_); !made) return std::unexpected(made.error());
-  return store;
+  return Store(std::move(*database));
 }
 
 // All but what is prepared, whose difference is told beside it.
@@ -161,7 +44,7 @@ Status Store::read_intent(Saved& saved, std::uint64_t& digest) {
   forget_prepared();
   if (prepared_layer != 0) {
     if (layers->rows.empty() || layers->rows.back().number != prepared_layer) {
-      return fail(damaged("has lost what was prepared"));
+      return fail(database_.damaged("has lost what was prepared"));
     }
     prepared_layer_ = layers->rows.back();
     saved.prepared->redo = std::move(layers->texts.back());
@@ -169,34 +52,14 @@ Status Store::read_intent(Saved& saved, std::uint64_t& digest) {
     layers->texts.pop_back();
   }
   auto intent = apply_layers(*rows, std::move(layers->texts));
-  if (!intent) return fail(damaged(intent.error().front().message));
+  if (!intent) return fail(database_.damaged(intent.error().front().message));
   // What fits this data plane is judged when it has said its limits.
   if (auto valid = validate(*intent, limits_unknown); !valid) {
-    return fail(damaged("holds no intent: " + to_string(valid.error().front())));
+    return fail(database_.damaged("holds no intent: " + to_string(valid.error().front())));
   }
   saved.intent = std::move(*intent);
   layers_ = std::move(layers->rows);
   rows_digest_ = rows_digest;
-  return {};
-}
-
-Status Store::read_numbers(Allocation& allocation, std::uint64_t& digest) {
-  auto rows = Statement::make(database_,
-                              "SELECT name, number FROM numbers WHERE kind = ? "
-                              "ORDER BY number");
-  if (!rows) return std::unexpected(rows.error());
-  for (const ObjectKind kind : numbered_kinds) {
-    rows->start().bind(static_cast<std::int64_t>(kind));
-    Statement::Step step;
-    while ((step = rows->step()) == Statement::Step::row) {
-      const auto number = static_cast<std::uint16_t>(rows->integer(1));
-      digest += number_digest(kind, rows->text(0), number);
-      if (rows->integer(1) != number || !allocation.of(kind)->restore(rows->text(0), number)) {
-        return fail(damaged("the number of " + title_of(kind, rows->text(0)) + " cannot be"));
-      }
-    }
-    if (step == Statement::Step::failed) return fail(database_.error("read"));
-  }
   return {};
 }
 
@@ -205,7 +68,8 @@ Result<Saved> Store::load(const Limits& limits) {
                              "SELECT content_digest, boot_id, generation, ports, networks, vteps, "
                              "endpoints FROM state");
   if (!row) return std::unexpected(row.error());
-  if (row->start().step() != Statement::Step::row) return fail(damaged("has lost its state"));
+  if (row->start().step() != Statement::Step::row)
+    return fail(database_.damaged("has lost its state"));
   const auto column = [&row](int at) {
     return static_cast<std::uint64_t>(row->integer(at));
   };
@@ -224,13 +88,13 @@ Result<Saved> Store::load(const Limits& limits) {
 
   std::uint64_t digest = 0;
   if (auto read = read_intent(saved, digest); !read) return std::unexpected(read.error());
-  if (auto read = read_numbers(saved.allocation, digest); !read) {
+  if (auto read = read_numbers(database_, saved.allocation, digest); !read) {
     return std::unexpected(read.error());
   }
   auto unconfirmed = read_unconfirmed(database_, digest);
   if (!unconfirmed) return std::unexpected(unconfirmed.error());
   saved.unconfirmed = std::move(*unconfirmed);
-  if (digest != saved_digest) return fail(damaged("its rows do not add up: it is damaged"));
+  if (digest != saved_digest) return fail(database_.damaged("is damaged: its rows do not add up"));
   intent_ = saved.intent;
   numbers_ = saved.allocation;
   return saved;
@@ -241,7 +105,9 @@ Result<std::optional<Layer>> Store::write_change(std::string_view difference,
                                                  std::uint64_t& digest) {
   if (difference.empty()) return std::nullopt;
   auto layer = write_layer(database_, next_layer(), difference);
-  if (!layer && row_mismatch(database_)) return fail(damaged("does not hold what was saved last"));
+  if (!layer && database_.row_mismatch()) {
+    return fail(database_.damaged("does not hold what was saved last"));
+  }
   if (!layer) return std::unexpected(layer.error());
   digest += layer->digest;
   return *layer;
@@ -256,34 +122,6 @@ Status Store::remove_prepared_layer(std::uint64_t& digest) {
 void Store::forget_prepared() noexcept {
   prepared_layer_.reset();
   prepared_.reset();
-}
-
-Status Store::save_numbers(const Allocation& allocation, std::uint64_t& digest) {
-  auto writer = RowWriter::make(database_, "INSERT INTO numbers VALUES (?, ?, ?)",
-                                "UPDATE numbers SET number = ? WHERE kind = ? AND name = ?",
-                                "DELETE FROM numbers WHERE kind = ? AND name = ?");
-  if (!writer) return std::unexpected(writer.error());
-  bool good = true;
-  for (const ObjectKind kind : numbered_kinds) {
-    const Numbers& before = *numbers_.of(kind);
-    const Numbers& after = *allocation.of(kind);
-    before.for_each([&](const std::string& name, std::uint16_t number) {
-      if (!good || after.find(name)) return;
-      digest -= number_digest(kind, name, number);
-      good = writer->remove(kind, name);
-    });
-    after.for_each([&](const std::string& name, std::uint16_t number) {
-      const auto saved = before.find(name);
-      if (!good || saved == number) return;
-      if (saved) digest -= number_digest(kind, name, *saved);
-      digest += number_digest(kind, name, number);
-      good = saved ? writer->update(kind, name, std::int64_t{number})
-                   : writer->insert(kind, name, std::int64_t{number});
-    });
-  }
-  if (good) return {};
-  if (!row_mismatch(database_)) return fail(database_.error("write"));
-  return fail(damaged("does not hold the numbers that were saved last"));
 }
 
 template <class F>
@@ -351,7 +189,7 @@ Result<std::uint64_t> Store::save(const Intent& next, const Allocation& allocati
       if (!written) return std::unexpected(written.error());
       layer = *written;
     }
-    if (auto saved = save_numbers(allocation, digest); !saved) return saved;
+    if (auto saved = write_numbers(database_, numbers_, allocation, digest); !saved) return saved;
     if (auto removed = remove_prepared(database_, digest); !removed) return removed;
     if (auto removed = remove_unconfirmed(database_, digest); !removed) return removed;
     auto appended = append_history(database_, record.entry, write_difference(next, intent_));
@@ -401,8 +239,26 @@ Status Store::make_one_layer() {
   return {};
 }
 
+std::string Store::alarm() const {
+  std::string alarm = read_alarm(path());
+  if (!has_copy()) {
+    alarm += (alarm.empty() ? "" : "\n") + copy_path(path()) +
+             " cannot be written, and is tried again; its log says why";
+  }
+  return alarm;
+}
+
+// All is copied: not at each change of a disk that is full.
+Status Store::keep_copy() {
+  using std::chrono::steady_clock;
+  if (has_copy() || steady_clock::now() < copy_due_) return {};
+  copy_due_ = steady_clock::now() + std::chrono::minutes(1);
+  return renew_copy(database_);
+}
+
 Status Store::tidy() {
   constexpr int pages_max = 1000;
+  if (auto kept = keep_copy(); !kept) return kept;
   if (!prepared_layer_ && is_long()) {
     if (auto made = make_one_layer(); !made) return made;
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The intent on disk: the differences that led to it, the numbers of names, how it came to be, and
-// what the data plane last said. Every save is one transaction that is on the disk when it returns,
-// and writes what changed. One process has the file at a time.
+// what the data plane last said. Every save is one transaction that is on the disk, in two files,
+// when it returns, and writes what changed. One process has the files at a time.
 //
 // What is saved adds up to a digest that is saved with it, so that a flipped bit is not taken for
 // what the operator wants.
@@ -18,6 +18,7 @@
 #include "controlplane/store/sqlite.hpp"
 #include "dataplane/contract/digest.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -52,7 +53,8 @@ struct SaveRecord {
 
 class Store {
  public:
-  // Creates what is missing. Refuses files of newer releases, damaged ones and other programs'.
+  // Creates what is missing. Of the file and its copy the newest sound one is used, with an alarm
+  // where something was wrong. Refuses files of newer releases, damaged ones and other programs'.
   static Result<Store> open(const std::string& path);
 
   // The last saved state, checked; empty in a new store. `limits` are the allocation's.
@@ -69,7 +71,8 @@ class Store {
   // changed, where the file holds something else. Returns the number of the entry in history.
   Result<std::uint64_t> save(const Intent& next, const Allocation& allocation,
                              const SaveRecord& record);
-  // What needs not be done while somebody waits: differences become one, the log is emptied.
+  // What needs not be done while somebody waits: differences become one, the log is emptied, a copy
+  // that failed is made anew, at most once a minute.
   Status tidy();
 
   Status save_applied(const Applied& applied);
@@ -82,6 +85,9 @@ class Store {
 
   // For what reads history and saved states.
   Database& database() noexcept { return database_; }
+  // What the operator must know of the files, a line each; empty: all is well.
+  std::string alarm() const;
+  bool has_copy() const noexcept { return database_.copy() != nullptr || path() == ":memory:"; }
   // As saved last.
   const Allocation& numbers() const noexcept { return numbers_; }
   const std::string& path() const noexcept { return database_.path(); }
@@ -101,12 +107,10 @@ class Store {
   Result<std::optional<Layer>> write_change(std::string_view difference, std::uint64_t& digest);
   Status remove_prepared_layer(std::uint64_t& digest);
   void forget_prepared() noexcept;
-  Status save_numbers(const Allocation& allocation, std::uint64_t& digest);
   Status read_intent(Saved& saved, std::uint64_t& digest);
-  Status read_numbers(Allocation& allocation, std::uint64_t& digest);
+  Status keep_copy();
   bool is_long() const noexcept;
   Status make_one_layer();
-  Error damaged(std::string what) const;
 
   Database database_;
   // As saved.
@@ -117,6 +121,7 @@ class Store {
   // What is prepared: its layer, and what it leads to where this process has prepared it.
   std::optional<Layer> prepared_layer_;
   std::optional<Intent> prepared_;
+  std::chrono::steady_clock::time_point copy_due_{};  // When it may be tried again.
 };
 
 }  // namespace cp

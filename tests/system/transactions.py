@@ -82,7 +82,7 @@ def what_was_acknowledged_survives_a_kill_at_any_moment():
         gateway = Gateway(bed, "gw1").start()
         gateway.apply(INTENT)
         acknowledged, refused = [], []
-        for _ in range(rounds(50)):
+        for _ in range(rounds(200)):
             writer = threading.Thread(target=acknowledge,
                                       args=(gateway, numbers, acknowledged, refused))
             writer.start()
@@ -92,6 +92,7 @@ def what_was_acknowledged_survives_a_kill_at_any_moment():
             assert not refused, refused
             gateway.start_controlplane()
             gateway.wait_in_sync()
+            assert gateway.show("status")["store"]["alarm"] == ""
             stored = {one["mac"] for one in gateway.show("endpoint", "show")["endpoints"]}
             wanted = {endpoint(number)["fields"]["mac"] for number in acknowledged}
             assert wanted <= stored, f"lost: {sorted(wanted - stored)}"
@@ -103,7 +104,7 @@ def what_was_acknowledged_survives_a_kill_at_any_moment():
                     if "finished after a restart" in entry["what"]]
         print(f"# {len(acknowledged)} endpoints; of the last 50 changes {len(finished)} were "
               "finished after a restart")
-        assert len(acknowledged) > rounds(50)
+        assert len(acknowledged) > rounds(200)
 
 
 @test

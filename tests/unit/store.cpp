@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// The store: what is saved comes back, over crashes too, and what is damaged is refused.
+// The store: what is saved comes back, over crashes too. What is damaged: store_damage.cpp.
 #include "controlplane/store/store.hpp"
 
 #include "controlplane/intent/edit.hpp"
+#include "controlplane/store/files.hpp"
 #include "tests/unit/store_bed.hpp"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
+#include <random>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -170,48 +174,15 @@ TEST_F(StoreFile, refuses_what_it_does_not_know) {
   {
     cp::Store store = open();
   }
-  ASSERT_TRUE(cp::Database::open(path())->execute("PRAGMA user_version = 4"));
+  for (const std::string& file : {path(), cp::copy_path(path())}) {
+    ASSERT_TRUE(cp::Database::open(file)->execute("PRAGMA user_version = 4"));
+  }
   EXPECT_NE(open_error().find("newer release (schema 4; this one knows 3)"), std::string::npos);
 
-  std::filesystem::remove_all(path());
+  for (const std::string& file : {path(), cp::copy_path(path())}) std::filesystem::remove(file);
   std::filesystem::create_symlink("/dev/null", path());
   EXPECT_NE(open_error().find("cannot open"), std::string::npos) << open_error();
   EXPECT_FALSE(cp::Store::open("/nonexistent/intent.db"));
-}
-
-TEST_F(StoreFile, a_flipped_bit_or_a_cut_is_never_taken_for_an_intent) {
-  const cp::Intent intent = sample_intent();
-  {
-    cp::Store store = open();
-    ASSERT_TRUE(store.save(intent, allocation_of(intent), record_of()));
-  }
-  const std::string good = read_file();
-  int refused = 0;
-  // A stride that meets every place within a page sooner or later, in a test of seconds.
-  for (std::size_t at = 0; at < good.size(); at += 61) {
-    std::string bad = good;
-    bad[at] = static_cast<char>(bad[at] ^ (1 << (at % 8)));
-    write_file(bad);
-
-    auto store = cp::Store::open(path());
-    const auto saved = store ? store->load({}) : std::unexpected(store.error());
-
-    if (!saved) {
-      ++refused;
-      EXPECT_FALSE(saved.error().front().message.empty());
-    } else {
-      EXPECT_EQ(saved->intent, intent) << "bit in byte " << at;
-      EXPECT_EQ(saved->allocation, allocation_of(intent)) << "bit in byte " << at;
-    }
-  }
-  EXPECT_GT(refused, 10) << "the rows themselves were met";
-
-  for (std::size_t size = 1; size < good.size(); size += 509) {
-    write_file(good.substr(0, size));
-    auto store = cp::Store::open(path());
-    const auto saved = store ? store->load({}) : std::unexpected(store.error());
-    EXPECT_TRUE(!saved || saved->intent == intent) << "cut at " << size;
-  }
 }
 
 // Saves intents with 0, 1, 2, … extra networks until it is killed; tells how far it got.
@@ -234,36 +205,51 @@ TEST_F(StoreFile, a_flipped_bit_or_a_cut_is_never_taken_for_an_intent) {
   }
 }
 
-TEST_F(StoreFile, a_kill_loses_nothing_that_was_acknowledged) {
+// Starts it, lets it save a few times, and kills it at any moment; how far it said it was.
+std::uint32_t save_and_be_killed(const std::string& path, std::minstd_rand& chance) {
+  int pipe_ends[2];
+  EXPECT_EQ(::pipe(pipe_ends), 0);
+  const ::pid_t child = ::fork();
+  if (child == 0) save_until_killed(path, pipe_ends[1]);
+  ::close(pipe_ends[1]);
   std::uint32_t acknowledged = 0;
-  for (int round = 0; round < 10; ++round) {
-    int pipe_ends[2];
-    ASSERT_EQ(::pipe(pipe_ends), 0);
-    const ::pid_t child = ::fork();
-    ASSERT_GE(child, 0);
-    if (child == 0) save_until_killed(path(), pipe_ends[1]);
-    ::close(pipe_ends[1]);
-    // The kill comes at another moment of a save each round.
-    for (int i = 0; i < 3 + round; ++i) {
-      ASSERT_EQ(::read(pipe_ends[0], &acknowledged, sizeof acknowledged),
-                static_cast<::ssize_t>(sizeof acknowledged));
+  const auto read_one = [&] {
+    return ::read(pipe_ends[0], &acknowledged, sizeof acknowledged) == sizeof acknowledged;
+  };
+  for (auto saves = chance() % 4; saves > 0; --saves) EXPECT_TRUE(read_one());
+  ::usleep(static_cast<::useconds_t>(chance() % 2000));
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  while (read_one()) {
+  }
+  ::close(pipe_ends[0]);
+  return acknowledged;
+}
+
+// WEIR_ROUNDS=10000 is the long form.
+TEST_F(StoreFile, a_kill_loses_nothing_that_was_acknowledged) {
+  const char* rounds = std::getenv("WEIR_ROUNDS");
+  std::minstd_rand chance(7);
+  std::uint32_t acknowledged = 0;
+  for (int round = rounds == nullptr ? 200 : std::atoi(rounds); round > 0; --round) {
+    // A new store now and then, as long ones take their time.
+    if (round % 100 == 0) {
+      for (const std::string& file : {path(), cp::copy_path(path())}) {
+        for (const char* suffix : {"", "-wal"}) std::filesystem::remove(file + suffix);
+      }
+      acknowledged = 0;
     }
-    ::usleep(static_cast<::useconds_t>(round * 37));
-    ::kill(child, SIGKILL);
-    ::waitpid(child, nullptr, 0);
-    std::uint32_t number;
-    while (::read(pipe_ends[0], &number, sizeof number) == static_cast<::ssize_t>(sizeof number)) {
-      acknowledged = number;
-    }
-    ::close(pipe_ends[0]);
+    acknowledged = std::max(acknowledged, save_and_be_killed(path(), chance));
 
     cp::Store store = open();
     const auto saved = store.load({});
 
     ASSERT_TRUE(saved) << to_string(saved.error().front());
     // The save that was under way may have come through, too.
-    EXPECT_GE(saved->intent.networks.size(), acknowledged);
-    EXPECT_LE(saved->intent.networks.size(), acknowledged + 1);
+    ASSERT_GE(saved->intent.networks.size(), acknowledged);
+    ASSERT_LE(saved->intent.networks.size(), acknowledged + 1);
+    ASSERT_EQ(store.alarm(), "") << "a kill is no damage";
+    acknowledged = static_cast<std::uint32_t>(saved->intent.networks.size());
   }
 }
 

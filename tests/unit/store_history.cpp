@@ -452,9 +452,7 @@ TEST_F(FormerRelease, an_accident_before_is_noticed_after) {
   ASSERT_TRUE(cp::Database::open(path())->execute(
       "UPDATE objects SET json = replace(json, '1600', '1601')"));
 
-  cp::Store store = open();
-
-  EXPECT_FALSE(store.load({}));
+  EXPECT_NE(open_error().find("its rows do not add up"), std::string::npos) << open_error();
 }
 
 }  // namespace

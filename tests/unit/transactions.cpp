@@ -348,7 +348,9 @@ class Interrupted : public Transactions {
     stop();
     std::filesystem::copy_file(directory_ / "kept", file,
                                std::filesystem::copy_options::overwrite_existing);
-    for (const char* suffix : {"-wal", "-shm"}) std::filesystem::remove(file.string() + suffix);
+    for (const char* suffix : {"-wal", ".copy", ".copy-wal"}) {
+      std::filesystem::remove(file.string() + suffix);
+    }
 
     cp::Store store = cp::Store::open(file).value();
     cp::Saved saved = store.load({}).value();
