@@ -347,12 +347,17 @@ bool ExactMatch::is_sound() {
       const std::uint64_t key = key_of(bucket, entry);
       const Version version = version_of(bucket, entry);
       const Home home = home_of(key);
-      const bool is_used = key != 0;
-      const bool is_lost =
-          (bucket != home.primary) & (bucket != home.secondary) & (bucket < shape_.main_buckets);
-      used += static_cast<std::uint32_t>(is_used);
-      wrong += static_cast<std::uint32_t>(version.changed() | version.kept() |
-                                          (version.empty() == is_used) | (is_lost & is_used));
+      // Numbers, which may be put together without a branch.
+      const auto number = [](bool is) {
+        return static_cast<std::uint32_t>(is);
+      };
+      const std::uint32_t is_used = number(key != 0);
+      const std::uint32_t is_lost = number(bucket != home.primary) &
+                                    number(bucket != home.secondary) &
+                                    number(bucket < shape_.main_buckets);
+      used += is_used;
+      wrong += number(version.changed()) | number(version.kept()) |
+               number(version.empty() == (key != 0)) | (is_lost & is_used);
     }
   }
   size_ = used;

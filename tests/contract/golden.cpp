@@ -151,7 +151,7 @@ std::map<std::string, std::vector<std::string>> words_by_name(const std::string&
     rest >> name;
     if (name == "labels") {
       rest >> name;
-      name = "labels " + name;
+      name.insert(0, "labels ");
     }
     for (std::string word; rest >> word;) {
       if (!word.starts_with("at=")) lines[name].push_back(word);
