@@ -13,7 +13,7 @@
 
 namespace dp {
 
-// Any buffer has so many bytes, whatever they say.
+// Of a frame that has so many.
 inline std::uint64_t first_bytes(const rte_mbuf* mbuf) noexcept {
   static_assert(offsetof(EthernetHeader, destination) == 0 && sizeof(EthernetHeader) >= 8);
   std::uint64_t start;

@@ -35,7 +35,9 @@ struct AdmitTenant {
   }
   void begin_batch(Batch& batch) noexcept {
     network_ = environment_.in_port->network;
-    first_ = first_bytes(batch.mbuf(0));
+    // In place of a runt, which dies: zeros, which others may have too.
+    const rte_mbuf* first = batch.mbuf(0);
+    first_ = first->data_len < sizeof(EthernetHeader) ? 0 : first_bytes(first);
     differences_ = 0;
   }
   void end_batch(Batch& batch) noexcept {
