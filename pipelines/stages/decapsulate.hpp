@@ -93,8 +93,8 @@ class Decapsulate {
     }
 
     base::Generation generation = 0;
-    std::uint32_t contiguous_min =
-        UINT32_MAX;              // Bytes that are looked at; none has so many: none known.
+    // Bytes that are looked at. No frame has as many as this: no tunnel is known.
+    std::uint32_t contiguous_min = UINT32_MAX;
     std::uint16_t stripped = 0;  // Bytes of all headers.
     bool summed = false;         // Over IPv6: no packet without a UDP checksum.
     NetworkId network = base::no_network;
