@@ -358,8 +358,10 @@ struct Description<Queue> {
                            .least = 0,
                            .most = 63}),
       field(&Queue::carries,
-            {.help = "RoCEv2 packets, whatever their DSCP: ack with NAK and RNR NAK, cnp, cm "
-                     "(connection management), data all others. The class of cnp goes before all.",
+            {.help =
+                 "RoCEv2 packets, whatever their DSCP: ack with NAK and RNR NAK, cnp, cm "
+                 "(connection management), data all others. The class of cnp goes before all. Keep "
+                 "ack with data where applications READ: a QP's responses share one sequence.",
              .example = "[data]",
              .initial = "none; cnp is in class 6 where no queue carries it"}),
       field(&Queue::rate, {.help = "What leaves this class at most.",
