@@ -55,16 +55,25 @@ void Encapsulate::end_run() noexcept {
 }
 
 // Out of line and with all that it calls in it: a loop with the registers to itself.
-[[gnu::flatten]] std::size_t Encapsulate::push_plain(Batch& batch, std::size_t count) noexcept {
-  const PacketMeta& first = batch.meta(0);
-  if (Run::key_of(first) != run_.key && !begin_run(first)) return 0;
-  if (run_.vtep->form != OuterForm::ipv4) return 0;
+template <class Ip>
+[[gnu::noinline, gnu::flatten]] std::size_t Encapsulate::push_each(Batch& batch,
+                                                                   std::size_t count) noexcept {
   for (std::size_t i = 0; i < count; ++i) {
     const Packet packet = batch[i];
-    if (push<Ipv4Header>(packet, plain_flow_hash(packet)) != keep) [[unlikely]]
+    if (push<Ip>(packet, plain_flow_hash(packet)) != keep) [[unlikely]]
       return i;
   }
   return count;
+}
+
+std::size_t Encapsulate::push_plain(Batch& batch, std::size_t count) noexcept {
+  const PacketMeta& first = batch.meta(0);
+  if (Run::key_of(first) != run_.key && !begin_run(first)) return 0;
+  switch (run_.vtep->form) {
+    case OuterForm::ipv4: return push_each<Ipv4Header>(batch, count);
+    case OuterForm::ipv6: return push_each<Ipv6Header>(batch, count);
+    default: return 0;
+  }
 }
 
 Verdict Encapsulate::push_other(Packet packet) noexcept {

@@ -36,7 +36,7 @@ struct Encapsulate {
       return push_other(packet);
     return push<Ipv4Header>(packet, flow_hash(packet));
   }
-  // Plain RoCE of one network to one VTEP over IPv4, as far as there is headroom.
+  // Plain RoCE of one network to one VTEP without a UDP checksum, as far as there is headroom.
   std::size_t handle_front(Batch& batch, std::size_t count) noexcept {
     return count > 0 && batch.all_plain() ? push_plain(batch, count) : 0;
   }
@@ -70,6 +70,8 @@ struct Encapsulate {
   Verdict push_other(Packet packet) noexcept;
 
   std::size_t push_plain(Batch& batch, std::size_t count) noexcept;
+  template <class Ip>
+  std::size_t push_each(Batch& batch, std::size_t count) noexcept;
 
   template <class Ip>
   Verdict push(Packet packet, std::uint32_t hash) noexcept {
