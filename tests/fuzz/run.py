@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""usage: run.py TARGET CORPUS [MORE…]: runs one libFuzzer target for WEIR_FUZZ_SECONDS (60).
+"""usage: run.py TARGET CORPUS [MORE…]: runs one libFuzzer target for WEIR_FUZZ_SECONDS (20).
 
 First every input of the corpus, which is where former crashes are kept, then new ones. What the
 fuzzer finds stays in the build folder: TARGET.found/ for inputs that reach new code, TARGET.crash-…
@@ -17,7 +17,7 @@ LIMITS = ["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1", "-verbosi
 
 def main(target, *corpora):
     target = Path(target).resolve()
-    seconds = int(os.environ.get("WEIR_FUZZ_SECONDS", "60"))
+    seconds = int(os.environ.get("WEIR_FUZZ_SECONDS", "20"))
     found = target.with_suffix(".found")
     found.mkdir(exist_ok=True)
     length = ["-max_len=4096"]

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each header compiles alone, with the flags of the build.
 
-A header takes the flags of the source nearest to it. One unit per header, not optimised, through
+One that a source of the build includes first has done so by the time that this runs. Each of the
+others takes the flags of the source nearest to it. One unit per header, not optimised, through
 ccache where that exists: the second run reads the cache.
 """
 
@@ -10,6 +11,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import subprocess
@@ -19,6 +21,7 @@ import tree
 
 DROPPED = ("-O", "-MD", "-MQ", "-MF", "-g", "-D_FORTIFY_SOURCE", "-U_FORTIFY_SOURCE")
 TAKES_VALUE = ("-MQ", "-MF", "-o")
+FIRST_INCLUDE = re.compile(r'^\s*#\s*include\s*["<]([^">]+)', re.MULTILINE)
 
 
 def flags_by_source(build):
@@ -37,6 +40,12 @@ def flags_by_source(build):
                 kept.append(word)
         found[str(source.relative_to(tree.ROOT))] = kept
     return found
+
+
+def included_first(sources):
+    """What the sources include before anything else."""
+    found = (FIRST_INCLUDE.search(tree.read(source) or "") for source in sources)
+    return {match[1] for match in found if match}
 
 
 def nearest(header, sources):
@@ -64,7 +73,8 @@ def compile_alone(header, command, build):
 def main():
     build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "build").resolve()
     sources = flags_by_source(build)
-    headers = [h for h in tree.files(".hpp") if not h.startswith("tests/fuzz/")]
+    proven = included_first(sources)
+    headers = [h for h in tree.files(".hpp") if not h.startswith("tests/fuzz/") and h not in proven]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         answers = pool.map(
             lambda header: compile_alone(header, sources[nearest(header, sources)], build), headers)
