@@ -78,6 +78,64 @@ std::expected<Access, std::string> access_of(const Options& options) {
   return access;
 }
 
+// Who comes over the network has limits of its own, so that it keeps nobody out who is here.
+constexpr std::size_t remote_connections_max = 256;
+constexpr std::size_t metrics_connections_max = 64;
+
+struct Servers {
+  Servers(boost::asio::io_context& io, const Options& options, Api& api)
+      : local(io.get_executor(), {.requests_per_second = options.request_rate}, whole(api)),
+        remote(io.get_executor(),
+               {.connections = remote_connections_max, .requests_per_second = options.request_rate},
+               whole(api)),
+        metrics(io.get_executor(), {.connections = metrics_connections_max},
+                [&api](HttpRequest request) { return api.handle_public(std::move(request)); }) {}
+
+  std::expected<void, std::string> listen(const Options& options, const Access& access) {
+    if (!options.listen.empty()) {
+      if (auto files = remote.use_tls(options.tls, access); !files) return files;
+    }
+    const std::string socket_path = options.runtime_dir + "/controlplane.sock";
+    if (auto listens = local.listen_unix(socket_path, access); !listens) {
+      return std::unexpected(socket_path + ": " + to_error(listens.error()).message);
+    }
+    if (!options.metrics_listen.empty()) {
+      if (auto listens = metrics.listen_tcp(options.metrics_listen); !listens) {
+        return std::unexpected("--metrics-listen " + options.metrics_listen + ": " +
+                               to_error(listens.error()).message);
+      }
+    }
+    if (options.listen.empty()) return {};
+    if (auto listens = remote.listen_tcp(options.listen); !listens) {
+      return std::unexpected("--listen " + options.listen + ": " +
+                             to_error(listens.error()).message);
+    }
+    return {};
+  }
+
+  std::uint64_t requests_refused() const noexcept {
+    return local.requests_refused() + remote.requests_refused();
+  }
+
+  HttpServer local, remote, metrics;
+
+ private:
+  static HttpHandler whole(Api& api) {
+    return [&api](HttpRequest request) {
+      return api.handle(std::move(request));
+    };
+  }
+};
+
+// Again and again: once is what a signal is waited for.
+void reload_at(boost::asio::signal_set& hangup, HttpServer& remote) {
+  hangup.async_wait([&hangup, &remote](boost::system::error_code error, int) {
+    if (error) return;
+    remote.reload_certificates();
+    reload_at(hangup, remote);
+  });
+}
+
 int serve(const Options& options) {
   auto access = access_of(options);
   if (!access) return refuse(access.error());
@@ -95,7 +153,7 @@ int serve(const Options& options) {
   configuration.use(link);
   configuration.start(io.get_executor());
   base::SeccompMode seccomp = base::SeccompMode::off;  // In force.
-  const HttpServer* clients = nullptr;  // They ask the API, which asks them for metrics.
+  const Servers* clients = nullptr;  // They ask the API, which asks them for metrics.
   Api api({.configuration = configuration,
            .link = link,
            .events = events,
@@ -104,29 +162,18 @@ int serve(const Options& options) {
            .metrics = [&] {
              return metrics_of(configuration, *store, link, clients->requests_refused());
            }});
-  HttpServer server(io.get_executor(), {.requests_per_second = options.request_rate},
-                    [&](HttpRequest request) { return api.handle(std::move(request)); });
-  clients = &server;
-  HttpServer metrics_server(io.get_executor(), {.connections = 64}, [&](HttpRequest request) {
-    return api.handle_public(std::move(request));
-  });
-
-  const std::string socket_path = options.runtime_dir + "/controlplane.sock";
-  if (auto listens = server.listen_unix(socket_path, std::move(*access)); !listens) {
-    return refuse(socket_path + ": " + to_error(listens.error()).message);
-  }
-  if (!options.metrics_listen.empty()) {
-    if (auto listens = metrics_server.listen_tcp(options.metrics_listen); !listens) {
-      return refuse(options.metrics_listen + ": " + to_error(listens.error()).message);
-    }
-  }
+  Servers servers(io, options, api);
+  clients = &servers;
+  if (auto listens = servers.listen(options, *access); !listens) return refuse(listens.error());
   boost::asio::signal_set signals(io, SIGINT, SIGTERM);
   signals.async_wait([&](boost::system::error_code, int) {
     link.close();
     events.close();
-    server.close();
+    servers.local.close();
     io.stop();
   });
+  boost::asio::signal_set hangup(io, SIGHUP);
+  reload_at(hangup, servers.remote);
   boost::asio::co_spawn(io, link.run(), boost::asio::detached);
   base::Supervisor supervisor = base::Supervisor::from_environment();
   boost::asio::co_spawn(io, tell_that_it_lives(supervisor), boost::asio::detached);

@@ -60,4 +60,17 @@ Peer Access::peer_of(int socket) const {
   return peer;
 }
 
+Peer Access::peer_of(const CertificateName& name) const {
+  Peer peer;
+  peer.certificate = name.common_name.empty() ? "(no single CN)" : name.common_name;
+  peer.change_takes =
+      admin_group ? "a certificate with a CN, and OU = " + admin_group->name
+                  : "an --admin-group of weir-controlplane, which the certificate has as OU";
+  if (admin_group && !name.common_name.empty() &&
+      std::ranges::find(name.units, admin_group->name) != name.units.end()) {
+    peer.right = Right::change;
+  }
+  return peer;
+}
+
 }  // namespace cp

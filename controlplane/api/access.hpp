@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who may do what. Users of this machine are known by the kernel's word (SO_PEERCRED,
-// SO_PEERGROUPS), never by their own; what a request takes stands in the list of routes.
+// SO_PEERGROUPS), others by their certificates, never by their own word; what a request takes
+// stands in the list of routes.
 #pragma once
 
 #include "controlplane/api/http.hpp"
+#include "controlplane/connection/tls.hpp"
 
 #include <expected>
 #include <optional>
@@ -32,6 +34,9 @@ struct Access {
   Right right_of(uid_t user, std::span<const gid_t> groups) const;
   // Who stands at the other end of a connected Unix socket; nobody, who reads, at any other.
   Peer peer_of(int socket) const;
+  // Who came with that certificate. It changes something only with the admin group's name as one of
+  // its units and a name of its own, for history; without an admin group none does.
+  Peer peer_of(const CertificateName& name) const;
 };
 
 }  // namespace cp

@@ -147,11 +147,6 @@ HttpResponse no_route(const HttpRequest& request, const std::string& allowed) {
   return response;
 }
 
-// What the client is called in the log and to its face: "uid 1000".
-std::string title_of(const Peer& peer) {
-  return peer.uid ? "uid " + std::to_string(*peer.uid) : "whoever asks over TCP";
-}
-
 HttpResponse not_permitted(const HttpRequest& request) {
   LOG(warning, "change_refused", {"who", title_of(request.peer)}, {"method", request.method},
       {"path", request.path});

@@ -93,6 +93,7 @@ HistoryEntry entry_of(const Peer& who, std::string what) {
   // Nobody but this process changes anything without a socket to come by.
   entry.who = {.uid = -1, .user = "weir-controlplane", .pid = ::getpid()};
   if (who.uid) entry.who = {.uid = *who.uid, .user = user_name(*who.uid), .pid = who.pid};
+  if (!who.certificate.empty()) entry.who = {.uid = -1, .user = title_of(who), .pid = 0};
   return entry;
 }
 

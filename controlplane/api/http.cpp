@@ -14,6 +14,11 @@ char printable(char byte) {
 
 }  // namespace
 
+std::string title_of(const Peer& peer) {
+  if (peer.uid) return "uid " + std::to_string(*peer.uid);
+  return peer.certificate.empty() ? "whoever asks over TCP" : "certificate:" + peer.certificate;
+}
+
 std::string decode_percent(std::string_view text) {
   std::string result;
   result.reserve(text.size());

@@ -18,13 +18,19 @@ namespace cp {
 // What a client may do, and what a route takes.
 enum class Right : std::uint8_t { read, change };
 
-// Who asks: the kernel's word, not the client's (access.hpp). Nobody over TCP.
+// Who asks: the kernel's word or a CA's, not the client's (access.hpp). Nobody over bare TCP.
 struct Peer {
   std::optional<uid_t> uid;
   pid_t pid = 0;
+  std::string certificate;  // The name in it, of who comes with one.
   Right right = Right::read;
   std::string change_takes;  // Whom it would have to be to change something: "the group adm".
+
+  bool known() const noexcept { return uid.has_value() || !certificate.empty(); }
 };
+
+// What the client is called in the log, in history and to its face: "uid 1000", "certificate:ann".
+std::string title_of(const Peer& peer);
 
 struct HttpRequest {
   std::string method;

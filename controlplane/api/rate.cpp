@@ -5,7 +5,7 @@
 
 namespace cp {
 
-bool RequestRate::take(uid_t user, Time now) {
+bool RequestRate::take(const std::string& user, Time now) {
   if (per_second_ == 0) return true;
   if (buckets_.size() >= rate_users_max) forget_idle(now);
   Bucket& bucket =

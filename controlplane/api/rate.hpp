@@ -6,7 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <sys/types.h>
+#include <string>
 #include <unordered_map>
 
 namespace cp {
@@ -23,7 +23,7 @@ class RequestRate {
   explicit RequestRate(std::uint32_t per_second) : per_second_(per_second) {}
 
   // False: that user has had its share, and may come again within a second.
-  bool take(uid_t user, Time now);
+  bool take(const std::string& user, Time now);
 
   std::uint64_t refused() const noexcept { return refused_; }
   std::size_t users() const noexcept { return buckets_.size(); }
@@ -37,7 +37,7 @@ class RequestRate {
   void forget_idle(Time now);
 
   double per_second_;
-  std::unordered_map<uid_t, Bucket> buckets_;
+  std::unordered_map<std::string, Bucket> buckets_;
   std::uint64_t refused_ = 0;
 };
 

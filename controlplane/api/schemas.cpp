@@ -69,7 +69,8 @@ constexpr std::array schemas{
                  "text", "reachable", "sound"],
     "properties": {
       "number": {"type": "integer", "minimum": 1}, "time": {"type": "string"},
-      "uid": {"type": ["integer", "null"], "description": "null: the control plane itself"},
+      "uid": {"type": ["integer", "null"],
+              "description": "null: user is a certificate, or the control plane itself"},
       "user": {"type": "string"}, "pid": {"type": "integer"}, "what": {"type": "string"},
       "outcome": {"enum": ["applied", "pending", "refused", "unfinished", "confirmed", "saved",
                            "forgotten"]},

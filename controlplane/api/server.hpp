@@ -1,35 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// The HTTP/1.1 server: listens, reads bounded requests, hands them to one handler, writes answers.
-// The only code of the server side that includes Beast.
+// The HTTP/1.1 server: listens, finds out who comes, and lets sessions serve them (session.hpp).
 #pragma once
 
 #include "controlplane/api/access.hpp"
 #include "controlplane/api/http.hpp"
 #include "controlplane/api/rate.hpp"
-#include "controlplane/intent/limits.hpp"
+#include "controlplane/api/session.hpp"
+#include "controlplane/connection/tls.hpp"
 #include "dataplane/base/error.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 
-#include <chrono>
 #include <cstdint>
+#include <expected>
+#include <list>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace cp {
-
-struct HttpLimits {
-  std::uint64_t body_bytes = document_bytes_max;
-  std::uint64_t bodies_bytes = 256u << 20;  // Of all requests being read.
-  std::uint32_t header_bytes = 16u << 10;
-  std::chrono::seconds header_timeout{10};  // Also how long an idle connection is kept.
-  std::chrono::seconds body_timeout{60};
-  std::chrono::seconds write_timeout{60};  // For a client that does not read its answer.
-  std::size_t connections = 1024;
-  std::uint32_t requests_per_second = 0;  // Of one user; 0: as many as they like.
-};
 
 class HttpServer {
  public:
@@ -40,6 +32,12 @@ class HttpServer {
   base::Status listen_unix(const std::string& path, Access access = {});
   // "127.0.0.1:9111" or "[::1]:9111".
   base::Status listen_tcp(const std::string& address);
+  // Before it listens: whoever comes shows a certificate, and `access` says what it may do. The
+  // error names the file.
+  std::expected<void, std::string> use_tls(TlsFiles files, Access access);
+  // Reads the files again, for connections to come. Where one is wrong the former ones stay; the
+  // log says so.
+  void reload_certificates();
   void close();
   // Since the start, as they were too many of one user.
   std::uint64_t requests_refused() const noexcept { return rate_.refused(); }
@@ -52,14 +50,19 @@ class HttpServer {
   base::Status bind(const Endpoint& endpoint);
   base::Status bind_unix(const std::string& path, const Endpoint& endpoint);
   base::Status listen();
+  std::expected<void, std::string> load_certificates();
   boost::asio::awaitable<void> accept_forever(Acceptor& acceptor);
   boost::asio::awaitable<void> serve(Socket socket);
+  boost::asio::awaitable<std::optional<Peer>> shake_hands(Stream& stream);
 
   boost::asio::any_io_executor executor_;
   HttpLimits limits_;
   HttpHandler handler_;
   RequestRate rate_;
   Access access_;
+  TlsFiles tls_files_;
+  std::optional<boost::asio::ssl::context> tls_;
+  std::list<Stream*> strangers_;  // In their handshakes, the oldest first; their coroutines' own.
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   std::string unix_path_;  // Of the socket file that goes with the server.
   std::size_t connections_ = 0;

@@ -8,9 +8,12 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 #include <sys/stat.h>
 #include <system_error>
+#include <utility>
 
 namespace cp {
 namespace {
@@ -26,6 +29,38 @@ std::expected<void, std::string> make_directory(const std::string& path, mode_t 
   std::error_code not_there;
   if (fs::is_directory(path, not_there)) return {};
   return std::unexpected(path + " cannot be created: " + error.message());
+}
+
+void add_remote_options(CLI::App& app, Options& options) {
+  app.add_option("--listen", options.listen,
+                 "Serve the API over TCP as well, by TLS 1.3 to clients with certificates; without "
+                 "it there is none. A certificate with the name of --admin-group as OU may change "
+                 "something, others may read")
+      ->type_name("ADDRESS:PORT");
+  app.add_option("--tls-cert", options.tls.certificate,
+                 "Its certificate (PEM), and those between it and the CA that clients know. SIGHUP "
+                 "reads the three files again")
+      ->type_name("FILE");
+  app.add_option("--tls-key", options.tls.key, "Key of that, without a password")
+      ->type_name("FILE");
+  app.add_option("--tls-client-ca", options.tls.ca,
+                 "Certificates of the CAs whose clients may come")
+      ->type_name("FILE");
+}
+
+// Throws what parsing throws.
+void check_remote_options(const Options& options) {
+  const std::array needed{
+      std::pair{"--listen", &options.listen}, std::pair{"--tls-cert", &options.tls.certificate},
+      std::pair{"--tls-key", &options.tls.key}, std::pair{"--tls-client-ca", &options.tls.ca}};
+  if (std::ranges::all_of(needed, [](const auto& option) { return option.second->empty(); }))
+    return;
+  for (const auto& [name, value] : needed) {
+    if (!value->empty()) continue;
+    throw CLI::ValidationError(std::string(name) +
+                               " is missing: --listen, --tls-cert, --tls-key and --tls-client-ca "
+                               "go together");
+  }
 }
 
 base::Manual manual() {
@@ -78,9 +113,10 @@ std::expected<Options, int> read_options(int argc, char** argv) {
   app.add_option("--metrics-listen", options.metrics_listen,
                  "For /metrics and /healthz over TCP; without it there is none")
       ->type_name("ADDRESS:PORT");
+  add_remote_options(app, options);
   app.add_option("--request-rate", options.request_rate,
-                 "Requests a second that one user may make, and at once after a pause; 0: as many "
-                 "as they like")
+                 "Requests a second that one user, or one certificate's name, may make, and at "
+                 "once after a pause; 0: as many as they like")
       ->type_name("NUMBER");
   base::add_seccomp_option(app, options.seccomp);
   base::add_log_options(app, options.log_level, options.log_format);
@@ -89,6 +125,7 @@ std::expected<Options, int> read_options(int argc, char** argv) {
   base::add_manual_option(app, page);
   try {
     app.parse(argc, argv);
+    check_remote_options(options);
   } catch (const CLI::ParseError& error) {
     return std::unexpected(app.exit(error) == 0 ? 0 : 2);
   }

@@ -2,6 +2,7 @@
 // What weir-controlplane is told on its command line, and the directories that it needs.
 #pragma once
 
+#include "controlplane/connection/tls.hpp"
 #include "dataplane/base/log.hpp"
 #include "dataplane/base/seccomp.hpp"
 
@@ -16,7 +17,9 @@ struct Options {
   std::string state_dir = "/var/lib/weir";
   std::string socket_group;           // Empty: the process's own.
   std::string admin_group;            // Empty: whoever reaches the socket may change everything.
-  std::string metrics_listen;         // Empty: no TCP.
+  std::string metrics_listen;         // Empty: not over TCP.
+  std::string listen;                 // Empty: the API is not served over TCP.
+  TlsFiles tls;                       // All of them with `listen`, else none.
   std::uint32_t request_rate = 5000;  // A second, of one user. 0: as many as they like.
   base::SeccompMode seccomp = base::SeccompMode::kill;
   base::LogLevel log_level = base::LogLevel::info;

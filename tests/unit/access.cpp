@@ -92,6 +92,33 @@ TEST(Access, nobody_on_a_socket_that_tells_no_user_only_reads) {
   ::close(tcp);
 }
 
+TEST(Access, a_certificate_of_the_admin_groups_unit_changes) {
+  const cp::Peer peer = with_admins().peer_of({.common_name = "ann", .units = {"ops", "netadmin"}});
+
+  EXPECT_EQ(peer.right, Right::change);
+  EXPECT_EQ(cp::title_of(peer), "certificate:ann");
+  EXPECT_TRUE(peer.known());
+}
+
+TEST(Access, certificates_of_other_units_read) {
+  const cp::Peer peer = with_admins().peer_of({.common_name = "ann", .units = {"netadmin2", ""}});
+
+  EXPECT_EQ(peer.right, Right::read);
+  EXPECT_EQ(peer.change_takes, "a certificate with a CN, and OU = netadmin");
+  EXPECT_EQ(with_admins().peer_of({.common_name = "netadmin"}).right, Right::read);
+}
+
+TEST(Access, a_certificate_without_a_name_reads) {
+  const cp::Peer peer = with_admins().peer_of({.common_name = "", .units = {"netadmin"}});
+
+  EXPECT_EQ(peer.right, Right::read);
+  EXPECT_TRUE(peer.known()) << "so that its requests are counted";
+}
+
+TEST(Access, without_an_admin_group_no_certificate_changes) {
+  EXPECT_EQ(Access().peer_of({.common_name = "ann", .units = {""}}).right, Right::read);
+}
+
 TEST(Access, a_group_that_is_not_there_is_named) {
   const auto group = cp::find_group("no-such-group");
 

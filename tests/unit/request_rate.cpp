@@ -10,10 +10,15 @@ using cp::RequestRate;
 using namespace std::chrono_literals;
 
 constexpr RequestRate::Time start{};
+constexpr int users_max = cp::rate_users_max;
 
-int taken_at_once(RequestRate& rate, uid_t user, RequestRate::Time now) {
+bool take(RequestRate& rate, int user, RequestRate::Time now) {
+  return rate.take("uid " + std::to_string(user), now);
+}
+
+int taken_at_once(RequestRate& rate, int user, RequestRate::Time now) {
   int taken = 0;
-  while (taken < 100 && rate.take(user, now)) ++taken;
+  while (taken < 100 && take(rate, user, now)) ++taken;
   return taken;
 }
 
@@ -21,9 +26,9 @@ TEST(RequestRate, gives_a_seconds_share_at_once_and_then_one_at_a_time) {
   RequestRate rate(10);
 
   EXPECT_EQ(taken_at_once(rate, 1, start), 10);
-  EXPECT_FALSE(rate.take(1, start + 99ms));
-  EXPECT_TRUE(rate.take(1, start + 101ms));
-  EXPECT_FALSE(rate.take(1, start + 101ms));
+  EXPECT_FALSE(take(rate, 1, start + 99ms));
+  EXPECT_TRUE(take(rate, 1, start + 101ms));
+  EXPECT_FALSE(take(rate, 1, start + 101ms));
   EXPECT_EQ(rate.refused(), 3u);
 }
 
@@ -50,8 +55,8 @@ TEST(RequestRate, has_no_limit_where_none_is_wanted) {
 
 TEST(RequestRate, remembers_a_bounded_number_of_users) {
   RequestRate rate(10);
-  for (uid_t user = 0; user < 3 * cp::rate_users_max; ++user) {
-    EXPECT_TRUE(rate.take(user, start + user * 1ms));
+  for (int user = 0; user < 3 * users_max; ++user) {
+    EXPECT_TRUE(take(rate, user, start + user * 1ms));
   }
 
   EXPECT_LE(rate.users(), cp::rate_users_max);
@@ -60,12 +65,12 @@ TEST(RequestRate, remembers_a_bounded_number_of_users) {
 TEST(RequestRate, forgets_those_first_that_have_their_whole_share) {
   RequestRate rate(10);
   EXPECT_EQ(taken_at_once(rate, 0, start), 10);
-  for (uid_t user = 1; user < cp::rate_users_max; ++user) rate.take(user, start - 1s);
+  for (int user = 1; user < users_max; ++user) take(rate, user, start - 1s);
 
-  EXPECT_TRUE(rate.take(cp::rate_users_max, start));
+  EXPECT_TRUE(take(rate, users_max, start));
 
   EXPECT_EQ(rate.users(), 2u);
-  EXPECT_FALSE(rate.take(0, start));
+  EXPECT_FALSE(take(rate, 0, start));
 }
 
 }  // namespace

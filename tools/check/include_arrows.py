@@ -37,16 +37,18 @@ ARROWS = {
     # The numbers of names outlive the process; plan is pure and knows no store.
     "controlplane/store": ["controlplane/plan", "controlplane/intent", *CONTRACT],
     "controlplane/link": ["controlplane/plan", "controlplane/intent", *CONTRACT],
+    # Bytes between the command and the control plane, not what they mean.
+    "controlplane/connection": [],
     "controlplane/api": [
-        *(f"controlplane/{part}" for part in ("intent", "plan", "store", "link")),
+        *(f"controlplane/{part}" for part in ("connection", "intent", "plan", "store", "link")),
         *CONTRACT,
     ],
     "controlplane/metrics": [
         *(f"controlplane/{part}" for part in ("intent", "plan", "store", "link")),
         *CONTRACT,
     ],
-    "controlplane/start": BASE,
-    "controlplane/cli": ["controlplane/intent", *CONTRACT],
+    "controlplane/start": ["controlplane/connection", *BASE],
+    "controlplane/cli": ["controlplane/connection", "controlplane/intent", *CONTRACT],
 }
 # "Never log per packet" as an include error: only main, drivers and housekeeper may log.
 MAY_NOT_LOG = ("pipelines/", *(f"dataplane/{part}/" for part in
