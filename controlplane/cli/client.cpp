@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/cli/client.hpp"
 
+#include "controlplane/cli/refusal.hpp"
+#include "controlplane/connection/address.hpp"
+#include "controlplane/connection/stream.hpp"
+
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
-#include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
-
-#include <grp.h>
-#include <sys/stat.h>
 
 namespace cp {
 
 namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
-using Stream = beast::basic_stream<asio::local::stream_protocol>;
+using Opened = std::expected<void, ClientError>;
 
 namespace {
 
@@ -23,14 +24,26 @@ namespace {
 // runs the loop until it is done.
 class Connection {
  public:
-  explicit Connection(std::chrono::milliseconds timeout) : stream_(io_), timeout_(timeout) {
+  // `target` is borrowed.
+  Connection(const Target& target, std::chrono::milliseconds timeout)
+      : target_(target), stream_(io_), timeout_(timeout) {
     buffer_.reserve(65536);  // What is read at once; by itself Beast begins with 512 bytes.
   }
 
-  beast::error_code connect(const std::string& path) {
-    return step([&](auto done) {
-      stream_.async_connect(asio::local::stream_protocol::endpoint(path), done);
-    });
+  Opened open() {
+    if (!target_.server.empty()) return open_remote();
+    if (auto error = connect(asio::local::stream_protocol::endpoint(target_.socket))) {
+      return std::unexpected(cannot_connect(target_.socket, error));
+    }
+    return {};
+  }
+
+  ClientError lost(beast::error_code error) {
+    if (error == beast::error::timeout) {
+      return {ExitCode::timed_out, "the control plane did not answer in time; see `weir status`"};
+    }
+    if (stream_.tls() != nullptr) return refused(target_, stream_.tls()->native_handle(), error);
+    return {ExitCode::cannot_connect, "the control plane ended the connection: " + error.message()};
   }
 
   beast::error_code send(http::request<http::string_body>& request) {
@@ -58,7 +71,7 @@ class Connection {
   // Without a deadline: the next event may be hours away.
   template <class Parser>
   beast::error_code read_some(Parser& parser) {
-    stream_.expires_never();
+    stream_.plain().expires_never();
     return run([&](auto done) {
       http::async_read_some(stream_, buffer_, parser,
                             [done](beast::error_code e, std::size_t) { done(e); });
@@ -66,9 +79,43 @@ class Connection {
   }
 
  private:
+  beast::error_code connect(const Stream::Plain::endpoint_type& endpoint) {
+    return step([&](auto done) { stream_.plain().async_connect(endpoint, done); });
+  }
+
+  // The addresses of a name, one after the other.
+  Opened open_remote() {
+    auto context = make_tls_context(TlsSide::client, target_.files);
+    if (!context) return std::unexpected(ClientError{ExitCode::usage, context.error()});
+    const auto server = parse_host_port(target_.server).value_or(HostPort());
+    asio::ip::tcp::resolver resolver(io_);
+    beast::error_code error;
+    const auto found = resolver.resolve(server.host, std::to_string(server.port),
+                                        asio::ip::resolver_base::numeric_service, error);
+    if (error) return std::unexpected(cannot_reach(target_.server, error));
+    for (const auto& entry : found) {
+      stream_.plain().close();
+      error = connect(entry.endpoint());
+      if (!error) break;
+    }
+    if (error) return std::unexpected(cannot_reach(target_.server, error));
+    return begin_tls(*context, server.host);
+  }
+
+  // Has a share in the context afterwards.
+  Opened begin_tls(asio::ssl::context& context, const std::string& host) {
+    prepare_tcp(stream_.plain().socket().native_handle());
+    Stream::Tls& tls = stream_.use_tls(context);
+    expect_server(tls.native_handle(), host);
+    const auto error =
+        step([&](auto done) { tls.async_handshake(asio::ssl::stream_base::client, done); });
+    if (error) return std::unexpected(lost(error));
+    return {};
+  }
+
   template <class Start>
   beast::error_code step(Start start) {
-    stream_.expires_after(timeout_);
+    stream_.plain().expires_after(timeout_);
     return run(start);
   }
 
@@ -81,6 +128,7 @@ class Connection {
     return result;
   }
 
+  const Target& target_;
   asio::io_context io_;
   Stream stream_;
   std::chrono::milliseconds timeout_;
@@ -100,30 +148,10 @@ http::request<http::string_body> make_request(const std::string& method, const s
   return request;
 }
 
-// Whom it takes to use that socket: "membership in its group netops".
-std::string whom_it_takes(const std::string& path) {
-  struct stat socket{};
-  if (::stat(path.c_str(), &socket) != 0) return "a folder that lets you pass";
-  const group* found = ::getgrgid(socket.st_gid);
-  return "membership in its group " +
-         (found != nullptr ? std::string(found->gr_name) : std::to_string(socket.st_gid));
-}
-
-ClientError cannot_connect(const std::string& path, beast::error_code error) {
-  std::string message = "cannot connect to " + path + ": " + error.message() + "; ";
-  if (error == asio::error::access_denied) {
-    message += "it takes " + whom_it_takes(path) + ", or root";
-  } else {
-    message += "start weir-controlplane, or name its socket with -s or WEIR_SOCKET";
-  }
-  return {ExitCode::cannot_connect, std::move(message)};
-}
-
-ClientError lost(beast::error_code error) {
-  if (error == beast::error::timeout) {
-    return {ExitCode::timed_out, "the control plane did not answer in time; see `weir status`"};
-  }
-  return {ExitCode::cannot_connect, "the control plane ended the connection: " + error.message()};
+// A server that refuses our certificate says so by an alert, which may come after a broken pipe.
+beast::error_code cause_of(beast::error_code send_error, beast::error_code read_error) {
+  const bool alerted = read_error.category() == asio::error::get_ssl_category();
+  return send_error && !alerted ? send_error : read_error;
 }
 
 }  // namespace
@@ -132,32 +160,30 @@ std::expected<ClientAnswer, ClientError> Client::request(const std::string& meth
                                                          const std::string& target,
                                                          const std::string& body,
                                                          const std::string& content_type) const {
-  Connection connection(timeout_);
-  if (auto error = connection.connect(socket_path_)) {
-    return std::unexpected(cannot_connect(socket_path_, error));
-  }
+  Connection connection(target_, timeout_);
+  if (auto opened = connection.open(); !opened) return std::unexpected(opened.error());
   auto message = make_request(method, target, body, content_type);
   const beast::error_code send_error = connection.send(message);
   http::response_parser<http::string_body> parser;
   parser.body_limit(boost::none);
   // Whoever refuses a body early answers and closes: the answer counts, not the broken pipe.
   if (auto error = connection.read(parser)) {
-    return std::unexpected(lost(send_error ? send_error : error));
+    return std::unexpected(connection.lost(cause_of(send_error, error)));
   }
   return ClientAnswer{parser.get().result_int(), std::move(parser.get().body())};
 }
 
 std::expected<void, ClientError> Client::stream(
     const std::string& target, const std::function<bool(std::string_view)>& on_line) const {
-  Connection connection(timeout_);
-  if (auto error = connection.connect(socket_path_)) {
-    return std::unexpected(cannot_connect(socket_path_, error));
-  }
+  Connection connection(target_, timeout_);
+  if (auto opened = connection.open(); !opened) return std::unexpected(opened.error());
   auto message = make_request("GET", target, {}, {});
-  if (auto error = connection.send(message)) return std::unexpected(lost(error));
+  const beast::error_code send_error = connection.send(message);
   http::response_parser<http::buffer_body> parser;
   parser.body_limit(boost::none);
-  if (auto error = connection.read_header(parser)) return std::unexpected(lost(error));
+  if (auto error = connection.read_header(parser)) {
+    return std::unexpected(connection.lost(cause_of(send_error, error)));
+  }
 
   std::string line;
   char piece[4096];
@@ -165,7 +191,7 @@ std::expected<void, ClientError> Client::stream(
     parser.get().body().data = piece;
     parser.get().body().size = sizeof piece;
     const beast::error_code error = connection.read_some(parser);
-    if (error && error != http::error::need_buffer) return std::unexpected(lost(error));
+    if (error && error != http::error::need_buffer) return std::unexpected(connection.lost(error));
     const std::size_t size = sizeof piece - parser.get().body().size;
     for (const char c : std::string_view(piece, size)) {
       if (c != '\n') {

@@ -2,6 +2,8 @@
 // The control plane's API as the command sees it: a request, its answer, and why there is none.
 #pragma once
 
+#include "controlplane/connection/tls.hpp"
+
 #include <chrono>
 #include <expected>
 #include <functional>
@@ -33,10 +35,17 @@ struct ClientAnswer {
   bool good() const noexcept { return status < 300; }
 };
 
+// Where a control plane is.
+struct Target {
+  std::string socket;  // Of this machine; empty: `server`.
+  std::string server;  // HOST:PORT
+  TlsFiles files;      // For that.
+};
+
 class Client {
  public:
-  Client(std::string socket_path, std::chrono::milliseconds timeout)
-      : socket_path_(std::move(socket_path)), timeout_(timeout) {}
+  Client(Target target, std::chrono::milliseconds timeout)
+      : target_(std::move(target)), timeout_(timeout) {}
 
   // One request on a connection of its own.
   std::expected<ClientAnswer, ClientError> request(const std::string& method,
@@ -49,7 +58,7 @@ class Client {
       const std::string& target, const std::function<bool(std::string_view)>& on_line) const;
 
  private:
-  std::string socket_path_;
+  Target target_;
   std::chrono::milliseconds timeout_;
 };
 

@@ -169,7 +169,8 @@ std::string manual_page() {
       ".SH SYNOPSIS\n\\fBweir\\fR [\\fIOPTIONS\\fR] \\fINOUN\\fR \\fIVERB\\fR ...\n.br\n"
       "\\fBweir\\fR \\fB\\-f\\fR \\fIFILE\\fR\n"
       ".SH DESCRIPTION\n"
-      "The command talks to the control plane over its Unix socket. What the operator wants "
+      "The command talks to the control plane over its Unix socket, or with \\fB\\-\\-server\\fR "
+      "over TLS 1.3, where either end shows a certificate. What the operator wants "
       "(the intent) consists of ports, VTEPs, networks and endpoints; each change is one "
       "transaction, which is done whole or not at all. "
       "Everything it can do, an HTTP client can do: GET /v1/openapi.json on the socket lists how.\n"
@@ -197,6 +198,9 @@ std::string manual_page() {
   }
   text +=
       ".SH ENVIRONMENT\n.TP\n\\fBWEIR_SOCKET\\fR\nSocket of the control plane.\n"
+      ".TP\n\\fBWEIR_SERVER\\fR, \\fBWEIR_CERT\\fR, \\fBWEIR_KEY\\fR, \\fBWEIR_CA\\fR\n"
+      "What \\fB\\-\\-server\\fR, \\fB\\-\\-cert\\fR, \\fB\\-\\-key\\fR and "
+      "\\fB\\-\\-ca\\fR say.\n"
       ".SH FILES\n.TP\n\\fI/run/weir/controlplane.sock\\fR\nWhere the control plane listens.\n";
   return text;
 }

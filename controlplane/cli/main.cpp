@@ -10,7 +10,6 @@
 #include <boost/json/parse.hpp>
 
 #include <csignal>
-#include <cstdlib>
 #include <exception>
 #include <string>
 #include <vector>
@@ -22,16 +21,26 @@ using namespace cp;
 // Who types does not wait: no names, rather than late ones.
 constexpr std::chrono::milliseconds completion_timeout{300};
 
-int answer_completion(std::vector<std::string> words) {
-  const char* environment = std::getenv("WEIR_SOCKET");
-  std::string socket = environment != nullptr ? environment : "/run/weir/controlplane.sock";
+// Without complaints: half of the command line is not there yet.
+Target named_in(const std::vector<std::string>& words) {
+  Target target;
   for (std::size_t i = 0; i + 1 < words.size(); ++i) {
-    if (words[i] == "-s" || words[i] == "--socket") socket = words[i + 1];
+    if (words[i] == "-s" || words[i] == "--socket") target.socket = words[i + 1];
+    if (words[i] == "--server") target.server = words[i + 1];
+    if (words[i] == "--cert") target.files.certificate = words[i + 1];
+    if (words[i] == "--key") target.files.key = words[i + 1];
+    if (words[i] == "--ca") target.files.ca = words[i + 1];
   }
+  return target;
+}
+
+int answer_completion(std::vector<std::string> words) {
+  const auto place = choose_target(named_in(words));
   // The strings in the list that is the document's member; of objects their names.
   const auto ask = [&](const std::string& target, const char* member) {
     std::vector<std::string> list;
-    const Client client(socket, completion_timeout);
+    if (!place) return list;
+    const Client client(*place, completion_timeout);
     const auto answer = client.request("GET", target);
     if (!answer || !answer->good()) return list;
     boost::system::error_code broken;
@@ -61,7 +70,7 @@ ExitCode run(const std::vector<std::string>& words) {
   if (line->help) print(help_text(line->help_noun, line->help_verb));
   if (line->manual || line->version || line->help) return ExitCode::ok;
 
-  const Client client(line->socket, line->timeout);
+  const Client client(line->target, line->timeout);
   if (line->batch && line->invocation.command != nullptr) {
     return complain(ExitCode::usage, "-f takes its commands from the file; name none beside it");
   }

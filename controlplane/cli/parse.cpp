@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/cli/parse.hpp"
 
+#include "controlplane/connection/address.hpp"
 #include "controlplane/intent/error.hpp"
 
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cstdlib>
+#include <tuple>
 
 namespace cp {
 namespace {
@@ -32,7 +34,11 @@ std::string misspelled(std::string_view what, std::string_view word,
 }
 
 void add_globals(CLI::App& app, CommandLine& line, Raw& raw) {
-  app.add_option("-s,--socket", line.socket);
+  app.add_option("-s,--socket", line.target.socket);
+  app.add_option("--server", line.target.server);
+  app.add_option("--cert", line.target.files.certificate);
+  app.add_option("--key", line.target.files.key);
+  app.add_option("--ca", line.target.files.ca);
   app.add_flag("-j,--json", line.invocation.json);
   app.add_option("-f,--file", raw.batch);
   app.add_option("--timeout", raw.timeout_s)->check(CLI::Range(0.01, 86'400.0));
@@ -135,7 +141,39 @@ std::optional<std::string> read_options(const std::vector<std::string>& words, c
   return std::nullopt;
 }
 
+void take_from_environment(std::string& value, const char* variable) {
+  const char* found = value.empty() ? std::getenv(variable) : nullptr;
+  if (found != nullptr) value = found;
+}
+
 }  // namespace
+
+std::expected<Target, std::string> choose_target(Target typed) {
+  if (!typed.socket.empty() && !typed.server.empty()) {
+    return std::unexpected("--socket and --server name two control planes; say one of them");
+  }
+  if (typed.socket.empty()) take_from_environment(typed.server, "WEIR_SERVER");
+  if (typed.server.empty()) {
+    take_from_environment(typed.socket, "WEIR_SOCKET");
+    if (typed.socket.empty()) typed.socket = default_socket;
+    return typed;
+  }
+  if (!parse_host_port(typed.server)) {
+    return std::unexpected("--server wants HOST:PORT, an IPv6 address in brackets, not \"" +
+                           typed.server + "\"");
+  }
+  TlsFiles& files = typed.files;
+  for (const auto& [option, variable, value] :
+       {std::tuple{"--cert", "WEIR_CERT", &files.certificate},
+        std::tuple{"--key", "WEIR_KEY", &files.key}, std::tuple{"--ca", "WEIR_CA", &files.ca}}) {
+    take_from_environment(*value, variable);
+    if (value->empty()) {
+      return std::unexpected(std::string(option) + " is missing (or " + variable +
+                             "): --server takes a certificate, its key and the server's CA");
+    }
+  }
+  return typed;
+}
 
 std::expected<CommandLine, std::string> parse_command_line(const std::vector<std::string>& words) {
   CommandLine line;
@@ -164,10 +202,9 @@ std::expected<CommandLine, std::string> parse_command_line(const std::vector<std
   }
   if (!raw.batch.empty()) line.batch = raw.batch;
   line.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(raw.timeout_s * 1000));
-  if (line.socket.empty()) {
-    const char* environment = std::getenv("WEIR_SOCKET");
-    line.socket = environment != nullptr && *environment != '\0' ? environment : default_socket;
-  }
+  auto target = choose_target(std::move(line.target));
+  if (!target) return std::unexpected(target.error());
+  line.target = std::move(*target);
   return line;
 }
 

@@ -14,7 +14,7 @@ namespace cp {
 
 struct CommandLine {
   Invocation invocation;  // Its command is nullptr where none is named.
-  std::string socket;
+  Target target;
   std::chrono::milliseconds timeout{60'000};
   std::optional<std::string> batch;  // -f
   bool help = false;                 // Of `help_noun`, `help_verb`, or of all.
@@ -23,6 +23,9 @@ struct CommandLine {
   std::string help_noun;
   std::string help_verb;
 };
+
+// What was typed, and from the environment what was not. The error says what is missing.
+std::expected<Target, std::string> choose_target(Target typed);
 
 // The error is a sentence with the nearest right thing.
 std::expected<CommandLine, std::string> parse_command_line(const std::vector<std::string>& words);

@@ -32,6 +32,12 @@ constexpr std::array globals{
     GlobalOption{"-s,--socket", "SOCKET",
                  "Socket of the control plane; else $WEIR_SOCKET, else "
                  "/run/weir/controlplane.sock."},
+    GlobalOption{"--server", "HOST:PORT",
+                 "A control plane elsewhere, by TLS; else $WEIR_SERVER, which goes before "
+                 "$WEIR_SOCKET. The certificate there has to be for HOST."},
+    GlobalOption{"--cert", "FILE", "Our certificate (PEM) for it; else $WEIR_CERT."},
+    GlobalOption{"--key", "FILE", "The key of that; else $WEIR_KEY."},
+    GlobalOption{"--ca", "FILE", "Who signed the server's certificate; else $WEIR_CA."},
     GlobalOption{"-j,--json", "", "Print the server's JSON document instead of a table."},
     GlobalOption{"-f,--file", "FILE",
                  "Do the commands in FILE (-: standard input), one a line without the word weir, "
@@ -46,7 +52,8 @@ constexpr std::array exits{
     ExitText{ExitCode::ok, "Done."},
     ExitText{ExitCode::refused, "Refused: nothing was changed; standard error says why."},
     ExitText{ExitCode::usage, "The command line makes no sense."},
-    ExitText{ExitCode::cannot_connect, "No control plane listens on the socket."},
+    ExitText{ExitCode::cannot_connect,
+             "No control plane listens there, or it and we do not know each other."},
     ExitText{ExitCode::timed_out, "The control plane did not answer in time."},
     ExitText{ExitCode::not_printed, "What was to be said could not be written."},
     ExitText{ExitCode::alarm, "`weir status` has told an alarm."},

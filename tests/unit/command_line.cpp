@@ -59,16 +59,46 @@ TEST(CommandLine, takes_global_options_anywhere) {
   const auto after = cp::parse_command_line({"status", "-s", "/a", "--timeout", "0.5"});
 
   ASSERT_TRUE(before && after);
-  EXPECT_EQ(before->socket, "/a");
-  EXPECT_EQ(after->socket, "/a");
+  EXPECT_EQ(before->target.socket, "/a");
+  EXPECT_EQ(after->target.socket, "/a");
   EXPECT_EQ(after->timeout, std::chrono::milliseconds(500));
 }
 
 TEST(CommandLine, takes_the_socket_from_the_environment) {
   ::setenv("WEIR_SOCKET", "/from/environment", 1);
-  EXPECT_EQ(cp::parse_command_line({"status"})->socket, "/from/environment");
-  EXPECT_EQ(cp::parse_command_line({"status", "-s", "/told"})->socket, "/told");
+  EXPECT_EQ(cp::parse_command_line({"status"})->target.socket, "/from/environment");
+  EXPECT_EQ(cp::parse_command_line({"status", "-s", "/told"})->target.socket, "/told");
   ::unsetenv("WEIR_SOCKET");
+}
+
+TEST(CommandLine, takes_a_server_with_its_files_from_line_and_environment) {
+  ::setenv("WEIR_SOCKET", "/from/environment", 1);
+  ::setenv("WEIR_SERVER", "gw1:1", 1);
+  ::setenv("WEIR_CERT", "c", 1);
+  ::setenv("WEIR_KEY", "k", 1);
+  const Words typed{"--server", "gw2:9443", "status", "--cert", "mine", "--ca", "a"};
+
+  const auto both = cp::parse_command_line(typed);
+  EXPECT_EQ(error_of({"status"}),
+            "--ca is missing (or WEIR_CA): --server takes a certificate, its key and the "
+            "server's CA");
+  const auto local = cp::parse_command_line({"-s", "/told", "status"});
+
+  ASSERT_TRUE(both && local);
+  EXPECT_EQ(both->target.server, "gw2:9443");
+  EXPECT_EQ(both->target.socket, "");
+  EXPECT_EQ(both->target.files.certificate, "mine");
+  EXPECT_EQ(both->target.files.key, "k");
+  EXPECT_EQ(local->target.server, "");
+  EXPECT_EQ(local->target.socket, "/told");
+  for (const char* name : {"WEIR_SOCKET", "WEIR_SERVER", "WEIR_CERT", "WEIR_KEY"}) ::unsetenv(name);
+}
+
+TEST(CommandLine, takes_one_control_plane_at_an_address_that_can_be) {
+  EXPECT_EQ(error_of({"-s", "/a", "--server", "gw1:1", "status"}),
+            "--socket and --server name two control planes; say one of them");
+  EXPECT_EQ(error_of({"--server", "gw1", "status"}),
+            "--server wants HOST:PORT, an IPv6 address in brackets, not \"gw1\"");
 }
 
 TEST(CommandLine, watches_every_second_unless_told_otherwise) {
