@@ -71,8 +71,10 @@ def programs_have_the_options_that_units_give_them():
             if not line.startswith(("ExecStart=", "ExecReload=")):
                 continue
             words = shlex.split(line.partition("=")[2])
-            while Path(words[0]).name not in PROGRAMS:  # env and its variables.
+            while words and Path(words[0]).name not in PROGRAMS:  # env and its variables.
                 words.pop(0)
+            if not words:                        # A signal.
+                continue
             program, *words = words
             done = subprocess.run([PROGRAMS[Path(program).name], "--help"], capture_output=True,
                                   text=True, timeout=20, check=True)
@@ -106,7 +108,7 @@ def permitted(unit):
 def units_permit_what_their_programs_need_at_start():
     for unit, calls in {"weir-porthelper@.service": {"capset", "seccomp", "bpf", "prctl"},
                         "weir-dataplane.service": {"seccomp", "bpf", "mbind", "sched_setaffinity"},
-                        "weir-controlplane.service": {"seccomp"}}.items():
+                        "weir-controlplane.service": {"seccomp", "kill"}}.items():
         lacking = calls - permitted(unit)
         assert not lacking, f"{unit}: {lacking}"
 
