@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // weir-dataplane: the start-up sequence. What is made first goes last.
 #include "dataplane/base/log.hpp"
+#include "dataplane/base/memory.hpp"
 #include "dataplane/base/supervisor.hpp"
 #include "dataplane/housekeeper/housekeeper.hpp"
 #include "dataplane/housekeeper/safe_mode.hpp"
@@ -247,6 +248,11 @@ base::Status run_safely(const dp::Options& options) {
   if (auto handed = entry->rights.hand_over(options.runtime_dir); !handed) return handed;
   if (auto ended = end_start(entry->rights, options.seccomp); !ended) return ended;
   return dp::run_safe_mode(std::move(*socket), options.safe_mode, entry->stop);
+}
+
+// By priority, as CLI11's globals ask for memory before main.
+[[gnu::constructor(101)]] void before_all() {
+  base::end_without_resources();
 }
 
 }  // namespace

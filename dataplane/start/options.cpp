@@ -26,7 +26,7 @@ base::Manual manual() {
       .synopsis = "[\\fIOPTIONS\\fR]",
       .more = {{.title = "EXIT STATUS",
                 .text = roff_row("0", "It was told to end (SIGTERM, SIGINT).") +
-                        roff_row("1", "It could not start, and said why.") +
+                        roff_row("1", "It could not start or had no memory left, and said so.") +
                         roff_row("2", "The command line makes no sense.")},
                {.title = "FILES",
                 .text = roff_row("/run/weir/dataplane.sock", "Where weir-controlplane connects.") +
