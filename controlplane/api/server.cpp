@@ -3,16 +3,15 @@
 
 #include "controlplane/connection/address.hpp"
 #include "controlplane/connection/stream.hpp"
+#include "controlplane/link/as_result.hpp"
 #include "dataplane/base/descriptor.hpp"
 #include "dataplane/base/log.hpp"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <cerrno>
 #include <cstring>
@@ -31,8 +30,6 @@ using base::fail;
 using boost::system::error_code;
 
 namespace {
-
-constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 
 // "192.0.2.1:40312"; of a client that is gone "0.0.0.0:0".
 std::string address_of(const Stream::Plain::socket_type& socket) {

@@ -3,11 +3,10 @@
 
 #include "controlplane/api/answer.hpp"
 #include "controlplane/connection/stream.hpp"
+#include "controlplane/link/as_result.hpp"
 #include "dataplane/base/log.hpp"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
@@ -21,7 +20,6 @@ using Parser = http::request_parser<http::string_body>;
 
 namespace {
 
-constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::seconds goodbye_timeout{1};  // For the client's own goodbye.
 
 // One client's connection: requests one after the other.

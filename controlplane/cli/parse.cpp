@@ -104,7 +104,7 @@ struct Named {
   std::size_t words = 0;  // Of noun and verb.
 };
 
-std::expected<Named, std::string> find_named(const std::vector<std::string>& path) {
+std::expected<Named, std::string> name_of_path(const std::vector<std::string>& path) {
   if (path.empty()) return Named{};
   const std::vector<std::string_view> verbs = verbs_of(path[0]);
   if (const Command* command = find_command(path[0], "")) return Named{command, 1};
@@ -179,7 +179,7 @@ std::expected<CommandLine, std::string> parse_command_line(const std::vector<std
   CommandLine line;
   Raw raw;
   const std::vector<std::string> path = without_options(words);
-  const auto named = find_named(path);
+  const auto named = name_of_path(path);
   if (auto wrong = read_options(words, named.value_or(Named{}), line, raw)) {
     return std::unexpected(named ? *wrong : named.error());
   }

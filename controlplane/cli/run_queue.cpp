@@ -46,7 +46,7 @@ std::optional<double> measure_at(const json::value& document, std::string_view p
   return static_cast<double>(*count_of(*value));
 }
 
-std::string target_of(const Invocation& invocation) {
+std::string queue_target(const Invocation& invocation) {
   std::string target = "/v1/traffic_classes";
   if (invocation.words.empty()) return target;
   const std::string& key = invocation.words[0];
@@ -251,7 +251,7 @@ class Watch {
 }  // namespace
 
 ExitCode run_queue_show(const Client& client, const Invocation& invocation) {
-  return show(client, invocation, target_of(invocation),
+  return show(client, invocation, queue_target(invocation),
               [&](const Look& look) { return queue_text(look.now, !invocation.words.empty()); });
 }
 
@@ -266,7 +266,7 @@ ExitCode run_queue_watch(const Client& client, const Invocation& invocation) {
   for (;;) {
     const auto now = steady_clock::now();
     const ExitCode code =
-        ask(client, quiet, "GET", target_of(invocation), {}, [&](const json::value& document) {
+        ask(client, quiet, "GET", queue_target(invocation), {}, [&](const json::value& document) {
           watch.look(document, std::chrono::duration<double>(now - before).count());
         });
     if (code != ExitCode::ok || !can_print()) return code;

@@ -48,7 +48,7 @@ std::string trace_text(const json::value& trace) {
   return text;
 }
 
-std::string target_of(const Invocation& invocation) {
+std::string trace_target(const Invocation& invocation) {
   if (invocation.words.empty()) return "/v1/traces";
   return "/v1/traces/" + encode_percent(invocation.words[0]);
 }
@@ -65,16 +65,17 @@ ExitCode run_trace_add(const Client& client, const Invocation& invocation) {
 }
 
 ExitCode run_trace_show(const Client& client, const Invocation& invocation) {
-  return ask(client, invocation, "GET", target_of(invocation), {}, [](const json::value& answer) {
-    const json::value* list = find_at(answer, "traces");
-    if (list == nullptr || !list->is_array()) return print(trace_text(answer));
-    if (list->get_array().empty()) print("no traces; add one with: weir trace add\n");
-    for (const json::value& trace : list->get_array()) print(trace_text(trace) + "\n");
-  });
+  return ask(client, invocation, "GET", trace_target(invocation), {},
+             [](const json::value& answer) {
+               const json::value* list = find_at(answer, "traces");
+               if (list == nullptr || !list->is_array()) return print(trace_text(answer));
+               if (list->get_array().empty()) print("no traces; add one with: weir trace add\n");
+               for (const json::value& trace : list->get_array()) print(trace_text(trace) + "\n");
+             });
 }
 
 ExitCode run_trace_delete(const Client& client, const Invocation& invocation) {
-  return ask(client, invocation, "DELETE", target_of(invocation), {},
+  return ask(client, invocation, "DELETE", trace_target(invocation), {},
              [](const json::value& answer) { print(text_at(answer, "message") + "\n"); });
 }
 

@@ -37,6 +37,13 @@ using Status = std::expected<void, Errors>;
 // More would bury the first one.
 inline constexpr std::size_t error_count_max = 20;
 
+inline Error make_error(base::Errc code, std::string message) {
+  Error error;
+  error.code = code;
+  error.message = std::move(message);
+  return error;
+}
+
 inline std::unexpected<Errors> fail(Error error) {
   Errors errors;
   errors.push_back(std::move(error));

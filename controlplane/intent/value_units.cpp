@@ -26,7 +26,7 @@ constexpr std::array share_units{Unit{"%", 10'000}};
 
 constexpr std::size_t digits_max = 12;  // On either side of the point: 10^12 bits a second.
 
-bool all_digits(std::string_view text) noexcept {
+bool few_digits(std::string_view text) noexcept {
   return !text.empty() && text.size() <= digits_max &&
          text.find_first_not_of("0123456789") == text.npos;
 }
@@ -41,11 +41,11 @@ std::uint64_t number_of(std::string_view digits) noexcept {
 std::optional<std::uint64_t> scale(std::string_view text, std::uint64_t factor) noexcept {
   const std::size_t point = text.find('.');
   const std::string_view whole = text.substr(0, point);
-  if (!all_digits(whole) || (whole.size() > 1 && whole[0] == '0')) return std::nullopt;
+  if (!few_digits(whole) || (whole.size() > 1 && whole[0] == '0')) return std::nullopt;
   Wide value = Wide{number_of(whole)} * factor;
   if (point != text.npos) {
     const std::string_view part = text.substr(point + 1);
-    if (!all_digits(part)) return std::nullopt;
+    if (!few_digits(part)) return std::nullopt;
     Wide of_ten = 1;
     for (std::size_t i = 0; i < part.size(); ++i) of_ten *= 10;
     const Wide scaled = Wide{number_of(part)} * factor;

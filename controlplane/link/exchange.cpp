@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/link/exchange.hpp"
 
+#include "controlplane/link/as_result.hpp"
 #include "dataplane/base/log.hpp"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 namespace cp {
 
@@ -14,19 +13,6 @@ using base::Errc;
 using contract::EventType;
 using contract::FrameView;
 using std::chrono::steady_clock;
-
-namespace {
-
-constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
-
-Error make_error(Errc code, std::string message) {
-  Error error;
-  error.code = code;
-  error.message = std::move(message);
-  return error;
-}
-
-}  // namespace
 
 Exchange::Exchange(asio::any_io_executor executor, SeqpacketSocket socket, OnEvent on_event)
     : executor_(executor),

@@ -13,13 +13,6 @@ using contract::FrameView;
 
 namespace {
 
-Error make_error(Errc code, std::string message) {
-  Error error;
-  error.code = code;
-  error.message = std::move(message);
-  return error;
-}
-
 Error refused(std::uint16_t status, std::string_view text, int error_number) {
   Error error = make_error(static_cast<Errc>(status), std::string(text));
   if (error.message.empty()) error.message = base::name(error.code);

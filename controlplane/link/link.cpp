@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/link/link.hpp"
 
+#include "controlplane/link/as_result.hpp"
 #include "dataplane/base/log.hpp"
 #include "dataplane/contract/command.hpp"
-
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <unistd.h>
 
@@ -16,13 +14,6 @@ using base::Errc;
 using contract::FrameView;
 
 namespace {
-
-Error make_error(Errc code, std::string message) {
-  Error error;
-  error.code = code;
-  error.message = std::move(message);
-  return error;
-}
 
 Frame hello_frame(std::uint32_t sequence) {
   contract::Hello hello{};
@@ -123,7 +114,7 @@ void Link::wake() {
 asio::awaitable<void> Link::sleep(std::chrono::milliseconds time) {
   if (!woken_) {
     wake_.expires_after(time);
-    (void)co_await wake_.async_wait(asio::as_tuple(asio::use_awaitable));
+    (void)co_await wake_.async_wait(as_result);
   }
   woken_ = false;
 }

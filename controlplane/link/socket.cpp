@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/link/socket.hpp"
 
+#include "controlplane/link/as_result.hpp"
 #include "dataplane/contract/limits.hpp"
-
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <cerrno>
 #include <cstring>
@@ -19,8 +17,6 @@ using base::Errc;
 using base::fail;
 
 namespace {
-
-constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 
 // Takes the first descriptor of a message and closes any other.
 Descriptor take_descriptor(msghdr& message) {

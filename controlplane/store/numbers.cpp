@@ -8,10 +8,6 @@
 namespace cp {
 namespace {
 
-// Of which the names have numbers.
-constexpr std::array numbered_kinds = {ObjectKind::port, ObjectKind::vtep, ObjectKind::network,
-                                       ObjectKind::next_hop};
-
 std::uint64_t number_digest(ObjectKind kind, std::string_view name, std::uint16_t number) {
   RowDigest digest('n');
   return digest.add(static_cast<char>(kind)).add_value(name).add(std::to_string(number)).value();

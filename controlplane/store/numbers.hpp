@@ -6,9 +6,14 @@
 #include "controlplane/plan/allocation.hpp"
 #include "controlplane/store/sqlite.hpp"
 
+#include <array>
 #include <cstdint>
 
 namespace cp {
+
+// Of which the names have numbers.
+inline constexpr std::array numbered_kinds = {ObjectKind::port, ObjectKind::vtep,
+                                              ObjectKind::network, ObjectKind::next_hop};
 
 // Both keep `digest`, which adds up all rows of the store that must be right.
 Status read_numbers(Database& database, Allocation& allocation, std::uint64_t& digest);

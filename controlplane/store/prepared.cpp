@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/store/prepared.hpp"
 
+#include "controlplane/store/numbers.hpp"
 #include "controlplane/store/row_digest.hpp"
 
 #include <array>
@@ -8,9 +9,6 @@
 
 namespace cp {
 namespace {
-
-constexpr std::array numbered_kinds = {ObjectKind::port, ObjectKind::vtep, ObjectKind::network,
-                                       ObjectKind::next_hop};
 
 void add(RowDigest& digest, const Deadline& deadline) noexcept {
   digest.add_value(deadline.at.boot).add_value(deadline.at.boot_ms);

@@ -10,7 +10,7 @@ namespace {
 using Kind = Carried::Kind;
 
 // So that some frames are sent behind a lost one before that is known.
-constexpr Time latency = 500 * ps_per_us;
+constexpr Time latency_there = 500 * ps_per_us;
 
 EndpointTraffic end_of(const Profile& profile, const BothEnds::Parts& parts, Side side) {
   return {profile,
@@ -27,7 +27,7 @@ LossyLink::Parts link_of(const Profile& profile, const BothEnds::Parts& parts, s
           .seed = profile.seed + from,
           .pmtu = profile.pmtu,
           .judge = carried_by_endpoints,
-          .latency = latency};
+          .latency = latency_there};
 }
 
 void add(SendCounters& all, const SendCounters& more) noexcept {
