@@ -2,14 +2,15 @@
 // weir-controlplane: options, then the parts and how they hang together, then the loop.
 #include "controlplane/api/api.hpp"
 #include "controlplane/api/server.hpp"
+#include "controlplane/link/essential.hpp"
 #include "controlplane/metrics/text.hpp"
 #include "controlplane/start/options.hpp"
 #include "controlplane/start/system_calls.hpp"
 #include "dataplane/base/log.hpp"
+#include "dataplane/base/memory.hpp"
 #include "dataplane/base/supervisor.hpp"
 
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -20,6 +21,7 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <new>
 
 namespace {
 
@@ -174,9 +176,9 @@ int serve(const Options& options) {
   });
   boost::asio::signal_set hangup(io, SIGHUP);
   reload_at(hangup, servers.remote);
-  boost::asio::co_spawn(io, link.run(), boost::asio::detached);
+  boost::asio::co_spawn(io, link.run(), essential);
   base::Supervisor supervisor = base::Supervisor::from_environment();
-  boost::asio::co_spawn(io, tell_that_it_lives(supervisor), boost::asio::detached);
+  boost::asio::co_spawn(io, tell_that_it_lives(supervisor), essential);
   const auto mode = restrict_system_calls(options.seccomp);
   if (!mode) return refuse(to_error(mode.error()).message);
   seccomp = *mode;
@@ -189,6 +191,11 @@ int serve(const Options& options) {
   return 0;
 }
 
+// By priority, as CLI11's globals ask for memory before main.
+[[gnu::constructor(101)]] void before_all() {
+  base::end_without_resources();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -198,7 +205,9 @@ int main(int argc, char** argv) {
   if (auto made = make_directories(*options); !made) return refuse(made.error());
   try {
     return serve(*options);
-  } catch (const std::exception& bug) {
-    return refuse(std::string("stopped by a bug: ") + bug.what());
+  } catch (const std::bad_alloc&) {
+    base::out_of_memory();
+  } catch (const std::exception& error) {
+    return refuse(std::string("cannot go on: ") + error.what());
   }
 }

@@ -127,6 +127,7 @@ asio::awaitable<Result<ChangeReport>> Configuration::change(ChangeRequest reques
   report.status = *applied ? ChangeStatus::applied : ChangeStatus::pending;
   if (auto kept = keep(draft); !kept) {
     link_->wake();  // The data plane goes back to what is stored.
+    allocation_.release_unused(intent_);
     note_refused(draft, kept.error().front());
     co_return std::unexpected(kept.error());
   }

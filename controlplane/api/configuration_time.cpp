@@ -3,12 +3,12 @@
 // way when the process before ended.
 #include "controlplane/api/answer.hpp"
 #include "controlplane/api/configuration.hpp"
+#include "controlplane/link/essential.hpp"
 #include "controlplane/plan/records.hpp"
 #include "controlplane/store/difference.hpp"
 #include "dataplane/base/log.hpp"
 
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 
@@ -69,7 +69,7 @@ void Configuration::start(asio::any_io_executor executor) {
 
 void Configuration::wait_for(const Unconfirmed& unconfirmed) {
   unconfirmed_ = unconfirmed;
-  asio::co_spawn(executor_, wait_for_confirmation(unconfirmed.number), asio::detached);
+  asio::co_spawn(executor_, wait_for_confirmation(unconfirmed.number), essential);
 }
 
 asio::awaitable<void> Configuration::wait_for_confirmation(std::uint64_t number) {

@@ -4,8 +4,10 @@
 #include "controlplane/connection/address.hpp"
 #include "controlplane/connection/stream.hpp"
 #include "controlplane/link/as_result.hpp"
+#include "controlplane/link/essential.hpp"
 #include "dataplane/base/descriptor.hpp"
 #include "dataplane/base/log.hpp"
+#include "dataplane/base/memory.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -15,6 +17,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <new>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -68,7 +71,7 @@ base::Status HttpServer::listen() {
   error_code error;
   (void)acceptor.listen(asio::socket_base::max_listen_connections, error);
   if (error) return fail(Errc::io, "the address cannot be listened on", error.value());
-  asio::co_spawn(executor_, accept_forever(acceptor), asio::detached);
+  asio::co_spawn(executor_, accept_forever(acceptor), essential);
   return {};
 }
 
@@ -211,6 +214,8 @@ asio::awaitable<void> HttpServer::serve(Socket socket) {
     } else {
       co_await serve_session(stream, std::move(*peer), share);
     }
+  } catch (const std::bad_alloc&) {
+    base::out_of_memory();
   } catch (const std::exception& bug) {
     LOG(error, "session_failed", {"what", bug.what()});
   }

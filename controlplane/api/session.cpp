@@ -5,11 +5,14 @@
 #include "controlplane/connection/stream.hpp"
 #include "controlplane/link/as_result.hpp"
 #include "dataplane/base/log.hpp"
+#include "dataplane/base/memory.hpp"
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
+
+#include <new>
 
 namespace cp {
 
@@ -113,6 +116,8 @@ class Session {
     request.peer = peer_;
     try {
       co_return co_await handler_(std::move(request));
+    } catch (const std::bad_alloc&) {
+      base::out_of_memory();  // Whatever was under way is decided at the next start.
     } catch (const std::exception& bug) {
       LOG(error, "request_failed", {"target", std::string(message.target())}, {"what", bug.what()});
     }

@@ -2,11 +2,11 @@
 // YAML by the events of libyaml. Aliases, anchors and tags are refused: an intent needs none, and
 // without them the text's size bounds the work.
 #include "controlplane/intent/events.hpp"
-#include "dataplane/base/check.hpp"
 
 #include <yaml.h>
 
 #include <algorithm>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -35,8 +35,7 @@ class Event {
 class YamlReader {
  public:
   YamlReader(std::string_view text, Events& events) : text_(text), events_(events) {
-    const bool made = yaml_parser_initialize(&parser_) == 1;
-    CHECK(made);
+    if (yaml_parser_initialize(&parser_) != 1) throw std::bad_alloc();
     yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text.data()),
                                  text.size());
   }
@@ -135,8 +134,8 @@ class YamlReader {
   }
 
   void refuse_syntax() {
-    std::string message = "this is no YAML: ";
-    message += parser_.problem != nullptr ? parser_.problem : "out of memory";
+    if (parser_.problem == nullptr) throw std::bad_alloc();
+    std::string message = std::string("this is no YAML: ") + parser_.problem;
     if (parser_.error == YAML_READER_ERROR) {
       message += " (at byte " + std::to_string(parser_.problem_offset) + ")";
       return events_.refuse(place_of_byte(parser_.problem_offset), std::move(message));

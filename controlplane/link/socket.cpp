@@ -77,7 +77,13 @@ base::Result<SeqpacketSocket> SeqpacketSocket::connect(const asio::any_io_execut
   // Room for a few whole frames, so that a large transaction does not stop at every one.
   const int buffer_bytes = 1 << 20;
   (void)::setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUF, &buffer_bytes, sizeof buffer_bytes);
-  return SeqpacketSocket(asio::posix::stream_descriptor(executor, fd.release()));
+  asio::posix::stream_descriptor socket(executor);
+  boost::system::error_code error;
+  (void)socket.assign(fd.get(), error);  // Returns `error` once more.
+  if (error)
+    return fail(Errc::io, "the socket to the data plane cannot be waited for", error.value());
+  (void)fd.release();
+  return SeqpacketSocket(std::move(socket));
 }
 
 asio::awaitable<base::Status> SeqpacketSocket::send(std::span<const std::byte> frame) {

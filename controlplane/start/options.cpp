@@ -72,7 +72,7 @@ base::Manual manual() {
       .more = {
           {.title = "EXIT STATUS",
            .text = roff_row("0", "It was told to end (SIGTERM, SIGINT).") +
-                   roff_row("1", "It could not start, and said why.") +
+                   roff_row("1", "It could not start or had no memory left, and said so.") +
                    roff_row("2", "The command line makes no sense.")},
           {.title = "FILES",
            .text = roff_row("/run/weir/controlplane.sock", "Where it listens to weir(1).") +

@@ -200,10 +200,13 @@ Result<Database> open_files(const std::string& path) {
   Judged copy;
   if (had_copy) {
     auto judged = judge(copy_path(path));
-    if (judged)
+    if (judged) {
       copy = std::move(*judged);
-    else
+    } else if (judged.error().front().code == base::Errc::out_of_memory) {
+      return std::unexpected(judged.error());  // Which says nothing of the copy.
+    } else {
       copy.fault = judged.error().front();
+    }
   }
   if (copy_leads(*main, copy)) return restore(path, *main, copy);
   if (!main->is_sound()) return std::unexpected(neither(*main, copy, had_copy));

@@ -2,10 +2,12 @@
 #include "controlplane/store/sqlite.hpp"
 
 #include "dataplane/base/log.hpp"
+#include "dataplane/base/memory.hpp"
 
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <new>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -77,7 +79,7 @@ Result<Database> Database::open(const std::string& path) {
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
   const int opened = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
   database.handle_.reset(handle);
-  if (handle == nullptr) return fail(io_error(path, "no memory for SQLite"));
+  if (handle == nullptr) throw std::bad_alloc();
   if (opened != SQLITE_OK) return fail(database.error("open"));
   sqlite3_extended_result_codes(handle, 1);
   // A damaged file must not make SQLite run what stands in its schema.
@@ -97,9 +99,12 @@ Status Database::execute(const char* sql) {
 }
 
 void Database::roll_back() noexcept {
-  // SQLite may have done so itself. Where it fails, the log undoes it when the file is next opened.
-  if (sqlite3_get_autocommit(handle_.get()) == 0) {
-    (void)sqlite3_exec(handle_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+  // SQLite may have done so itself. It fails where there is no memory to read the statement with,
+  // and what others write next would be part of it: the log undoes it when the file is next opened.
+  if (sqlite3_get_autocommit(handle_.get()) == 0 &&
+      sqlite3_exec(handle_.get(), "ROLLBACK", nullptr, nullptr, nullptr) != SQLITE_OK &&
+      sqlite3_get_autocommit(handle_.get()) == 0) {
+    base::out_of_memory();
   }
   if (copy_) copy_->roll_back();
 }
@@ -165,7 +170,7 @@ Error Database::error(std::string_view what) const {
   } else if (code == SQLITE_BUSY || code == SQLITE_LOCKED) {
     error.code = base::Errc::busy;
     error.message = "is in use by another process; only one control plane may have it";
-  } else if (code == SQLITE_NOMEM) {
+  } else if (code == SQLITE_NOMEM || sqlite3_errcode(handle_.get()) == SQLITE_IOERR_NOMEM) {
     error.code = base::Errc::out_of_memory;
     error.message = "cannot " + std::string(what) + ": there is no memory";
   } else if (code == SQLITE_FULL) {
@@ -253,6 +258,10 @@ void Statement::step_copy() {
 
 std::string_view Statement::text(int column) noexcept {
   const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(handle_.get(), column));
+  // It ends texts with a zero, which takes memory: without it a sound row would look damaged.
+  if (text == nullptr && sqlite3_errcode(sqlite3_db_handle(handle_.get())) == SQLITE_NOMEM) {
+    base::out_of_memory();
+  }
   if (text == nullptr) return {};
   return {text, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column))};
 }
