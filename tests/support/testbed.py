@@ -331,6 +331,7 @@ class Gateway:
         self.state.mkdir()
         self.socket = self.runtime / "controlplane.sock"
         self.pid_file = self.runtime / "dataplane.pid"  # Where it is supervised.
+        self.controlplane_wrapper = ()           # As `wrapper`, of the other process.
         self.dataplane = self.controlplane = None
 
     def start(self):
@@ -352,13 +353,17 @@ class Gateway:
                      self.runtime, "--workers", self.workers, "--cores", cores, *self.options]
         return arguments + ["--user", self.user] if self.user else arguments
 
-    def start_dataplane(self):
+    def begin_dataplane(self):
+        """Starts it, and does not wait until it listens."""
         arguments = self.dataplane_command(self.program)
         if self.supervised:
             arguments = [find_program("weir-supervisor"), "--pid-file", self.pid_file,
                          "--safe-mode", *self.supervisor, *arguments]
         self.dataplane = self.bed.start(f"{self.name}-dataplane", map(str, arguments),
                                         self.namespace)
+
+    def start_dataplane(self):
+        self.begin_dataplane()
         wait_for(lambda: (self.runtime / "dataplane.sock").exists() or not self.dataplane.alive(),
                  f"weir-dataplane of {self.name} listens", 30)
         self.must_live(self.dataplane)
@@ -395,11 +400,15 @@ class Gateway:
         return int(wait_for(lambda: self.pid_file.exists() and self.pid_file.read_text(),
                             f"the PID of {self.name}'s data plane"))
 
-    def start_controlplane(self, *options):
-        arguments = [find_program("weir-controlplane"), "--runtime-dir", self.runtime,
-                     "--state-dir", self.state, *options]
+    def begin_controlplane(self, *options):
+        """Starts it, and does not wait until it answers."""
+        arguments = [*self.controlplane_wrapper, find_program("weir-controlplane"), "--runtime-dir",
+                     self.runtime, "--state-dir", self.state, *options]
         self.controlplane = self.bed.start(f"{self.name}-controlplane", map(str, arguments),
                                            self.namespace)
+
+    def start_controlplane(self, *options):
+        self.begin_controlplane(*options)
         wait_for(lambda: not self.controlplane.alive() or self.weir_status(
             "status") == 0, f"weir-controlplane of {self.name} answers", 30)
         self.must_live(self.controlplane)

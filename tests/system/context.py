@@ -14,6 +14,7 @@ from api import Api  # noqa: E402
 from certificates import Authority, Certificate  # noqa: E402
 from counters import Counters  # noqa: E402
 from echo import ping  # noqa: E402
+from fail_calls import MEMORY, SYSTEM_CALLS, FailCalls  # noqa: E402
 from guest import Guest  # noqa: E402
 from hugepages import Hugepages  # noqa: E402
 from iperf3 import Iperf3  # noqa: E402
@@ -32,13 +33,14 @@ from testbed import (ROOT, USER, Gateway, Namespace, Testbed, TestbedError,  # n
 from traffic import Direction, InNamespace, RawPort, Replay, Shot  # noqa: E402
 
 __all__ = [
-    "ROOT", "SIDES", "UNDERLAY_MTU", "USER", "VNI", "Api", "Authority", "Certificate", "Counters",
-    "Direction", "Gateway", "Guest", "Hugepages", "InNamespace", "Iperf3", "KernelPeer",
-    "KernelPeerOverXdp", "Leftovers", "Link", "Namespace", "OvsPeer", "Pulse", "RawPort", "Replay",
-    "Shot", "Skip", "Stops", "TaggedPort", "TenantHost", "Testbed", "TestbedError", "TwoGateways",
-    "TwoTenants", "all_shots", "build_folder", "check_gateways", "check_replay", "command",
-    "find_program", "golden", "intent_of", "mac_among_many", "overlaps", "ping", "roce", "run",
-    "settle", "shape", "sockets_lost", "stall", "tag", "test", "wait_for"]
+    "MEMORY", "ROOT", "SIDES", "SYSTEM_CALLS", "UNDERLAY_MTU", "USER", "VNI", "Api", "Authority",
+    "Certificate", "Counters", "Direction", "FailCalls", "Gateway", "Guest", "Hugepages",
+    "InNamespace", "Iperf3", "KernelPeer", "KernelPeerOverXdp", "Leftovers", "Link", "Namespace",
+    "OvsPeer", "Pulse", "RawPort", "Replay", "Shot", "Skip", "Stops", "TaggedPort", "TenantHost",
+    "Testbed", "TestbedError", "TwoGateways", "TwoTenants", "all_shots", "build_folder",
+    "check_gateways", "check_replay", "command", "find_program", "golden", "intent_of",
+    "mac_among_many", "overlaps", "ping", "roce", "run", "settle", "shape", "sockets_lost",
+    "stall", "tag", "test", "wait_for"]
 
 
 def check_replay(replay):
