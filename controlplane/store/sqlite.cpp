@@ -101,10 +101,11 @@ Status Database::execute(const char* sql) {
 void Database::roll_back() noexcept {
   // SQLite may have done so itself. It fails where there is no memory to read the statement with,
   // and what others write next would be part of it: the log undoes it when the file is next opened.
+  // Whoever supervises us has that done now.
   if (sqlite3_get_autocommit(handle_.get()) == 0 &&
       sqlite3_exec(handle_.get(), "ROLLBACK", nullptr, nullptr, nullptr) != SQLITE_OK &&
       sqlite3_get_autocommit(handle_.get()) == 0) {
-    base::out_of_memory();
+    base::end_at_once("the store does not take back an unfinished change: ended at once");
   }
   if (copy_) copy_->roll_back();
 }

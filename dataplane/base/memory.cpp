@@ -16,14 +16,6 @@ namespace {
 // Written by end_without_resources before threads start.
 std::terminate_handler terminate_otherwise = nullptr;
 
-// Nobody can be told of a failure to write. What runs at an exit may need memory again, or threads.
-[[noreturn]] void end(const char* why) noexcept {
-  char line[256];
-  const int size = std::snprintf(line, sizeof line, "%s: %s\n", program_invocation_short_name, why);
-  (void)!::write(STDERR_FILENO, line, std::min(static_cast<std::size_t>(size), sizeof line - 1));
-  ::_exit(1);
-}
-
 // What did not come through operator new (Asio has memory of its own), went through a noexcept, or
 // that nobody wanted.
 [[noreturn]] void end_by_exception() {
@@ -32,7 +24,7 @@ std::terminate_handler terminate_otherwise = nullptr;
   } catch (const std::bad_alloc&) {
     out_of_memory();
   } catch (const std::system_error& error) {
-    end(error.what());
+    end_at_once(error.what());
   } catch (...) {
     terminate_otherwise();  // A bug.
   }
@@ -46,8 +38,16 @@ void end_without_resources() noexcept {
   terminate_otherwise = std::set_terminate(end_by_exception);
 }
 
+// Nobody can be told of a failure to write. What runs at an exit may need memory again, or threads.
+void end_at_once(const char* why) noexcept {
+  char line[256];
+  const int size = std::snprintf(line, sizeof line, "%s: %s\n", program_invocation_short_name, why);
+  (void)!::write(STDERR_FILENO, line, std::min(static_cast<std::size_t>(size), sizeof line - 1));
+  ::_exit(1);
+}
+
 void out_of_memory() noexcept {
-  end("out of memory: ended at once");
+  end_at_once("out of memory: ended at once");
 }
 
 }  // namespace base

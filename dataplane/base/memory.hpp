@@ -14,4 +14,8 @@ void end_without_resources() noexcept;
 // For who has caught a std::bad_alloc, or was refused memory by a library in C.
 [[noreturn]] void out_of_memory() noexcept;
 
+// The same for another reason, a sentence without its full stop: for who can neither go on nor say
+// so to anybody.
+[[noreturn]] void end_at_once(const char* why) noexcept;
+
 }  // namespace base
