@@ -12,12 +12,7 @@
 
 namespace {
 
-void prepare() {
-  GTEST_FLAG_SET(death_test_style, "threadsafe");
-}
-
 TEST(OutOfMemoryDeathTest, what_operator_new_cannot_get_ends_the_process) {
-  prepare();
   EXPECT_EXIT(
       {
         base::end_without_resources();
@@ -31,7 +26,6 @@ void throw_through_noexcept(void (*thrower)()) noexcept {
 }
 
 TEST(OutOfMemoryDeathTest, so_does_what_is_thrown_through_a_noexcept) {
-  prepare();
   EXPECT_EXIT(
       {
         base::end_without_resources();
@@ -41,7 +35,6 @@ TEST(OutOfMemoryDeathTest, so_does_what_is_thrown_through_a_noexcept) {
 }
 
 TEST(OutOfMemoryDeathTest, so_does_a_thread_that_the_system_refuses) {
-  prepare();
   EXPECT_EXIT(
       {
         base::end_without_resources();
@@ -52,7 +45,6 @@ TEST(OutOfMemoryDeathTest, so_does_a_thread_that_the_system_refuses) {
 }
 
 TEST(OutOfMemoryDeathTest, a_bug_still_ends_by_a_signal) {
-  prepare();
   EXPECT_EXIT(
       {
         base::end_without_resources();
