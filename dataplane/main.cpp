@@ -88,8 +88,20 @@ base::Status end_start(const dp::Rights& rights, base::SeccompMode wanted) {
   return {};
 }
 
+void log_not_started(const base::Error& error) {
+  LOG(error, "not_started", {"reason", error.text},
+      {"system", error.error_number != 0 ? std::strerror(error.error_number) : ""});
+}
+
 dp::Opener::StartEnd start_end(const dp::Rights& rights, base::SeccompMode wanted) {
-  return {.end = [&rights, wanted] { return end_start(rights, wanted); },
+  return {.end =
+              [&rights, wanted] {
+                const base::Status ended = end_start(rights, wanted);
+                if (ended) return;
+                // Half of the rights may be gone, and with them the right to give up the rest.
+                log_not_started(ended.error());
+                base::end_at_once("its rights cannot be given up: ended at once");
+              },
           .rights_go = rights.will_go()};
 }
 
@@ -267,8 +279,7 @@ int main(int argc, char** argv) {
       LOG(warning, "hugepages_taken_meanwhile", {"reason", error.text});
       dp::start_again(argv, "--no-hugepages");
     }
-    LOG(error, "not_started", {"reason", error.text},
-        {"system", error.error_number != 0 ? std::strerror(error.error_number) : ""});
+    log_not_started(error);
     return 1;
   }
   return 0;

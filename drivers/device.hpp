@@ -123,8 +123,9 @@ class DeviceOpener {
 
   // The housekeeper's. An error where opening is bound to fail: nothing is closed in its favour.
   virtual base::Status may_open(const DeviceRequest&) const { return {}; }
-  // What a commit opens is open and will carry frames next; an error refuses it.
-  virtual base::Status before_traffic() { return {}; }
+  // What a commit opens is open and will carry frames next. Where that must not be, the process
+  // ends here.
+  virtual void before_traffic() {}
 };
 
 }  // namespace dp

@@ -16,10 +16,11 @@ namespace dp {
 
 class Opener final : public DeviceOpener {
  public:
-  // `end`, if any, is called once, when the first ports are open. Where `rights_go`, this process
+  // `end`, if any, is called once, when the first ports are open; where it does not succeed, it
+  // does not return. Where `rights_go`, this process
   // has no privilege any more then, and what takes some can be opened by the helper only.
   struct StartEnd {
-    std::function<base::Status()> end;
+    std::function<void()> end;
     bool rights_go = false;
   };
   // Both outlive all devices.
@@ -38,11 +39,10 @@ class Opener final : public DeviceOpener {
         "this device takes privilege, which weir-dataplane has given up (--user) when its first "
         "port opened: restart it with this port in the intent, or use xdp: or tap:");
   }
-  base::Status before_traffic() override {
-    if (!start_.end || ended_) return {};
-    const base::Status status = start_.end();
-    ended_ = status.has_value();
-    return status;
+  void before_traffic() override {
+    if (!start_.end || ended_) return;
+    start_.end();
+    ended_ = true;
   }
 
  private:

@@ -196,9 +196,7 @@ base::Result<bool> Ports::prepare() {
       if (!failure_) return std::unexpected(failure_.error());
       if (bring_twins(open_, after_, vteps_after_)) return true;
       if (open_ != 0) {
-        if (auto status = opener_.before_traffic(); !status) {
-          return std::unexpected(status.error());
-        }
+        opener_.before_traffic();
         // The workers see a new port before the generation in which it has a role.
         assign(open_ports());
       }

@@ -154,6 +154,20 @@ class Faults:
         assert not self.wrong, f"{what}: " + "\n".join(self.wrong)
 
 
+class DataplaneFaults(Faults):
+    """The data plane meets them."""
+    program = "weir-dataplane"
+
+    def make_gateway(self, bed):
+        return Gateway(bed, "gw1", wrapper=self.calls.wrapper()).start()
+
+    def process(self):
+        return self.gateway.dataplane
+
+    def begin(self):
+        self.gateway.begin_dataplane()
+
+
 def spread(total):
     """Moments from the first call to the last."""
     if total <= MOMENTS:
@@ -227,24 +241,43 @@ def try_starts(faults):
     faults.try_all(f"a start of {faults.program}", totals, start)
 
 
+def try_changes(faults):
+    small, large = ("PUT", "/v1/intent", SMALL), ("PUT", "/v1/intent", LARGE)
+    assert faults.ask(*small)[0] == 200
+    Change(faults, large, small).try_all("an apply of 1,000 endpoints")
+    assert faults.ask(*large)[0] == 200
+    Change(faults, ("POST", "/v1/rollback"), large).try_all("a rollback")
+
+
 @test
 def a_change_is_whole_or_not_there_whatever_fails():
     with Testbed("failures") as bed:
         faults = Faults(bed)
-        small, large = ("PUT", "/v1/intent", SMALL), ("PUT", "/v1/intent", LARGE)
-        assert faults.ask(*small)[0] == 200
-        Change(faults, large, small).try_all("an apply of 1,000 endpoints")
+        try_changes(faults)
         Change(faults, ("PUT", "/v1/saved/kept"), ("DELETE", "/v1/saved/kept")).try_all("a save")
-        assert faults.ask(*large)[0] == 200
-        Change(faults, ("POST", "/v1/rollback"), large).try_all("a rollback")
+
+
+@test
+def a_change_is_whole_or_not_there_whatever_the_data_plane_meets():
+    with Testbed("failing-dataplane") as bed:
+        try_changes(DataplaneFaults(bed))
+
+
+def try_starts_of(faults):
+    assert faults.ask("PUT", "/v1/intent", LARGE)[0] == 200
+    try_starts(faults)
 
 
 @test
 def a_control_plane_starts_or_says_why_not_whatever_fails():
     with Testbed("failing-starts") as bed:
-        faults = Faults(bed)
-        assert faults.ask("PUT", "/v1/intent", LARGE)[0] == 200
-        try_starts(faults)
+        try_starts_of(Faults(bed))
+
+
+@test
+def a_data_plane_starts_or_says_why_not_whatever_fails():
+    with Testbed("failing-dataplane-starts") as bed:
+        try_starts_of(DataplaneFaults(bed))
 
 
 run()

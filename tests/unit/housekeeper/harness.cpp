@@ -108,7 +108,7 @@ base::Result<std::unique_ptr<dp::Device>> MemoryOpener::open(const dp::DeviceReq
   return std::unique_ptr<dp::Device>(std::make_unique<MemoryDevice>(request, *this));
 }
 
-// Relaxed, all three: they order nothing, and are looked at between commits.
+// Relaxed, both: they order nothing, and are looked at between commits.
 base::Status MemoryOpener::may_open(const dp::DeviceRequest& request) const {
   if (!request.device.starts_with("early") || given_up.load(std::memory_order_relaxed) == 0) {
     return {};
@@ -116,12 +116,8 @@ base::Status MemoryOpener::may_open(const dp::DeviceRequest& request) const {
   return base::fail(base::Errc::unsupported, "too late for this device");
 }
 
-base::Status MemoryOpener::before_traffic() {
-  if (keeps_rights.load(std::memory_order_relaxed)) {
-    return base::fail(base::Errc::io, "rights cannot be given up", EPERM);
-  }
+void MemoryOpener::before_traffic() {
   given_up.fetch_add(1, std::memory_order_relaxed);
-  return {};
 }
 
 Controller::Controller(const std::string& path)

@@ -79,10 +79,9 @@ class MemoryOpener final : public dp::DeviceOpener {
  public:
   base::Result<std::unique_ptr<dp::Device>> open(const dp::DeviceRequest& request) override;
   base::Status may_open(const dp::DeviceRequest& request) const override;
-  base::Status before_traffic() override;
+  void before_traffic() override;
 
   std::atomic<int> given_up{0};  // How often.
-  std::atomic<bool> keeps_rights{false};
   std::atomic<int> opened{0};
   std::atomic<int> closed{0};
   std::atomic<bool> link_up{true};

@@ -279,16 +279,6 @@ TEST_F(Transactions, what_may_not_be_opened_refuses_before_anything_is_closed) {
   expect_open(2);
 }
 
-TEST_F(Transactions, no_port_carries_frames_where_rights_are_not_given_up) {
-  opener_.keeps_rights = true;
-  ASSERT_TRUE(controller_.begin(1).ok());
-  ASSERT_TRUE(controller_.send(Verb::port_add, 1, port_add(0, "memory0")).ok());
-  const Answer answer = controller_.commit(1);
-  EXPECT_EQ(answer.text, "rights cannot be given up");
-  EXPECT_EQ(answer.commit.refused_port, 0) << "it is no port's fault";
-  expect_open(0);
-}
-
 TEST_F(Transactions, mtu_follows_port_set_and_a_device_may_refuse_it) {
   configure(controller_, 1);
   auto record = port_set(1, PortRole::underlay);
