@@ -21,10 +21,9 @@ BESIDE_LOG = "testlog-beside"
 CLANG = {"CC": "clang-19", "CXX": "clang++-19"}
 # Benchmarks are left out where their numbers would mean nothing.
 NO_BENCH = ["-Dbench=false"]
-# -O1 halves the time that g++ takes with a sanitizer.
-SANITIZED = [*NO_BENCH, "-Doptimization=1"]
-# Most of clang's time goes into what sources include: some of a library are read as one.
-TOGETHER = ["-Dunity=on", "-Dunity_size=6"]
+# What is not the release is built in half the time: -O1, and some sources of a library are read as
+# one, since most of the time goes into what they include.
+QUICK = [*NO_BENCH, "-Doptimization=1", "-Dunity=on", "-Dunity_size=6"]
 
 
 class Stage(NamedTuple):
@@ -45,10 +44,10 @@ STAGES = {
                      patient=["lint_slow", "packages"]),
     # One build for tests and fuzz targets: ASan, UBSan and coverage. g++ 12 takes three minutes for
     # one file of Asio coroutines under both sanitizers, clang half of it.
-    "sanitizers": Stage("build-sanitizers", ["-Dfuzz=true", *SANITIZED, *TOGETHER],
+    "sanitizers": Stage("build-sanitizers", ["-Dfuzz=true", *QUICK],
                         ["unit", "contract", "pipeline", "fuzz"], CLANG, seconds=2400),
-    "threads": Stage("build-threads", ["-Db_sanitize=thread", *SANITIZED], ["threads"]),
-    "arm64": Stage("build-arm64", ["--cross-file", ".tools/arm64/cross.ini", *NO_BENCH],
+    "threads": Stage("build-threads", ["-Db_sanitize=thread", *QUICK], ["threads"]),
+    "arm64": Stage("build-arm64", ["--cross-file", ".tools/arm64/cross.ini", *QUICK],
                    ["unit", "contract"], prepare=["tools/check/arm64", "--prepare"],
                    test_options=["--timeout-multiplier", "10"], scripts=True,
                    programs=["dataplane/start/weir-dataplane"]),
