@@ -181,7 +181,7 @@ base::Result<bool> Ports::prepare() {
       if (!returning()) plan(*model_);
       return true;
     case Step::detach:
-      if (!epoch_.grace_passed(grace_)) return true;
+      if (!left(grace_)) return true;
       submit_close(close_early_, reopened());
       step_ = Step::close_early;
       return true;
@@ -218,7 +218,7 @@ bool Ports::finish() {
       step_ = Step::detach_late;
       return true;
     case Step::detach_late:
-      if (!epoch_.grace_passed(grace_)) return true;
+      if (!left(grace_)) return true;
       submit_close(close_late_, 0);
       step_ = Step::close_late;
       return true;
@@ -235,7 +235,7 @@ bool Ports::undo() {
     case Step::idle: return false;
     case Step::wait_for_returning: step_ = Step::idle; return false;
     case Step::undo_detach:
-      if (!epoch_.grace_passed(grace_)) return true;
+      if (!left(grace_)) return true;
       submit_close(open_ & open_ports(), close_early_);
       step_ = Step::undo_close;
       return true;
@@ -346,12 +346,22 @@ void Ports::assign(PortMask ports) {
 
   std::vector<std::unique_ptr<const Assignment>> old = std::move(assignments_);
   assignments_.clear();
+  naps_.clear();
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     workers_[i]->assign(fresh[i].get());
+    naps_.push_back(workers_[i]->naps());
     assignments_.push_back(std::move(fresh[i]));
   }
   grace_ = epoch_.start_grace();
   if (!old.empty()) retired_.push_back({std::move(old), grace_});
+}
+
+bool Ports::left(std::uint64_t grace) noexcept {
+  if (!epoch_.grace_passed(grace)) return false;
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    if (naps_[i] % 2 == 1 && workers_[i]->naps() == naps_[i]) return false;
+  }
+  return true;
 }
 
 void Ports::turn() {

@@ -114,6 +114,9 @@ class Ports {
   bool bring_twins(PortMask wanted, const Configs& configs, const LocalVteps& vteps);
   // Gives the workers all open devices of `ports`.
   void assign(PortMask ports);
+  // Whether no worker uses what was taken away before `grace` started, nor sleeps in a poll() that
+  // keeps it open: what is closed is then free to be opened again.
+  bool left(std::uint64_t grace) noexcept;
   PortMask open_ports() const noexcept;
   static constexpr PortMask bit(std::uint32_t port) noexcept { return PortMask{1} << port; }
   template <class Visit>
@@ -155,6 +158,7 @@ class Ports {
   LinkWatch links_;
   PortMask told_down_ = 0;  // By the kernel, later than by the device.
   std::vector<std::unique_ptr<const Assignment>> assignments_;  // In use, one per worker.
+  std::vector<std::uint64_t> naps_;                             // Of the workers, when they got it.
   std::vector<Retired> retired_;
 
   // A device whose interface was removed, until no worker uses it.

@@ -67,7 +67,7 @@ void Ports::part_with_gone() {
 
 void Ports::close_parted() {
   std::erase_if(parted_, [this](Parted& parted) {
-    if (!epoch_.grace_passed(parted.grace)) return false;
+    if (!left(parted.grace)) return false;
     ++jobs_out_;
     thread_.submit({.kind = PortJob::Kind::close,
                     .port = parted.port,
@@ -127,7 +127,7 @@ bool Ports::give_up() {
       step_ = Step::give_up_detach;
       return true;
     case Step::give_up_detach:
-      if (!epoch_.grace_passed(grace_)) return true;
+      if (!left(grace_)) return true;
       // What shall outlive this process (XDP programs, TAPs) stays.
       submit_close(open_ports(), open_ports());
       step_ = Step::give_up_close;

@@ -62,11 +62,16 @@ void Worker::run() noexcept {
 void Worker::rest() noexcept {
   const std::uint64_t due_ns = queues_due_in_ns();
   if (due_ns > 0 && !stopping_.load(std::memory_order_relaxed)) {
+    // Before it looks at the assignment, so that whoever gives it another one sees that it naps, or
+    // it watches the ports of that one. That of its last turn may be gone since it was quiescent.
+    naps_.fetch_add(1, std::memory_order_seq_cst);
+    current_ = assignment_.load(std::memory_order_seq_cst);
     nap_.begin(bell_.descriptor());
     const std::uint64_t sleep_ns = std::min(idle_.sleep_ns(watch_all()), due_ns);
     // Asleep it holds nothing of the tables, and commits need not wait for it.
     epoch_.offline(id_);
     const Nap::Woken woken = nap_.sleep(sleep_ns);
+    naps_.fetch_add(1, std::memory_order_release);
     epoch_.online(id_);
     turned_at_ = 0;
     exits_.totals().idle_ns += nap_.slept_ns();
@@ -105,7 +110,7 @@ std::uint32_t Worker::turn(std::uint64_t later_cycles) noexcept {
   count_gap(started);
   environment_.generation = epoch_.enter_batch();
   environment_.turn_cycles = started + later_cycles;
-  // Acquire pairs with the release in assign().
+  // Pairs with assign().
   current_ = assignment_.load(std::memory_order_acquire);
   std::uint32_t frames = 0;
   if (current_ != nullptr) {

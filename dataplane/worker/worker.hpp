@@ -46,10 +46,14 @@ class alignas(64) Worker final : public Egress {
 
   // Housekeeper: the next turn uses `assignment`, which stays alive until all workers passed on.
   void assign(const Assignment* assignment) noexcept {
-    // Release pairs with the acquire in turn().
-    assignment_.store(assignment, std::memory_order_release);
+    // Pairs with the loads in turn() and rest(). Sequentially consistent for naps().
+    assignment_.store(assignment, std::memory_order_seq_cst);
     bell_.ring();
   }
+  // Housekeeper: changes when the worker lies down and when it is up again; odd in between. Until
+  // then the kernel keeps the ports open that poll() was told of, even closed ones. Asked after
+  // assign(), an even number says that the worker watches none of the assignment before.
+  std::uint64_t naps() const noexcept { return naps_.load(std::memory_order_seq_cst); }
   void stop() noexcept {
     stopping_.store(true, std::memory_order_relaxed);
     bell_.ring();
@@ -96,6 +100,7 @@ class alignas(64) Worker final : public Egress {
   Nap nap_;
   std::atomic<const Assignment*> assignment_{nullptr};
   std::atomic<bool> stopping_{false};
+  std::atomic<std::uint64_t> naps_{0};
   const Assignment* current_ = nullptr;  // Of the turn under way.
   std::uint32_t bursts_until_sample_ = 0;
   static constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();

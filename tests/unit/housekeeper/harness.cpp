@@ -242,7 +242,7 @@ HousekeeperTest::HousekeeperTest(const HousekeeperOptions& options)
     rings_.push_back(std::make_unique<dp::TraceRing>());
     frame_rings_.push_back(std::make_unique<dp::FrameRings>());
     workers_.push_back(std::make_unique<dp::Worker>(
-        dp::Worker::Config{.id = base::WorkerId{id}, .idle = {}}, tables_, epoch_,
+        dp::Worker::Config{.id = base::WorkerId{id}, .idle = options.idle}, tables_, epoch_,
         region_.worker(id), *pool_,
         dp::Worker::Links{
             .board = board_, .traces = *rings_.back(), .frames = *frame_rings_.back()}));

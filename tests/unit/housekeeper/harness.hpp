@@ -97,6 +97,7 @@ struct HousekeeperOptions {
   std::uint32_t next_hops = 8;
   std::uint32_t endpoints = 1000;
   std::uint16_t workers = 1;
+  dp::IdlePolicy idle{};
   std::string table_file{};  // Its path; empty: none.
 };
 
