@@ -88,10 +88,10 @@ class Faults:
         began = time.monotonic()
 
         def look():
-            if self.is_in_sync():
-                return "well"
             if not self.process().alive():
                 return "ended"
+            if self.is_in_sync():
+                return "well"
             return "hangs" if self.not_ours() and time.monotonic() - began > 2 else None
         return wait_for(look, "it ends, or answers and is in sync", SECONDS_MAX)
 
@@ -157,6 +157,17 @@ class Faults:
 class DataplaneFaults(Faults):
     """The data plane meets them."""
     program = "weir-dataplane"
+
+    def outcome(self):
+        """It is the control plane that answers, and it hears of an end only when the kernel has
+        taken everything from the process."""
+        log = self.process().log()
+        if self.calls.failed()[0]:
+            seconds = 5 if log.endswith("ended at once\n") else 0.3
+            deadline = time.monotonic() + seconds
+            while self.process().alive() and time.monotonic() < deadline:
+                time.sleep(0.01)
+        return super().outcome()
 
     def make_gateway(self, bed):
         return Gateway(bed, "gw1", wrapper=self.calls.wrapper()).start()
