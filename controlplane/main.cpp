@@ -171,7 +171,6 @@ int serve(const Options& options) {
   signals.async_wait([&](boost::system::error_code, int) {
     link.close();
     events.close();
-    servers.local.close();
     io.stop();
   });
   boost::asio::signal_set hangup(io, SIGHUP);

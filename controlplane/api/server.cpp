@@ -146,14 +146,9 @@ void HttpServer::reload_certificates() {
   }
 }
 
-void HttpServer::close() {
+HttpServer::~HttpServer() {
   // While we still listen: nobody else's socket can stand there yet.
   if (!unix_path_.empty()) ::unlink(unix_path_.c_str());
-  unix_path_.clear();
-  for (auto& acceptor : acceptors_) {
-    error_code ignored;  // It is going away.
-    (void)acceptor->close(ignored);
-  }
 }
 
 asio::awaitable<void> HttpServer::accept_forever(Acceptor& acceptor) {

@@ -26,6 +26,10 @@ namespace cp {
 class HttpServer {
  public:
   HttpServer(boost::asio::any_io_executor executor, HttpLimits limits, HttpHandler handler);
+  // Removes the socket's file.
+  ~HttpServer();
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
 
   // Removes a socket that nobody listens on any more; refuses where somebody does. `access` says
   // whose the socket is, and what its clients may do.
@@ -38,7 +42,6 @@ class HttpServer {
   // Reads the files again, for connections to come. Where one is wrong the former ones stay; the
   // log says so.
   void reload_certificates();
-  void close();
   // Since the start, as they were too many of one user.
   std::uint64_t requests_refused() const noexcept { return rate_.refused(); }
 

@@ -267,6 +267,7 @@ def what_cannot_be_is_refused_at_start():
                 find_program("weir-controlplane"), "--runtime-dir", runtime, "--state-dir", runtime,
                 *options), capture_output=True, text=True, timeout=20, check=False)
             assert done.returncode == status and words in done.stderr + done.stdout, (changes, done)
+            assert not os.path.exists(f"{runtime}/controlplane.sock"), changes
 
 
 run()
