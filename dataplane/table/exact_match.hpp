@@ -153,12 +153,20 @@ class ExactMatch {
   std::uint32_t next_overflow(std::uint32_t bucket) const noexcept;
 
   // Relaxed: version.hpp and the head of this file say why no stronger order is needed.
+  static std::uint64_t key_in(const Bucket& bucket, std::uint32_t entry) noexcept {
+    // Until C++26, atomic_ref takes no const object.
+    auto& key = const_cast<std::uint64_t&>(bucket.entries[entry].key);
+    return std::atomic_ref(key).load(std::memory_order_relaxed);
+  }
+  static Version version_in(const Bucket& bucket, std::uint32_t entry) noexcept {
+    auto& word = const_cast<std::uint64_t&>(bucket.entries[entry].word);
+    return Version{std::atomic_ref(word).load(std::memory_order_relaxed)};
+  }
   std::uint64_t key_of(std::uint32_t bucket, std::uint32_t entry) const noexcept {
-    return std::atomic_ref(buckets_[bucket].entries[entry].key).load(std::memory_order_relaxed);
+    return key_in(buckets_[bucket], entry);
   }
   Version version_of(std::uint32_t bucket, std::uint32_t entry) const noexcept {
-    return Version{
-        std::atomic_ref(buckets_[bucket].entries[entry].word).load(std::memory_order_relaxed)};
+    return version_in(buckets_[bucket], entry);
   }
   Version version_at(std::uint32_t slot) const noexcept {
     return version_of(slot / entries_per_bucket, slot % entries_per_bucket);
@@ -180,9 +188,6 @@ class ExactMatch {
   bool is_sound();
 
   static Version find_word(const Bucket& bucket, std::uint64_t key) noexcept;
-  void find_absent(const std::uint64_t* keys, std::span<const std::uint8_t> absent,
-                   base::Generation generation, std::uint32_t* values) const noexcept;
-  Version find_word(std::uint32_t bucket, std::uint64_t key) const noexcept;
   // One bit per entry of `bucket` that holds `key`.
   std::uint32_t matches(std::uint32_t bucket, std::uint64_t key) const noexcept;
   // The search behind the primary bucket; no_slot where absent.

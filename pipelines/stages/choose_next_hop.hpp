@@ -34,9 +34,9 @@ struct ChooseNextHop {
     meta.out_port = last_.port;
     return keep;
   }
-  // All to one VTEP, by its first next hop.
+  // All to one VTEP, by its first next hop; else, of plain RoCE, what leaves by first next hops.
   std::size_t handle_front(Batch& batch, std::size_t count) noexcept {
-    if (!batch.has_one_vtep()) return 0;
+    if (!batch.has_one_vtep()) return batch.all_plain() ? choose_each(batch, count) : 0;
     const VtepId vtep = batch.meta(0).vtep;
     look_up(vtep);
     const std::uint64_t way = PacketMeta::way(last_.place, vtep, last_.port);
@@ -70,6 +70,17 @@ struct ChooseNextHop {
     if (environment_.tables.next_hops.read(first.place).usable()) {
       last_.frame_bytes_max = first.frame_bytes_max;
     }
+  }
+  std::size_t choose_each(Batch& batch, std::size_t count) noexcept {
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto place = static_cast<std::uint16_t>(i);
+      PacketMeta& meta = batch.meta(place);
+      if (meta.vtep == base::no_vtep) return i;
+      if (meta.vtep != last_.vtep) look_up(meta.vtep);
+      if (batch.mbuf(place)->pkt_len > last_.frame_bytes_max) return i;
+      meta.set_way(PacketMeta::way(last_.place, last_.vtep, last_.port));
+    }
+    return count;
   }
   // The second next hop, or why the frame goes nowhere.
   Verdict choose_other(Packet packet) const noexcept;

@@ -18,16 +18,18 @@ void write_udp_checksum(Packet packet) noexcept {
 }  // namespace
 
 bool Encapsulate::begin_run(const PacketMeta& meta) noexcept {
-  end_run();
+  end_vtep();
+  // Where only the VTEP is another one, what is known of the network stays.
+  if (run_.key == Run::no_key || run_.network() != meta.network) {
+    end_run();
+    if (!begin_network(meta.network)) return false;
+  }
   const Tables& tables = environment_.tables;
-  const NetworkRecord* network = tables.networks.find(meta.network.value, environment_.generation);
-  if (network == nullptr) return false;
   const bool second = (meta.next_hop & PacketMeta::by_second_path) != 0;
   const VtepRecord& vtep = tables.vteps.at(meta.next_hop & ~PacketMeta::by_second_path);
   run_.key = Run::key_of(meta);
   run_.vtep_id = meta.vtep;
   run_.vtep = &vtep;
-  Vxlan::write(reinterpret_cast<std::uint8_t*>(&run_.vxlan), network->vni);
 
   // The MAC of a next hop is in the prepared header, or in its word where it was resolved.
   std::memcpy(&run_.front, vtep.outer_bytes.data(), sizeof run_.front);
@@ -36,30 +38,49 @@ bool Encapsulate::begin_run(const PacketMeta& meta) noexcept {
   return true;
 }
 
+bool Encapsulate::begin_network(NetworkId id) noexcept {
+  const NetworkRecord* network =
+      environment_.tables.networks.find(id.value, environment_.generation);
+  if (network == nullptr) return false;
+  Vxlan::write(reinterpret_cast<std::uint8_t*>(&run_.vxlan), network->vni);
+  return true;
+}
+
+void Encapsulate::end_vtep() noexcept {
+  if (run_.key == Run::no_key) return;
+  contract::VtepCounters& vtep = environment_.counters.vteps[run_.vtep_id.value];
+  const std::uint64_t packets = run_.packets();
+  contract::add(vtep.encap_packets, packets - run_.packets_before);
+  contract::add(vtep.encap_bytes, run_.bytes);
+  run_.packets_before = packets;
+  run_.bytes_before += run_.bytes;
+  run_.bytes = 0;
+}
+
 void Encapsulate::end_run() noexcept {
   if (run_.key == Run::no_key) return;
-  const Run& run = run_;
-  std::uint64_t packets = 0;
-  contract::NetworkCounters& network = environment_.counters.networks[run.network().value];
+  end_vtep();
+  contract::NetworkCounters& network = environment_.counters.networks[run_.network().value];
   for (unsigned ecn = 0; ecn < network.ecn_encap.size(); ++ecn) {
-    const std::uint64_t count = run.ecn_counts >> (ecn * 16) & 0xffff;
-    contract::add(network.ecn_encap[ecn], count);
-    packets += count;
+    contract::add(network.ecn_encap[ecn], run_.ecn_counts >> (ecn * 16) & 0xffff);
   }
-  contract::VtepCounters& vtep = environment_.counters.vteps[run.vtep_id.value];
-  contract::add(network.encap_packets, packets);
-  contract::add(network.encap_bytes, run.bytes);
-  contract::add(vtep.encap_packets, packets);
-  contract::add(vtep.encap_bytes, run.bytes);
+  contract::add(network.encap_packets, run_.packets_before);
+  contract::add(network.encap_bytes, run_.bytes_before);
   run_ = {};
 }
 
 // Out of line and with all that it calls in it: a loop with the registers to itself.
-template <class Ip>
+template <class Ip, bool one_vtep>
 [[gnu::noinline, gnu::flatten]] std::size_t Encapsulate::push_each(Batch& batch,
                                                                    std::size_t count) noexcept {
+  constexpr OuterForm form = std::is_same_v<Ip, Ipv4Header> ? OuterForm::ipv4 : OuterForm::ipv6;
   for (std::size_t i = 0; i < count; ++i) {
     const Packet packet = batch[i];
+    if constexpr (!one_vtep) {
+      const PacketMeta& meta = packet.meta();
+      if (Run::key_of(meta) != run_.key && !begin_run(meta)) return i;
+      if (run_.vtep->form != form) return i;
+    }
     if (push<Ip>(packet, plain_flow_hash(packet)) != keep) [[unlikely]]
       return i;
   }
@@ -69,9 +90,14 @@ template <class Ip>
 std::size_t Encapsulate::push_plain(Batch& batch, std::size_t count) noexcept {
   const PacketMeta& first = batch.meta(0);
   if (Run::key_of(first) != run_.key && !begin_run(first)) return 0;
+  const bool one_vtep = batch.has_one_vtep();
   switch (run_.vtep->form) {
-    case OuterForm::ipv4: return push_each<Ipv4Header>(batch, count);
-    case OuterForm::ipv6: return push_each<Ipv6Header>(batch, count);
+    case OuterForm::ipv4:
+      return one_vtep ? push_each<Ipv4Header, true>(batch, count)
+                      : push_each<Ipv4Header, false>(batch, count);
+    case OuterForm::ipv6:
+      return one_vtep ? push_each<Ipv6Header, true>(batch, count)
+                      : push_each<Ipv6Header, false>(batch, count);
     default: return 0;
   }
 }

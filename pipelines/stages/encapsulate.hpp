@@ -36,7 +36,8 @@ struct Encapsulate {
       return push_other(packet);
     return push<Ipv4Header>(packet, flow_hash(packet));
   }
-  // Plain RoCE of one network to one VTEP without a UDP checksum, as far as there is headroom.
+  // Plain RoCE to VTEPs without a UDP checksum, as far as they are of one family and there is
+  // headroom.
   std::size_t handle_front(Batch& batch, std::size_t count) noexcept {
     return count > 0 && batch.all_plain() ? push_plain(batch, count) : 0;
   }
@@ -45,13 +46,17 @@ struct Encapsulate {
 
  private:
   // Packets of one network to one VTEP, one after the other: mostly all of a batch. They are
-  // counted together.
+  // counted together, those of the network over all VTEPs that follow one another.
   struct Run {
     static constexpr std::uint64_t no_key = ~std::uint64_t{0};
     static std::uint64_t key_of(const PacketMeta& meta) noexcept {
       return std::uint64_t{meta.next_hop} << 32 | meta.network.value;
     }
     NetworkId network() const noexcept { return NetworkId{static_cast<std::uint16_t>(key)}; }
+    // Of the network.
+    std::uint64_t packets() const noexcept {
+      return ecn_counts * 0x0001'0001'0001'0001 >> 48;  // The sum of the four.
+    }
 
     std::uint64_t key = no_key;
     VtepId vtep_id = base::no_vtep;
@@ -59,18 +64,21 @@ struct Encapsulate {
     std::uint64_t bytes = 0;
     UdpTunnelFront front{};  // With the next hop's MAC.
     VxlanHeader vxlan{};
-    std::uint64_t ecn_counts = 0;  // By codepoint, 16 bits each.
+    std::uint64_t ecn_counts = 0;  // Of the network, by codepoint, 16 bits each.
+    std::uint64_t packets_before = 0, bytes_before = 0;  // Of the network, to VTEPs before.
   };
   static_assert(burst_max <= 0xffff, "no count of a run overflows");
 
   bool begin_run(const PacketMeta& meta) noexcept;
+  bool begin_network(NetworkId network) noexcept;
+  void end_vtep() noexcept;
   void end_run() noexcept;
 
   // IPv6 and UDP checksums.
   Verdict push_other(Packet packet) noexcept;
 
   std::size_t push_plain(Batch& batch, std::size_t count) noexcept;
-  template <class Ip>
+  template <class Ip, bool one_vtep>
   std::size_t push_each(Batch& batch, std::size_t count) noexcept;
 
   template <class Ip>

@@ -17,6 +17,11 @@ std::uint64_t key_of(Packet packet) noexcept {
   return std::uint64_t{packet.meta().network.value} << 48 | start >> 16;
 }
 
+bool is_remote(std::uint32_t value) noexcept {
+  return value != ExactMatch::no_value &&
+         EndpointValue::decode(value).place == contract::EndpointPlace::vtep;
+}
+
 // Whether all go to one MAC of one network, on a port that maps no VLANs. Mixed traffic shows at
 // its second frame.
 template <CameFrom came_from>
@@ -50,6 +55,7 @@ void LookUpEndpoint<came_from>::process(Batch& batch, Exits& exits, std::uint16_
   for (std::size_t i = 0; i < batch.size(); ++i) keys[i] = key_of(batch[i]);
   std::array<std::uint32_t, burst_max> values;
   environment_.tables.endpoints.lookup_bulk(keys.data(), batch.size(), generation, values.data());
+  if (send_each(batch, values.data())) return;
   judge(batch, exits, stage, [&](std::size_t i, Packet packet) noexcept {
     return settle(packet, resolve(packet, values[i]), batch);
   });
@@ -113,6 +119,37 @@ bool LookUpEndpoint<came_from>::send_all_to(Batch& batch, const Target& target) 
     longest = std::max(longest, batch.mbuf(i)->pkt_len);
   }
   return longest <= target.frame_bytes_max;
+}
+
+// Where all leave to remote VTEPs, or on by one port, as mostly; true if so.
+template <CameFrom came_from>
+bool LookUpEndpoint<came_from>::send_each(Batch& batch, const std::uint32_t* values) noexcept {
+  const std::uint16_t count = batch.size();
+  if constexpr (came_from == CameFrom::tenant) {
+    bool all_remote = true, one_vtep = environment_.in_port->maps_vlans == 0;
+    for (std::uint16_t i = 0; i < count; ++i) {
+      all_remote &= is_remote(values[i]);
+      one_vtep &= values[i] == values[0];
+    }
+    if (!all_remote) return false;
+    if (one_vtep) return send_all_to(batch, resolve(batch[0], values[0]));
+    for (std::uint16_t i = 0; i < count; ++i) {
+      const VtepId vtep{EndpointValue::decode(values[i]).target};
+      // The stages behind this one wait for them otherwise: 5 cycles a packet of 1,000 VTEPs.
+      environment_.tables.vteps.prefetch(vtep.value);
+      __builtin_prefetch(&environment_.counters.vteps[vtep.value], 1);
+      batch.meta(i).set_way(PacketMeta::way(0, vtep, base::no_port));
+    }
+    return true;
+  } else {
+    bool alike = values[0] != ExactMatch::no_value;
+    for (std::uint16_t i = 1; i < count; ++i) {
+      alike &= values[i] == values[0] && batch.meta(i).network == batch.meta(0).network;
+    }
+    if (!alike) return false;
+    const Target target = resolve(batch[0], values[0]);
+    return send_all_to(batch, target);
+  }
 }
 
 template <CameFrom came_from>

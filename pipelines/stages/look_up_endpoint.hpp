@@ -54,6 +54,7 @@ class LookUpEndpoint {
     meta.out_port = target.port;
   }
   static bool send_all_to(Batch& batch, const Target& target) noexcept;
+  bool send_each(Batch& batch, const std::uint32_t* values) noexcept;
   Verdict settle(Packet packet, const Target& target, Batch& batch) const noexcept;
 
   const Environment& environment_;

@@ -211,10 +211,16 @@ void Bed::program() {
   gateway_.set_local_vtep(self, ends.self);
   gateway_.set_remote_vtep(peer,
                            {.address = ends.peer, .port = underlay_port, .source = ends.self});
-  const auto place =
-      workload_.direction == Direction::encap ? test::at_vtep(peer) : test::at_port(tenant_port);
+  for (std::uint16_t more = 1; more < workload_.vtep_count; ++more) {
+    const std::string address = "198.18.1." + std::to_string(more);
+    gateway_.set_remote_vtep(static_cast<std::uint16_t>(peer + more),
+                             {.address = address, .port = underlay_port, .source = ends.self});
+  }
   for (std::uint32_t i = 0; i < workload_.qp_count; ++i) {
-    gateway_.set_endpoint(network, base::to_string(endpoint_mac(i)), place);
+    const auto vtep = static_cast<std::uint16_t>(peer + i % workload_.vtep_count);
+    gateway_.set_endpoint(
+        network, base::to_string(endpoint_mac(i)),
+        workload_.direction == Direction::encap ? test::at_vtep(vtep) : test::at_port(tenant_port));
   }
   if (workload_.queueing != Queueing::none) program_queue();
   finish_program();

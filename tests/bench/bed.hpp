@@ -33,6 +33,7 @@ struct Workload {
   bool over_ipv6 = false;
   bool one_endpoint = false;  // All are for one, as messages of RDMA come; else each for its own.
   Queueing queueing = Queueing::none;
+  std::uint16_t vtep_count = 1;  // Endpoints are at one after the other; over IPv4.
   friend auto operator<=>(const Workload&, const Workload&) = default;
 };
 

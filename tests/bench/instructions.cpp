@@ -25,6 +25,8 @@ constexpr Case cases[] = {
     {"host_to_wire", {.direction = Direction::encap, .qp_count = qp_count}},
     {"host_to_wire one endpoint",
      {.direction = Direction::encap, .qp_count = qp_count, .one_endpoint = true}},
+    {"host_to_wire many vteps",
+     {.direction = Direction::encap, .qp_count = qp_count, .vtep_count = 48}},
     {"host_to_wire ipv6", {.direction = Direction::encap, .qp_count = qp_count, .over_ipv6 = true}},
     {"host_to_wire marker",
      {.direction = Direction::encap, .qp_count = qp_count, .queueing = Queueing::marker}},
