@@ -15,6 +15,7 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <new>
@@ -34,15 +35,32 @@ using boost::system::error_code;
 
 namespace {
 
-// "192.0.2.1:40312"; of a client that is gone "0.0.0.0:0".
-std::string address_of(const Stream::Plain::socket_type& socket) {
+// Of a client that is gone 0.0.0.0:0.
+asio::ip::tcp::endpoint endpoint_of(const Stream::Plain::socket_type& socket) {
   error_code ignored;
   const auto remote = socket.remote_endpoint(ignored);
   asio::ip::tcp::endpoint endpoint;
   if (!ignored && remote.size() <= endpoint.capacity()) {
     std::memcpy(endpoint.data(), remote.data(), remote.size());
   }
+  return endpoint;
+}
+
+// "192.0.2.1:40312"
+std::string address_of(const Stream::Plain::socket_type& socket) {
+  const asio::ip::tcp::endpoint endpoint = endpoint_of(socket);
   return endpoint.address().to_string() + ":" + std::to_string(endpoint.port());
+}
+
+// Whom one host may be: an IPv4 address, or all of an IPv6 subnet.
+std::uint64_t source_of(const Stream::Plain::socket_type& socket) {
+  const asio::ip::address address = endpoint_of(socket).address();
+  if (address.is_v4()) return address.to_v4().to_uint();
+  const auto bytes = address.to_v6().to_bytes();
+  const bool is_ipv4 = address.to_v6().is_v4_mapped();
+  std::uint64_t source = 0;
+  std::memcpy(&source, bytes.data() + (is_ipv4 ? 8 : 0), sizeof source);
+  return source;
 }
 
 }  // namespace
@@ -167,19 +185,25 @@ asio::awaitable<void> HttpServer::accept_forever(Acceptor& acceptor) {
   }
 }
 
-// nullopt: nobody whom we know. Who only connects keeps others out for a moment at most: one more
-// than there is room for ends the one who has dallied longest.
+// A crowd from one place ends its own: of those who came from where most are from, the oldest goes.
+void HttpServer::make_room() {
+  const auto crowd = [this](const Stranger& one) {
+    return std::ranges::count(strangers_, one.source, &Stranger::source);
+  };
+  const auto first = std::ranges::max_element(strangers_, {}, crowd);
+  first->stream->plain().close();
+  strangers_.erase(first);
+}
+
+// nullopt: nobody whom we know. Who only connects keeps others out for a moment at most.
 asio::awaitable<std::optional<Peer>> HttpServer::shake_hands(Stream& stream) {
   prepare_tcp(stream.plain().socket().native_handle());
   Stream::Tls& tls = stream.use_tls(*tls_);
-  if (strangers_.size() >= limits_.handshakes) {
-    strangers_.front()->plain().close();
-    strangers_.pop_front();
-  }
-  strangers_.push_back(&stream);
+  if (strangers_.size() >= limits_.handshakes) make_room();
+  strangers_.push_back({&stream, source_of(stream.plain().socket())});
   stream.plain().expires_after(limits_.handshake_timeout);
   auto [error] = co_await tls.async_handshake(ssl::stream_base::server, as_result);
-  strangers_.remove(&stream);
+  std::erase_if(strangers_, [&stream](const Stranger& one) { return one.stream == &stream; });
   if (error) {
     LOG(info, "handshake_failed", {"from", address_of(stream.plain().socket())},
         {"reason", handshake_reason(tls.native_handle(), error)});

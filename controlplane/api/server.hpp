@@ -15,7 +15,6 @@
 
 #include <cstdint>
 #include <expected>
-#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -50,12 +49,18 @@ class HttpServer {
   using Socket = boost::asio::generic::stream_protocol::socket;
   using Acceptor = boost::asio::basic_socket_acceptor<boost::asio::generic::stream_protocol>;
 
+  struct Stranger {
+    Stream* stream;  // Its coroutine's own.
+    std::uint64_t source;
+  };
+
   base::Status bind(const Endpoint& endpoint);
   base::Status bind_unix(const std::string& path, const Endpoint& endpoint);
   base::Status listen();
   std::expected<void, std::string> load_certificates();
   boost::asio::awaitable<void> accept_forever(Acceptor& acceptor);
   boost::asio::awaitable<void> serve(Socket socket);
+  void make_room();
   boost::asio::awaitable<std::optional<Peer>> shake_hands(Stream& stream);
 
   boost::asio::any_io_executor executor_;
@@ -65,7 +70,7 @@ class HttpServer {
   Access access_;
   TlsFiles tls_files_;
   std::optional<boost::asio::ssl::context> tls_;
-  std::list<Stream*> strangers_;  // In their handshakes, the oldest first; their coroutines' own.
+  std::vector<Stranger> strangers_;  // In their handshakes, the oldest first.
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   std::string unix_path_;  // Of the socket file that goes with the server.
   std::size_t connections_ = 0;

@@ -26,7 +26,7 @@ struct HttpLimits {
   std::size_t connections = 1024;
   std::uint32_t requests_per_second = 0;  // Of one user; 0: as many as they like.
   std::chrono::seconds handshake_timeout{5};
-  std::size_t handshakes = 64;  // At once; one more ends the oldest.
+  std::size_t handshakes = 64;  // At once; one more ends one of the largest crowd.
 };
 
 // What all sessions of a server share: the server's, which outlives their work.

@@ -4,7 +4,8 @@
 
     tls_crowd.py PORT COUNT [CERTIFICATE KEY]
 
-Without a certificate they connect to 127.0.0.1 and leave it at that; with one they shake hands.
+Without a certificate they connect to 127.0.0.1, from 127.0.0.2, and leave it at that; with one they
+shake hands.
 Says "ready" once all are there, and goes when its standard input ends. Who is turned out without a
 certificate comes back."""
 
@@ -18,7 +19,8 @@ RETURN = 0.5                                     # Seconds until who was turned 
 
 
 def connect(port):
-    made = socket.create_connection(("127.0.0.1", port), timeout=10)
+    made = socket.create_connection(("127.0.0.1", port), timeout=10,
+                                    source_address=("127.0.0.2", 0))
     if len(sys.argv) <= 3:
         return made
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
