@@ -232,6 +232,7 @@ class Change:
 
 def try_starts(faults):
     """Of the program that meets the failures, on what is stored."""
+    assert faults.ask("PUT", "/v1/intent", LARGE)[0] == 200
     before = faults.state()
 
     def start(kinds, first, count):
@@ -274,21 +275,16 @@ def a_change_is_whole_or_not_there_whatever_the_data_plane_meets():
         try_changes(DataplaneFaults(bed))
 
 
-def try_starts_of(faults):
-    assert faults.ask("PUT", "/v1/intent", LARGE)[0] == 200
-    try_starts(faults)
-
-
 @test
 def a_control_plane_starts_or_says_why_not_whatever_fails():
     with Testbed("failing-starts") as bed:
-        try_starts_of(Faults(bed))
+        try_starts(Faults(bed))
 
 
 @test
 def a_data_plane_starts_or_says_why_not_whatever_fails():
     with Testbed("failing-dataplane-starts") as bed:
-        try_starts_of(DataplaneFaults(bed))
+        try_starts(DataplaneFaults(bed))
 
 
 run()
